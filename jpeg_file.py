@@ -1,0 +1,235 @@
+"""Quantized DCT coefficients and tables to a real JPEG file and back, without loss.
+
+The coefficients are handed to libjpeg (package jpeglib) as they are, 4:4:4, and its baseline file
+is turned into an optimized progressive one, where that is asked for, by mozjpeg's lossless
+transcoder (package mozjpeg-lossless-optimization). Nothing here computes a DCT or rounds.
+
+"T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
+"""
+
+import io
+import os
+import struct
+import tempfile
+import threading
+
+import jpeglib
+import mozjpeg_lossless_optimization
+import numpy as np
+from PIL import Image
+
+HUFFMAN = ("standard", "optimized", "progressive")
+
+MAX_SIDE = 65500  # libjpeg's limit (JPEG_MAX_DIMENSION)
+MAX_AC = 1023  # 8-bit precision, T.81 table F.2
+MAX_DC_DIFFERENCE = 2047  # 8-bit precision, T.81 table F.1
+
+SOI, SOS, APP0, APP1, APP2, APP14 = 0xD8, 0xDA, 0xE0, 0xE1, 0xE2, 0xEE
+FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended sequential, progressive; all Huffman coded
+SEGMENT = 65533  # the most bytes after a marker's length field
+EXIF_HEADER = b"Exif\0\0"
+XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+ICC_HEADER = b"ICC_PROFILE\0"
+
+# jpeglib collects a file's markers in C globals while it reads.
+_reading = threading.Lock()
+
+
+def write_jpeg(
+    coefficients: np.ndarray, qtables: np.ndarray, height: int, width: int, huffman: str
+) -> bytes:
+    """Return a JFIF file that holds exactly these integers. Safe to call from several threads.
+
+    Args:
+      coefficients: int [ceil(height / 8), ceil(width / 8), 8, 8, C], quantized; axis 2 is the
+        vertical and axis 3 the horizontal frequency; C is 3 (Y, Cb, Cr) or 1 (Y).
+      qtables: int [8, 8, 2], luma and chroma, in 1..255, row-major; [8, 8, 1] does for C = 1.
+      height, width: of the picture in pixels, 1..65500.
+      huffman: `standard` writes a baseline file with the example tables of T.81 K.3, `optimized`
+        a baseline file with tables of its own, `progressive` optimized scans and tables.
+
+    Raises:
+      ValueError: a wrong shape or type, or a value that 8-bit JPEG cannot hold.
+    """
+    if huffman not in HUFFMAN:
+        raise ValueError(f"huffman is {huffman!r}, not one of {', '.join(HUFFMAN)}")
+    coefficients, qtables = np.asarray(coefficients), np.asarray(qtables)
+    _check(coefficients, qtables, height, width)
+
+    # Contiguous 16-bit planes are what jpeglib passes on without another copy.
+    planes = np.moveaxis(coefficients, -1, 0).astype(np.int16, order="C")
+    tables = np.moveaxis(qtables, -1, 0)[: min(len(planes), 2)].astype(np.int16, order="C")
+    jpeg = jpeglib.from_dct(*planes, qt=tables)
+    jpeg.height, jpeg.width = int(height), int(width)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "image.jpg")
+        jpeg.write_dct(path, flags=["+OPTIMIZE_CODING"] if huffman == "optimized" else [])
+        with open(path, "rb") as file:
+            data = _number_components(bytearray(file.read()))
+    return mozjpeg_lossless_optimization.optimize(data) if huffman == "progressive" else data
+
+
+def read_jpeg(data: bytes) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Return (coefficients, qtables, height, width) of a gray or a 4:4:4 YCbCr JPEG file.
+
+    Shapes are `write_jpeg`'s, coefficients int16 and tables int32; a gray file has one table.
+
+    Raises:
+      ValueError: not a JPEG file, a truncated or broken one, or one of another kind.
+    """
+    try:
+        # Pillow sees what libjpeg, under jpeglib, would print and read on from: a missing end.
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            image.load()
+            components = image.mode
+        data = _without_metadata(data)
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        raise ValueError(f"not a readable JPEG file: {error}") from error
+    if components not in ("L", "RGB"):
+        raise ValueError(f"a JPEG file with components {components}; only gray and YCbCr are read")
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "image.jpg")
+        with open(path, "wb") as file:
+            file.write(data)
+        try:
+            with _reading:
+                jpeg = jpeglib.read_dct(path)
+                jpeg.load()
+        except OSError as error:
+            raise ValueError("not a readable JPEG file") from error
+
+    planes = [jpeg.Y] if components == "L" else [jpeg.Y, jpeg.Cb, jpeg.Cr]
+    blocks = (-(-jpeg.height // 8), -(-jpeg.width // 8), 8, 8)
+    if any(plane.shape != blocks for plane in planes):
+        raise ValueError("a JPEG file with subsampled chroma; only 4:4:4 is read")
+    tables = [jpeg.get_component_qt(i) for i in range(len(planes))]
+    if not np.array_equal(tables[1:2], tables[2:3]):
+        raise ValueError("a JPEG file with different tables for Cb and Cr")
+    qtables = np.stack(tables[:2], axis=-1).astype(np.int32)
+    return np.stack(planes, axis=-1), qtables, jpeg.height, jpeg.width
+
+
+def add_metadata(
+    data: bytes,
+    *,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
+    """Return `write_jpeg`'s file with metadata inserted; the picture stays what it is.
+
+    Args:
+      icc: an ICC profile; spread over as many APP2 segments as it needs (ICC.1, annex B.4).
+      exif: a TIFF structure, without the "Exif" header.
+      xmp: an XMP packet.
+      dpi: horizontal and vertical pixels per inch, rounded to whole ones, 1..65535.
+
+    Raises:
+      ValueError: an item that a JPEG file cannot hold; it names the item.
+    """
+    head = 2 + 18  # SOI and JFIF's APP0: marker, length 16, "JFIF\0", version, unit, densities
+    if data[2:4] != bytes([0xFF, APP0]):
+        raise ValueError("not a JFIF file")
+    app0 = bytearray(data[2:head])
+    if dpi is not None:
+        density = [round(value) for value in dpi]
+        if not all(1 <= value <= 0xFFFF for value in density):
+            raise ValueError(f"a resolution of {dpi[0]:g} x {dpi[1]:g} dpi does not fit into JFIF")
+        struct.pack_into(">BHH", app0, 11, 1, *density)  # unit 1: dots per inch
+    segments = [bytes(app0)]
+    if exif:
+        segments.append(_segment(APP1, EXIF_HEADER + exif, "EXIF"))
+    if xmp:
+        segments.append(_segment(APP1, XMP_HEADER + xmp, "XMP"))
+    if icc:
+        room = SEGMENT - len(ICC_HEADER) - 2
+        count = -(-len(icc) // room)
+        if count > 255:
+            raise ValueError(f"an ICC profile of {len(icc)} bytes does not fit into a JPEG file")
+        segments += [
+            _segment(APP2, ICC_HEADER + bytes([i + 1, count]) + icc[i * room : (i + 1) * room])
+            for i in range(count)
+        ]
+    return data[:2] + b"".join(segments) + data[head:]
+
+
+def _segment(marker: int, payload: bytes, name: str = "") -> bytes:
+    if len(payload) > SEGMENT:
+        raise ValueError(f"{name} of {len(payload)} bytes does not fit into a JPEG file")
+    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+
+
+def _check(coefficients, qtables, height, width):
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise ValueError(f"a picture of {width}x{height}: JPEG holds 1 to {MAX_SIDE} pixels a side")
+    blocks = (-(-height // 8), -(-width // 8), 8, 8)
+    if coefficients.shape not in (blocks + (1,), blocks + (3,)):
+        raise ValueError(
+            f"coefficients of shape {coefficients.shape} for {width}x{height} pixels; "
+            f"{blocks + (3,)} or {blocks + (1,)} is needed"
+        )
+    tables = (8, 8, 2), (8, 8, 1)
+    if qtables.shape not in tables[: 2 if coefficients.shape[-1] == 1 else 1]:
+        raise ValueError(f"tables of shape {qtables.shape}; {tables[0]} is needed")
+    for name, values in (("coefficients", coefficients), ("tables", qtables)):
+        if not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(f"{name} of type {values.dtype}; integers are needed")
+    if qtables.min() < 1 or qtables.max() > 255:
+        raise ValueError(f"table entries from {qtables.min()} to {qtables.max()}, not in 1..255")
+
+    values = coefficients.reshape(-1, 64, coefficients.shape[-1])
+    # In 64 bits, where no difference wraps around.
+    dc = values[:, 0].astype(np.int64)
+    difference = np.abs(np.diff(dc, axis=0, prepend=0)).max()
+    if difference > MAX_DC_DIFFERENCE:
+        raise ValueError(
+            f"neighbouring DC coefficients differ by {difference}; "
+            f"8-bit JPEG holds {MAX_DC_DIFFERENCE}"
+        )
+    largest = max(int(values.max(axis=0)[1:].max()), -int(values.min(axis=0)[1:].min()))
+    if largest > MAX_AC:
+        raise ValueError(f"an AC coefficient of size {largest}; 8-bit JPEG holds {MAX_AC}")
+
+
+def _segments(data):
+    """Yield (marker, start, end) of the segments before the first scan's data."""
+    start = 2
+    while True:
+        while data[start + 1 : start + 2] == b"\xff":  # T.81 B.1.1.2: fill bytes
+            start += 1
+        prefix, marker, length = struct.unpack_from(">BBH", data, start)
+        if prefix != 0xFF or length < 2:
+            raise ValueError("broken segment")
+        yield marker, start, start + 2 + length
+        if marker == SOS:
+            return
+        start += 2 + length
+
+
+def _number_components(data: bytearray) -> bytes:
+    """Number the components from 1, as JFIF wants; jpeglib numbers them from 0."""
+    for marker, start, _ in _segments(data):
+        if marker in FRAMES:
+            first, step = start + 10, 3
+        elif marker == SOS:
+            first, step = start + 5, 2
+        else:
+            continue
+        for i in range(data[first - 1]):
+            data[first + step * i] = i + 1
+    return bytes(data)
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """Leave out what jpeglib would only stumble over; JFIF and Adobe tell the colour space."""
+    kept, end, frame = [data[:2]], 2, None
+    for marker, start, end in _segments(data):
+        if marker in FRAMES:
+            frame = marker
+        if not (APP1 <= marker <= 0xEF or marker == 0xFE) or marker == APP14:
+            kept.append(data[start:end])
+    if frame is None:
+        raise ValueError("neither baseline nor progressive Huffman coding")
+    return b"".join(kept) + data[end:]
