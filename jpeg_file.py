@@ -8,15 +8,14 @@ transcoder (package mozjpeg-lossless-optimization). Nothing here computes a DCT 
 """
 
 import io
-import os
-import struct
-import tempfile
-import threading
-
 import jpeglib
 import mozjpeg_lossless_optimization
 import numpy as np
+import pathlib
 from PIL import Image
+import struct
+import tempfile
+import threading
 
 HUFFMAN = ("standard", "optimized", "progressive")
 
@@ -56,16 +55,14 @@ def write_jpeg(
     coefficients, qtables = np.asarray(coefficients), np.asarray(qtables)
     _check(coefficients, qtables, height, width)
 
-    # Contiguous 16-bit planes are what jpeglib passes on without another copy.
     planes = np.moveaxis(coefficients, -1, 0).astype(np.int16, order="C")
     tables = np.moveaxis(qtables, -1, 0)[: min(len(planes), 2)].astype(np.int16, order="C")
     jpeg = jpeglib.from_dct(*planes, qt=tables)
     jpeg.height, jpeg.width = int(height), int(width)
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "image.jpg")
+        path = pathlib.Path(folder, "image.jpg")
         jpeg.write_dct(path, flags=["+OPTIMIZE_CODING"] if huffman == "optimized" else [])
-        with open(path, "rb") as file:
-            data = _number_components(bytearray(file.read()))
+        data = _number_components(bytearray(path.read_bytes()))
     return mozjpeg_lossless_optimization.optimize(data) if huffman == "progressive" else data
 
 
@@ -89,9 +86,8 @@ def read_jpeg(data: bytes) -> tuple[np.ndarray, np.ndarray, int, int]:
         raise ValueError(f"a JPEG file with components {components}; only gray and YCbCr are read")
 
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "image.jpg")
-        with open(path, "wb") as file:
-            file.write(data)
+        path = pathlib.Path(folder, "image.jpg")
+        path.write_bytes(data)
         try:
             with _reading:
                 jpeg = jpeglib.read_dct(path)
