@@ -1,0 +1,237 @@
+import io
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import metrics
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import skimage.data
+import skimage.metrics
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+KODAK = ROOT.parent / "shared" / "data" / "kodak"
+QUALITY = [metrics.psnr, metrics.ms_ssim, metrics.ssimulacra2, metrics.psnr_hvs_m]
+DISTANCE = [metrics.mse, metrics.lpips]
+
+
+def jpeg(image, quality):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:4:4")
+    return np.asarray(Image.open(file))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """A photograph of odd size, and its JPEG."""
+    image = np.ascontiguousarray(skimage.data.astronaut()[:203, 100:291])
+    return image, jpeg(image, 30)
+
+
+def test_mse_and_psnr_agree_with_scikit_image(pair):
+    assert metrics.mse(*pair) == pytest.approx(skimage.metrics.mean_squared_error(*pair), rel=1e-12)
+    expected = skimage.metrics.peak_signal_noise_ratio(*pair, data_range=255)
+    assert metrics.psnr(*pair) == pytest.approx(expected, abs=1e-9)
+
+
+def test_mse_does_not_overflow():
+    black, white = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
+    assert metrics.mse(black, white) == 65025
+    assert metrics.psnr(black, white) == 0
+
+
+def reference_ms_ssim(a, b):
+    """In float64 with SciPy's Gaussian, as Wang et al. 2003 define it, mean of the channels."""
+
+    def blur(x):
+        return scipy.ndimage.gaussian_filter(x, 1.5, radius=5)[5:-5, 5:-5]
+
+    def halve(x):
+        x = np.pad(x, [(0, side % 2) for side in x.shape], "edge")
+        return x.reshape(x.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))
+
+    def channel(x, y):
+        value = 1
+        for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+            mean_x, mean_y = blur(x), blur(y)
+            covariance = blur(x * y) - mean_x * mean_y
+            variances = blur(x * x) - mean_x**2 + blur(y * y) - mean_y**2
+            term = (2 * covariance + 7.65**2) / (variances + 7.65**2)
+            if scale == 4:
+                term *= (2 * mean_x * mean_y + 2.55**2) / (mean_x**2 + mean_y**2 + 2.55**2)
+            value *= term.mean() ** weight
+            x, y = halve(x), halve(y)
+        return value
+
+    return np.mean([channel(a[..., c].astype(float), b[..., c].astype(float)) for c in range(3)])
+
+
+@pytest.mark.parametrize("quality", [5, 30, 90])
+def test_ms_ssim_agrees_with_its_definition_and_with_tensorflow(pair, quality):
+    import tensorflow as tf
+
+    decoded = jpeg(pair[0], quality)
+    value = metrics.ms_ssim(pair[0], decoded)
+    assert value == pytest.approx(reference_ms_ssim(pair[0], decoded), abs=1e-6)
+    # TensorFlow's own rounding errors in float32 reach 5e-6.
+    assert value == pytest.approx(float(tf.image.ssim_multiscale(pair[0], decoded, 255)), abs=1e-5)
+
+
+def test_gives_the_known_values_on_kodak():
+    if not KODAK.is_dir():
+        pytest.skip("no Kodak images")
+    image = np.asarray(Image.open(KODAK / "kodim05.png").convert("RGB"))
+    decoded = jpeg(image, 30)
+    assert metrics.psnr(image, decoded) == pytest.approx(28.1899, abs=1e-4)
+    assert metrics.ms_ssim(image, decoded) == pytest.approx(0.978962, abs=1e-6)
+    assert metrics.lpips(image, decoded) == pytest.approx(0.046587, abs=1e-5)
+
+
+def test_lpips_is_the_loss_on_the_same_images(pair):
+    from lpips_tf2 import lpips
+
+    expected = lpips(*(image[np.newaxis] / np.float32(255) for image in pair))
+    assert metrics.lpips(*pair) == pytest.approx(float(expected[0]), rel=1e-4)
+
+
+def test_ssimulacra2_is_the_packages_on_files(pair, tmp_path):
+    from ssimulacra2 import compute_ssimulacra2
+
+    paths = [str(tmp_path / name) for name in ("original.png", "decoded.png")]
+    for image, path in zip(pair, paths, strict=True):
+        Image.fromarray(image).save(path)
+    assert metrics.ssimulacra2(*pair) == compute_ssimulacra2(*paths)
+
+
+def test_psnr_hvs_m_is_the_weighted_luma_difference_where_there_is_nothing_to_mask():
+    # Flat gray: only DC differs. BT.601 luma is 16 + 219 / 255 of the level, rounded: 102 and 119,
+    # and the contrast sensitivity of DC is 1.608443 (Ponomarenko et al. 2007).
+    a, b = (np.full((19, 33, 3), level, np.uint8) for level in (100, 120))
+    expected = -20 * math.log10(17 * 1.608443 / 255)
+    assert metrics.psnr_hvs_m(a, b) == pytest.approx(expected, abs=1e-9)
+    b[16:], b[:, 32:] = 0, 0  # beyond the last whole block
+    assert metrics.psnr_hvs_m(a, b) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", QUALITY + DISTANCE, ids=lambda f: f.__name__)
+def test_worse_files_have_worse_figures(pair, metric):
+    values = [metric(pair[0], jpeg(pair[0], quality)) for quality in (90, 50, 20, 5)]
+    assert values == sorted(values, reverse=metric in QUALITY) and len(set(values)) == 4
+
+
+def test_equal_images_give_the_best_value(pair):
+    image = pair[0]
+    values = [metric(image, image.copy()) for metric in QUALITY + DISTANCE]
+    assert values == [math.inf, 1, 100, math.inf, 0, 0]
+    assert metrics.ms_ssim_db(1.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("metric", "smallest"),
+    [
+        (metrics.psnr, 1),
+        (metrics.ms_ssim, 161),
+        (metrics.lpips, 32),
+        (metrics.ssimulacra2, 8),
+        (metrics.psnr_hvs_m, 8),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_images_too_small_for_a_metric_give_nan(pair, metric, smallest):
+    fits = [image[:smallest, :smallest] for image in pair]
+    assert math.isfinite(metric(*fits))
+    for cut in (np.s_[: smallest - 1, :], np.s_[:, : smallest - 1]):
+        if smallest > 1:
+            assert math.isnan(metric(*(image[cut] for image in fits)))
+
+
+@pytest.mark.parametrize("metric", QUALITY + DISTANCE, ids=lambda f: f.__name__)
+def test_anything_but_two_rgb_images_of_one_size_is_refused(pair, metric):
+    a, b = pair
+    for other in (b[:-1], b[..., 0], b.astype(np.float32), b[:0]):
+        with pytest.raises(ValueError):
+            metric(a, other)
+
+
+def test_bits_per_pixel():
+    assert metrics.bpp(1000, 40, 50) == 4
+
+
+def test_means_leave_out_images_that_were_too_small():
+    assert metrics.mean_over_images([1, math.nan, 3]) == 2
+    assert metrics.mean_over_images([1, math.inf, math.nan]) == math.inf
+    assert math.isnan(metrics.mean_over_images([math.nan]))
+    assert math.isnan(metrics.mean_over_images([]))
+
+
+def test_ms_ssim_in_decibels():
+    assert metrics.ms_ssim_db(0.99) == pytest.approx(20)
+
+
+def test_tensorflow_is_not_imported_before_it_is_needed():
+    code = (
+        "import sys, numpy as np, metrics; a = np.zeros((161, 161, 3), np.uint8); "
+        "metrics.psnr(a, a), metrics.ms_ssim(a, a), metrics.versions(); "
+        "sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+RATE = np.array([0.2, 0.4, 0.8, 1.6])
+PSNR = np.array([28.0, 31.0, 34.0, 37.0])  # on a line over log rate, which pchip keeps
+
+
+def test_bd_rate_of_a_curve_with_fewer_bits_everywhere():
+    percent, overlap = metrics.bd_rate(RATE, PSNR, 0.8 * RATE, PSNR)
+    assert (percent, overlap) == (pytest.approx(-20), 1)
+    assert metrics.bd_rate(0.8 * RATE, PSNR, RATE, PSNR).percent == pytest.approx(25)
+
+
+def test_bd_rate_counts_only_where_the_curves_overlap():
+    # The tested curve needs 0.9 of the bits at 33 dB, and 1.1 times as many at 40 dB and more.
+    quality = np.array([33.0, 37.0, 40.0, 43.0])
+    log_rate = np.interp(quality[:2], PSNR, np.log(RATE)) + np.log(0.9)
+    rate = np.exp(np.append(log_rate, log_rate[1] + np.log(2) * np.array([1, 2])))
+    percent, overlap = metrics.bd_rate(RATE, PSNR, rate, quality)
+    assert percent == pytest.approx(-10, abs=0.2)
+    assert overlap == pytest.approx(4 / 9)
+
+
+def test_bd_rate_where_lower_is_better():
+    distance = np.array([0.30, 0.15, 0.08, 0.04])
+    percent, overlap = metrics.bd_rate(RATE, distance, 0.7 * RATE, distance, lower_is_better=True)
+    assert (percent, overlap) == (pytest.approx(-30), 1)
+
+
+def test_bd_rate_does_not_depend_on_order_and_leaves_out_useless_points():
+    expected = metrics.bd_rate(RATE, PSNR, 0.8 * RATE, PSNR)
+    # More bits for less or equal quality, the same bits for less, no number, lossless.
+    extra_rate = [0.7, 0.65, 0.4, 0.5, math.nan, 9.0, 0.0]
+    extra_psnr = [30.0, 34.0, 30.5, math.nan, 32.0, math.inf, 20.0]
+    rate, quality = np.append(0.8 * RATE, extra_rate), np.append(PSNR, extra_psnr)
+    order = np.random.default_rng(0).permutation(len(rate))
+    assert metrics.bd_rate(RATE[::-1], PSNR[::-1], rate[order], quality[order]) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "quality"),
+    [
+        (RATE, PSNR + 20),
+        (RATE, PSNR + 9),  # the ranges touch
+        (RATE[:1], PSNR[:1]),
+        (RATE, PSNR[::-1]),  # one point is left of it
+        ([], []),
+    ],
+)
+def test_curves_that_do_not_overlap_have_no_bd_rate(rate, quality):
+    percent, overlap = metrics.bd_rate(RATE, PSNR, rate, quality)
+    assert math.isnan(percent) and overlap == 0
+
+
+def test_a_curve_with_a_value_missing_is_an_error():
+    with pytest.raises(ValueError, match="4 rates has 3 qualities"):
+        metrics.bd_rate(RATE, PSNR, RATE, PSNR[:3])
