@@ -1,0 +1,145 @@
+"""The two networks: ResConvLayer edits pixels, VGGAttention edits DCT coefficients."""
+
+from pathlib import Path
+
+from arg_parser import UserError
+from image_utils import BLOCK
+
+import numpy as np
+import tensorflow as tf
+
+_SHIPPED_VGG16 = Path(__file__).parent / "weights" / "vgg16_imagenet_block3.npz"
+_VGG19_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+# What torchvision's VGG16 was trained on: RGB in [0, 1], minus the mean, over the deviation.
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ResConvLayer(tf.keras.layers.Layer):
+    """The image-editing CNN of Talebi et al. 2020 (arXiv 2002.00113), at full resolution.
+
+    7x7 convolution, two residual units, 3x3 convolution and batch normalization, a skip from
+    the first convolution, two 3x3 convolutions and a 7x7 one. Leaky ReLU with slope 0.2.
+
+    images [B, H, W, 3] -> [B, H, W, filters[-1]]. The last convolution starts at zero, so that
+    a network whose output is added to its input starts as the identity.
+    """
+
+    receptive_field = 3 + 4 + 1 + 1 + 1 + 3  # pixels to each side
+
+    def __init__(self, filters=(64, 64, 64, 64, 128, 128, 3), **kwargs):
+        super().__init__(**kwargs)
+        head, unit1, unit2, body, tail1, tail2, out = filters
+
+        def conv(channels, size, **options):
+            return tf.keras.layers.Conv2D(channels, size, padding="same", **options)
+
+        self.head = conv(head, 7)
+        self.units = [[conv(channels, 3), conv(channels, 3)] for channels in (unit1, unit2)]
+        self.body = conv(body, 3)
+        # Synchronized, so that a batch split over replicas trains like a whole one.
+        self.norm = tf.keras.layers.BatchNormalization(synchronized=True)
+        self.tail = [conv(tail1, 3), conv(tail2, 3)]
+        self.out = conv(out, 7, kernel_initializer="zeros")
+
+    def call(self, images, training=False):
+        x = first = tf.nn.leaky_relu(self.head(images), 0.2)
+        for inner, outer in self.units:
+            x += outer(tf.nn.leaky_relu(inner(x), 0.2))
+        x = first + self.norm(self.body(x), training=training)
+        for layer in self.tail:
+            x = tf.nn.leaky_relu(layer(x), 0.2)
+        return self.out(x)
+
+
+def _vgg16(weights):
+    """VGG16 to its third pooling layer, from an .npz of its convolutions (float32, HWIO)."""
+    path = weights or _SHIPPED_VGG16
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        kernels = [
+            (f"block{block}_conv{conv}", channels)
+            for block, (convs, channels) in enumerate([(2, 64), (2, 128), (3, 256)], start=1)
+            for conv in range(1, convs + 1)
+        ]
+        network = tf.keras.Sequential(name="vgg16")
+        network.add(tf.keras.Input([None, None, 3]))
+        mean, deviation = np.array(_IMAGENET_MEAN), np.array(_IMAGENET_STD)
+        network.add(tf.keras.layers.Rescaling(list(1 / deviation), list(-mean / deviation)))
+        for number, (name, channels) in enumerate(kernels):
+            if number and name.endswith("conv1"):
+                network.add(tf.keras.layers.MaxPool2D())
+            layer = tf.keras.layers.Conv2D(
+                channels, 3, padding="same", activation="relu", name=name
+            )
+            network.add(layer)
+            layer.set_weights([arrays[f"{name}/kernel"], arrays[f"{name}/bias"]])
+        network.add(tf.keras.layers.MaxPool2D())
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: no weights of VGG16 to block 3 ({error}); --backbone_weights takes an "
+            f".npz like weights/{_SHIPPED_VGG16.name}"
+        ) from error
+    return network
+
+
+def _vgg19(weights):
+    """Keras's VGG19 to block3_pool, the published backbone."""
+    try:
+        whole = tf.keras.applications.VGG19(include_top=False, weights=weights or "imagenet")
+    except Exception as error:  # the download raises bare Exception, HDF5 half a dozen kinds
+        raise UserError(
+            f"no weights for --backbone vgg19 ({str(error).splitlines()[0]}). Fetch {_VGG19_FILE} "
+            "from the release v0.1 of github.com/fchollet/deep-learning-models, then name it with "
+            "--backbone_weights FILE or put it into ~/.keras/models; or take --backbone vgg16"
+        ) from error
+    images = tf.keras.Input([None, None, 3])
+    caffe = tf.keras.layers.Lambda(
+        lambda x: tf.keras.applications.vgg19.preprocess_input(255.0 * x)
+    )
+    features = tf.keras.Model(whole.input, whole.get_layer("block3_pool").output)
+    return tf.keras.Model(images, features(caffe(images)), name="vgg19")
+
+
+BACKBONES = {"vgg16": _vgg16, "vgg19": _vgg19}
+
+
+class VGGAttention(tf.keras.layers.Layer):
+    """A factor in (0, 1) for each DCT coefficient, from ImageNet features (arXiv 2009.12927).
+
+    VGG to the third max-pool gives 256 channels at stride 8, so one vector for each 8x8 block;
+    a 1x1 convolution makes 128 = 8 * 8 * 2 channels of it, a sigmoid the factors.
+
+    images [B, H, W, 3] in [0, 1], H and W multiples of 8 -> [B, H/8, W/8, 8, 8, 2].
+
+    backbone: "vgg16" or "vgg19"; weights: a file, or None for the shipped or downloaded ones.
+    Raises UserError where the weights cannot be had.
+    """
+
+    # Pixels to each side of a block that its features see: two 3x3 convolutions at stride 1,
+    # two at 2 and three at 4, and what the poolings add, up to the next whole block.
+    receptive_field = 24
+
+    def __init__(self, backbone="vgg16", weights=None, train_backbone=False, **kwargs):
+        super().__init__(**kwargs)
+        network = BACKBONES[backbone](weights)
+        if train_backbone:
+            self.backbone = network
+        else:
+            network.trainable = False
+            # Behind a closure Keras does not find it: no frozen weight in any checkpoint.
+            self._frozen = lambda images: network(images, training=False)
+        self.train_backbone = train_backbone
+        self.conv = tf.keras.layers.Conv2D(BLOCK * BLOCK * 2, 1)
+
+    def features(self, images):
+        """The backbone's [B, H/8, W/8, 256] for images as `call` takes them."""
+        return self.backbone(images) if self.train_backbone else self._frozen(images)
+
+    def call(self, images, features=None):
+        """features: what `features` gave for these images before, to be spared it here."""
+        features = self.features(images) if features is None else features
+        logits = self.conv(features)
+        shape = tf.concat([tf.shape(logits)[:3], [BLOCK, BLOCK, 2]], axis=0)
+        return tf.sigmoid(tf.reshape(logits, shape))
