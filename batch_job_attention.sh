@@ -1,0 +1,108 @@
+#!/bin/bash
+# One run for evaluate.py: trains one model for each lambda, each into its own folder.
+
+# Hyperparameters: each can be set from the environment and holds for every lambda.
+: "${LAMBDAS:=0.001 0.0025 0.005 0.01 0.05 0.1}"
+: "${TRAIN_GLOB:=train_images/*.png}"
+: "${ARCHITECTURE:=ljpeg_attention}"
+: "${LAST_STEP:=20000}"
+: "${BATCHSIZE:=8}"
+: "${PATCHSIZE:=256}"
+: "${LR:=1e-6}"
+: "${LR_DECAY:=1}"
+: "${LPIPS_WEIGHT:=500}"
+: "${TOTAL_WEIGHT_REGULARIZER:=10}"
+: "${BACKBONE:=vgg16}"
+: "${PREPROCESS_THREADS:=16}"
+: "${SEED:=0}"
+: "${PYTHON:=python3}"
+
+set -u
+read -r -a lambdas <<<"$LAMBDAS"
+
+usage() {
+  cat <<EOT
+usage: /bin/bash batch_job_attention.sh RUN_FOLDER [TRAIN_OPTION ...]
+
+Trains $ARCHITECTURE for each lambda of
+  $LAMBDAS
+into RUN_FOLDER/lambda_*/train, so that RUN_FOLDER is one run for evaluate.py.
+A lambda that is finished is skipped, one that was interrupted goes on.
+
+Set from the environment: LAMBDAS, TRAIN_GLOB, ARCHITECTURE (ljpeg_attention, ljpeg,
+google_baseline), LAST_STEP, BATCHSIZE, PATCHSIZE, LR, LR_DECAY, LPIPS_WEIGHT,
+TOTAL_WEIGHT_REGULARIZER, BACKBONE, PREPROCESS_THREADS, SEED, PYTHON. For instance:
+  TRAIN_GLOB="photos/*.png" LAST_STEP=5000 /bin/bash batch_job_attention.sh experiments/run_1
+
+TRAIN_OPTION: further options of "$ARCHITECTURE.py train", for instance --feature_cache DIR.
+
+Under Slurm, side by side, submitted from the project's folder (or with PROJECT_DIR set to it):
+  sbatch --array=0-$((${#lambdas[@]} - 1)) batch_job_attention.sh RUN_FOLDER
+EOT
+}
+
+fail() {
+  echo "error: $1" >&2
+  exit 2
+}
+
+case "${1-}" in
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  "" | -*)
+    usage >&2
+    exit 2
+    ;;
+esac
+run_folder=$1
+shift
+
+# Slurm runs a copy of this script from its own spool folder.
+project=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+if [[ ! -f $project/$ARCHITECTURE.py ]]; then
+  project=${PROJECT_DIR:-${SLURM_SUBMIT_DIR:-$project}}
+fi
+script=$project/$ARCHITECTURE.py
+[[ -f $script ]] || fail "$script does not exist; check ARCHITECTURE, or set PROJECT_DIR to the \
+folder that holds it"
+
+if [[ -n ${SLURM_ARRAY_TASK_ID-} ]]; then
+  lambda=${lambdas[$SLURM_ARRAY_TASK_ID]-}
+  [[ -n $lambda ]] || fail "no lambda for SLURM_ARRAY_TASK_ID=$SLURM_ARRAY_TASK_ID; submit with \
+--array=0-$((${#lambdas[@]} - 1))"
+  lambdas=("$lambda")
+fi
+
+options=(
+  --train_glob "$TRAIN_GLOB" --last_step "$LAST_STEP" --batchsize "$BATCHSIZE"
+  --patchsize "$PATCHSIZE" --lr "$LR" --lr_decay "$LR_DECAY"
+  --preprocess_threads "$PREPROCESS_THREADS" --seed "$SEED"
+)
+if [[ $ARCHITECTURE == ljpeg* ]]; then
+  options+=(--lpips_weight "$LPIPS_WEIGHT" --total_weight_regularizer "$TOTAL_WEIGHT_REGULARIZER")
+fi
+if [[ $ARCHITECTURE == ljpeg_attention ]]; then
+  options+=(--backbone "$BACKBONE")
+fi
+
+# A training that is told to stop saves and ends well, which must not start the next one. It runs
+# in the background, so that a signal to this script alone is passed on at once.
+training=
+stop() {
+  trap '' INT TERM
+  kill -TERM "$training" 2>/dev/null
+  wait "$training"
+  exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
+
+for lambda in "${lambdas[@]}"; do
+  folder=$run_folder/lambda_${lambda//./}/train
+  echo "$ARCHITECTURE, lambda $lambda: $folder"
+  "$PYTHON" "$script" --checkpoint_dir "$folder" train --lambda "$lambda" "${options[@]}" "$@" &
+  training=$!
+  wait "$training" || exit
+done

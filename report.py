@@ -1,0 +1,387 @@
+"""What an evaluation shows: plots, tables, and a sheet of crops to look at.
+
+A figure of a set of images is the mean of the single images' figures. Nothing here measures.
+"""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import metrics
+from dot_cache import METRICS, write_whole
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+from scipy.ndimage import uniform_filter
+
+PROTOCOLS = {
+    "standard": "the standard's example Huffman tables",
+    "optimized": "Huffman tables optimized for each image",
+    "progressive": "optimized progressive files",
+}
+
+
+@dataclass
+class Point:
+    """A dot of a curve: its records {image name: record} and JPEG files {image name: path}."""
+
+    name: str
+    records: dict
+    files: dict
+
+    @cached_property
+    def means(self):
+        """{metric: mean over the images}."""
+        return {
+            metric: metrics.mean_over_images([record[metric] for record in self.records.values()])
+            for metric in METRICS
+        }
+
+
+@dataclass
+class Series:
+    """A curve. kind: "encoder" (the first of all is the anchor), "google" or "run"."""
+
+    label: str
+    kind: str
+    points: list
+
+    def __post_init__(self):
+        self.points.sort(key=lambda point: point.means["bpp"])
+
+    def column(self, metric):
+        """The means of the points, float64 [points]."""
+        return np.array([point.means[metric] for point in self.points])
+
+
+def write(folder, set_name, huffman, series, originals):
+    """Writes plots, tables and the sheet of crops into a folder; returns the lines to print.
+
+    huffman: the Huffman choice that all of it was measured with; series: [Series], the anchor
+    first; originals: {image name: path}.
+    """
+    folder, stem = Path(folder), f"{set_name}_{huffman}"
+    series = [one for one in series if one.points]
+    subject = f"{set_name}, {_count(len(originals), 'image')}, {PROTOCOLS[huffman]}"
+    for plot in PLOTS:
+        _save(draw(plot, series, subject), folder / f"{stem}_{plot.metric}")
+    _save(comparison(series, originals, subject), folder / f"{stem}_comparison")
+
+    rates, dots = bd_rate_table(series), dot_table(series)
+    write_whole(folder / f"{stem}_bd_rate.csv", _csv(rates))
+    write_whole(folder / f"{stem}_dots.csv", _csv(dots))
+    write_whole(folder / f"{stem}_images.csv", _csv(image_table(series)))
+    trained = dot_table([one for one in series if one.kind != "encoder"])
+    notes = [
+        f"# {subject}",
+        "## BD-rate in percent",
+        _BD_NOTE,
+        _markdown(rates),
+        "## Means over the images",
+        _markdown(dots),
+        "## Curves",
+        *(f"![{plot.label}]({stem}_{plot.metric}.png)" for plot in PLOTS),
+        "## Crops at about equal bits per pixel",
+        f"![crops]({stem}_comparison.png)",
+    ]
+    write_whole(folder / f"{stem}.md", "\n\n".join(notes) + "\n")
+    return [
+        subject,
+        *(["", *_aligned(trained)] if len(trained) > 1 else []),
+        *(["", _BD_NOTE, *_aligned(rates)] if len(rates) > 1 else []),
+        "",
+        f"plots, tables and crops: {folder / stem}*",
+    ]
+
+
+# Tables: lists of rows of texts, the first one with the names of the columns
+
+_BD_NOTE = (
+    "BD-rate in percent (negative: fewer bits at equal quality); in brackets the percentage of the "
+    "shorter curve's quality range that both share; - where they share none."
+)
+_BD_METRICS = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "lpips": "LPIPS"}
+_DECIMALS = dict(zip(METRICS, (4, 2, 3, 5, 5, 2, 3), strict=True))
+
+
+def bd_rate_table(series):
+    """Each run against each encoder and the Google baseline, each other curve against less."""
+    rows = [["curve", "against", *_BD_METRICS.values()]]
+    encoders = [one for one in series if one.kind == "encoder"]
+    google = [one for one in series if one.kind == "google"]
+    anchors = {"encoder": encoders[:1], "google": encoders, "run": encoders + google}
+    for tested in series[1:]:
+        for anchor in anchors[tested.kind]:
+            cells = [_bd_rate(anchor, tested, metric) for metric in _BD_METRICS]
+            rows.append([tested.label, anchor.label, *cells])
+    return rows
+
+
+def _bd_rate(anchor, tested, metric):
+    percent, overlap = metrics.bd_rate(
+        *(one.column(column) for one in (anchor, tested) for column in ("bpp", metric)),
+        lower_is_better=metric == "lpips",
+    )
+    return "-" if math.isnan(percent) else f"{percent:+.1f} ({100 * overlap:.0f})"
+
+
+def dot_table(series):
+    """The means of every dot."""
+    rows = [["curve", "dot", *METRICS]]
+    for one in series:
+        for point in one.points:
+            figures = [f"{point.means[metric]:.{_DECIMALS[metric]}f}" for metric in METRICS]
+            rows.append([one.label, point.name, *figures])
+    return rows
+
+
+def image_table(series):
+    """Every image at every dot."""
+    rows = [["curve", "dot", "image", "width", "height", "bytes", *METRICS]]
+    for one in series:
+        for point in one.points:
+            for image, record in sorted(point.records.items()):
+                size = [record[name] for name in ("width", "height", "n_bytes")]
+                figures = [f"{record[metric]:.7g}" for metric in METRICS]
+                rows.append([one.label, point.name, image, *size, *figures])
+    return rows
+
+
+def _csv(rows):
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()
+
+
+def _markdown(rows):
+    rows = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _aligned(rows):
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index < 2 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+# Plots
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A metric against bits per pixel. shown: its values on the axis; log: a logarithmic one."""
+
+    metric: str
+    label: str
+    shown: callable = np.asarray
+    log: bool = False
+
+
+PLOTS = (
+    Plot("mse", "MSE (lower is better)", log=True),
+    Plot("lpips", "LPIPS, AlexNet v0.1 (lower is better)"),
+    Plot("psnr", "PSNR in dB (higher is better)"),
+    Plot("ms_ssim", "MS-SSIM in dB (higher is better)", np.vectorize(metrics.ms_ssim_db)),
+)
+
+# M. Okabe, K. Ito: Color Universal Design, 2008; without its yellow, too faint on white.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# The encoders are lines without dots, from black to gray.
+_LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (1, 3)))
+_GRAYS = ("#000000", "#333333", "#555555", "#777777")
+_STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "legend.fontsize": 8,
+    "pdf.fonttype": 42,  # text stays text, as publishers ask for
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+}
+
+
+def _styles(series):
+    """The line of each curve: encoders gray with differing strokes, others dots in colours."""
+    lines, dots = [], 0
+    for one in series:
+        if one.kind == "encoder":
+            number = len(lines) - dots
+            gray = _GRAYS[number % len(_GRAYS)]
+            lines.append({"color": gray, "linestyle": _LINES[number % len(_LINES)]})
+        else:
+            lines.append(
+                {
+                    "color": _COLOURS[dots % len(_COLOURS)],
+                    "marker": _MARKERS[dots % len(_MARKERS)],
+                    "markeredgecolor": "white",
+                    "markeredgewidth": 0.5,
+                    "markersize": 6,
+                    "zorder": 3,
+                }
+            )
+            dots += 1
+    return lines
+
+
+def draw(plot, series, subject):
+    """A figure of one metric; the axes show where the runs are, with some room around."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 3.8))
+        axes = figure.add_subplot()
+        curves = [(one.column("bpp"), plot.shown(one.column(plot.metric))) for one in series]
+        for one, (bpp, values), style in zip(series, curves, _styles(series), strict=True):
+            axes.plot(bpp, values, label=one.label, linewidth=1.3, **style)
+        trained = [
+            bpp for one, (bpp, _) in zip(series, curves, strict=True) if one.kind != "encoder"
+        ]
+        right = 1.15 * max(bpp.max() for bpp in trained or [bpp for bpp, _ in curves])
+        inside = [values[(bpp <= right) & np.isfinite(values)] for bpp, values in curves]
+        inside = np.concatenate(inside)
+        axes.set_xlim(0, right)
+        if plot.log:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+            axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        if inside.size and inside.min() < inside.max():
+            low, high = (
+                (inside.min(), inside.max())
+                if not plot.log
+                else np.log([inside.min(), inside.max()])
+            )
+            margin = 0.04 * (high - low)
+            limits = np.array([low - margin, high + margin])
+            axes.set_ylim(*(np.exp(limits) if plot.log else limits))
+        axes.set_xlabel("bits per pixel")
+        axes.set_ylabel(plot.label)
+        axes.set_title(subject, loc="left")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, frameon=False)
+    return figure
+
+
+def _save(figure, path):
+    """Writes a figure as .pdf and .png; the same figure gives the same bytes."""
+    with matplotlib.rc_context(_STYLE):
+        for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+            file = io.BytesIO()
+            figure.savefig(file, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata)
+            write_whole(path.with_name(path.name + suffix), file.getvalue())
+
+
+# The sheet of crops
+
+_SHEET_IMAGES = 4
+_CROP = 160  # pixels a side
+_DPI = 200
+_CELL = 2 * _CROP / _DPI  # inches: each pixel of a crop is 2x2 of the picture file
+_PER_LINE = 6  # crops beside each other
+_TEXT = 0.42  # inches for the lines above and below a crop
+_TARGET_BPP = 0.5  # where the artifacts of JPEG are plain and such files still are in use
+
+
+def comparison(series, originals, subject):
+    """A figure: of a few images the original and a crop of each curve's file at about equal bpp.
+
+    The crop is where the anchor's error stands out most against the picture's own texture. The
+    dots are the ones whose rates lie closest together, at a low rate rather than a high one.
+    """
+    from image_utils import read_image  # here, for it brings TensorFlow along
+
+    names = list(originals)
+    middles = (np.arange(_SHEET_IMAGES) + 0.5) * len(names) / _SHEET_IMAGES
+    names = [names[index] for index in sorted({int(middle) for middle in middles})]
+    lines = -(-(len(series) + 1) // _PER_LINE)
+    block = lines * (_CELL + 2 * _TEXT)
+    columns = min(len(series) + 1, _PER_LINE)
+    width, height = 2.6 + columns * (_CELL + 0.1), len(names) * block + 0.3
+    with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=(width, height))
+        figure.text(0.1 / width, 1 - 0.2 / height, subject, fontsize=9)
+        for row, name in enumerate(names):
+            original = read_image(originals[name])
+            points = _equal_rate(series, name)
+            files = [_decode(point.files[name]) for point in points]
+            top, left = _telling_crop(original, files[0])
+            rows, columns = (slice(start, start + _CROP) for start in (top, left))
+
+            def place(picture, x, y, box, figure=figure):
+                box = (x / width, 1 - (y + box[1]) / height, box[0] / width, box[1] / height)
+                axes = figure.add_axes(box)
+                axes.imshow(picture, interpolation="nearest")
+                axes.set_axis_off()
+                return axes
+
+            y = 0.3 + row * block + _TEXT
+            axes = place(original, 0.1, y, (2.3, _CELL))
+            size = original[rows, columns].shape[1::-1]
+            axes.add_patch(Rectangle((left, top), *size, fill=False, edgecolor="white", lw=2.4))
+            axes.add_patch(Rectangle((left, top), *size, fill=False, edgecolor="black", lw=0.8))
+            axes.set_title(name, fontsize=7, loc="left")
+            best = min(point.records[name]["lpips"] for point in points)
+            cells = [(original, "original", "", False)]
+            for one, point, picture in zip(series, points, files, strict=True):
+                record = point.records[name]
+                figures = f"{record['bpp']:.3f} bpp, LPIPS {record['lpips']:.3f}"
+                title = f"{one.label}\n{point.name.replace('_', ' ')}"
+                cells.append((picture, title, figures, record["lpips"] == best))
+            for index, (picture, title, figures, bold) in enumerate(cells):
+                line, column = divmod(index, _PER_LINE)
+                x = 2.6 + column * (_CELL + 0.1)
+                y_line = y + line * (_CELL + 2 * _TEXT)
+                axes = place(picture[rows, columns], x, y_line, (_CELL, _CELL))
+                axes.set_title(title, fontsize=7, loc="left")
+                weight = "bold" if bold else "normal"
+                axes.text(
+                    0, -0.03, figures, transform=axes.transAxes, va="top", fontsize=7, weight=weight
+                )
+    return figure
+
+
+def _decode(path):
+    with Image.open(path) as file:
+        return np.asarray(file.convert("RGB"))
+
+
+def _equal_rate(series, name):
+    """The point of each curve, such that their rates for an image differ least."""
+    rates = [np.log([point.records[name]["bpp"] for point in one.points]) for one in series]
+
+    def spread(target):
+        apart = max(np.abs(rate - target).min() for rate in rates)
+        return apart + 0.1 * abs(target - math.log(_TARGET_BPP))
+
+    target = min(np.concatenate(rates), key=spread)
+    chosen = [np.abs(rate - target).argmin() for rate in rates]
+    return [one.points[index] for one, index in zip(series, chosen, strict=True)]
+
+
+def _telling_crop(original, decoded):
+    """Top and left of the crop whose error is largest next to its texture."""
+    error, gray = ((original.astype(float) - decoded) ** 2).mean(axis=2), original.mean(axis=2)
+    near = 16  # pixels: an error is hidden by texture nearby
+    texture = uniform_filter(gray**2, near) - uniform_filter(gray, near) ** 2
+    visible = uniform_filter(error / (texture + 100), _CROP)
+    height, width = (max(side - _CROP, 0) for side in gray.shape)
+    # uniform_filter has the mean around a pixel at that pixel.
+    inside = visible[_CROP // 2 :, _CROP // 2 :][: height + 1, : width + 1]
+    if inside.size == 0:
+        return 0, 0
+    return np.unravel_index(inside.argmax(), inside.shape)
