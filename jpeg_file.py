@@ -8,14 +8,15 @@ transcoder (package mozjpeg-lossless-optimization). Nothing here computes a DCT 
 """
 
 import io
-import jpeglib
-import mozjpeg_lossless_optimization
-import numpy as np
 import pathlib
-from PIL import Image
 import struct
 import tempfile
 import threading
+
+import jpeglib
+import mozjpeg_lossless_optimization
+import numpy as np
+from PIL import Image
 
 HUFFMAN = ("standard", "optimized", "progressive")
 
@@ -55,7 +56,7 @@ def write_jpeg(
     coefficients, qtables = np.asarray(coefficients), np.asarray(qtables)
     _check(coefficients, qtables, height, width)
 
-    planes = np.moveaxis(coefficients, -1, 0).astype(np.int16, order="C")
+    planes = np.moveaxis(coefficients, -1, 0).astype(np.int16, order="C", copy=False)
     tables = np.moveaxis(qtables, -1, 0)[: min(len(planes), 2)].astype(np.int16, order="C")
     jpeg = jpeglib.from_dct(*planes, qt=tables)
     jpeg.height, jpeg.width = int(height), int(width)
@@ -175,18 +176,18 @@ def _check(coefficients, qtables, height, width):
     if qtables.min() < 1 or qtables.max() > 255:
         raise ValueError(f"table entries from {qtables.min()} to {qtables.max()}, not in 1..255")
 
-    values = coefficients.reshape(-1, 64, coefficients.shape[-1])
-    # In 64 bits, where no difference wraps around.
-    dc = values[:, 0].astype(np.int64)
-    difference = np.abs(np.diff(dc, axis=0, prepend=0)).max()
-    if difference > MAX_DC_DIFFERENCE:
-        raise ValueError(
-            f"neighbouring DC coefficients differ by {difference}; "
-            f"8-bit JPEG holds {MAX_DC_DIFFERENCE}"
-        )
-    largest = max(int(values.max(axis=0)[1:].max()), -int(values.min(axis=0)[1:].min()))
-    if largest > MAX_AC:
-        raise ValueError(f"an AC coefficient of size {largest}; 8-bit JPEG holds {MAX_AC}")
+    for plane in np.moveaxis(coefficients, -1, 0):
+        plane = plane.reshape(-1, 64)
+        # In 64 bits, where no difference wraps around.
+        difference = np.abs(np.diff(plane[:, 0].astype(np.int64), prepend=0)).max()
+        if difference > MAX_DC_DIFFERENCE:
+            raise ValueError(
+                f"neighbouring DC coefficients differ by {difference}; "
+                f"8-bit JPEG holds {MAX_DC_DIFFERENCE}"
+            )
+        largest = max(int(plane.max(axis=0)[1:].max()), -int(plane.min(axis=0)[1:].min()))
+        if largest > MAX_AC:
+            raise ValueError(f"an AC coefficient of size {largest}; 8-bit JPEG holds {MAX_AC}")
 
 
 def _segments(data):

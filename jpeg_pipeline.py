@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jpeg_file
 from image_utils import (
+    BLOCK,
     dct,
     from_blocks,
     idct,
@@ -18,6 +19,10 @@ from image_utils import (
 
 import numpy as np
 import tensorflow as tf
+
+# What 8-bit JPEG can code. A block of noise at a table of ones can go past it; its mean cannot.
+_LARGEST = np.full([BLOCK, BLOCK, 1], jpeg_file.MAX_AC, np.float32)
+_LARGEST[0, 0] += 1
 
 
 class Coded(NamedTuple):
@@ -42,6 +47,7 @@ class JPEGPipeline(tf.keras.Model):
 
     architecture = None  # its name, which is its script's
     receptive_field = 0  # pixels to each side of a block that decide about it
+    tile = 1024  # side in pixels of what `compress` takes at a time, a multiple of 8
     model_options = ()  # the arguments of __init__ that shape the model or its loss
 
     def __init__(self, lmbda=0.01, lpips_weight=0.0, seed=0):
@@ -77,10 +83,12 @@ class JPEGPipeline(tf.keras.Model):
 
     # The flow.
 
-    def encode(self, images, quality=None, training=False, features=None):
+    def encode(self, images, quality=None, training=False, features=None, table_scale=None):
         """images [B, H, W, 3] in [0, 1] -> Coded."""
         images = pad_to_blocks(self.edit_image(images, training))
         qtables = self.get_qtables(tf.shape(images)[0], quality, training)
+        if table_scale is not None:
+            qtables = tf.clip_by_value(tf.round(qtables * table_scale), 1.0, 255.0)
         y = dct(to_blocks(rgb_to_ycbcr(255.0 * images))) / _over_blocks(qtables)
         y, attention = self.edit_coefficients(y, images, features)
         return Coded(round_cubic(y), qtables, attention)
@@ -102,21 +110,54 @@ class JPEGPipeline(tf.keras.Model):
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         return self.decode(coded.coefficients, coded.qtables, height, width), coded
 
-    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8), tf.TensorSpec([])])
-    def _encode_image(self, image, quality):
-        return self.encode(tf.cast(image, tf.float32) / 255.0, quality)[:2]
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, 3], tf.uint8),
+            tf.TensorSpec([]),
+            tf.TensorSpec([]),
+        ]
+    )
+    def _encode_tile(self, image, quality, table_scale):
+        """uint8 [H, W, 3] -> coefficients int16 [3, H/8, W/8, 8, 8], tables uint8 [8, 8, 2]."""
+        images = tf.cast(image, tf.float32)[None] / 255.0
+        coded = self.encode(images, quality, table_scale=table_scale)
+        coefficients = tf.clip_by_value(coded.coefficients[0], -_LARGEST, _LARGEST)
+        planes = tf.transpose(tf.cast(coefficients, tf.int16), [4, 0, 1, 2, 3])
+        return planes, tf.cast(coded.qtables[0], tf.uint8)
 
-    def compress(self, image, huffman="progressive", quality=None):
+    def compress(self, image, huffman="progressive", quality=None, table_scale=1.0):
         """One image to the bytes of a standard JPEG file.
 
-        image: uint8 [H, W, 3]; huffman: one of `jpeg_file.HUFFMAN`; quality: in [1, 100], for
-        the architectures with IJG tables alone.
+        image: uint8 [H, W, 3], or [H, W, 1] for a gray file; huffman: one of
+        `jpeg_file.HUFFMAN`; quality: in [1, 100], for the architectures with IJG tables alone;
+        table_scale: a factor on the tables, for the rates between those of two models.
+
+        The networks see tiles that overlap by their receptive field, so that memory does not
+        grow with the image by more than the image and its coefficients; the file is the same.
         """
-        coefficients, qtables = self._encode_image(image[None], quality or 0.0)
-        # Blocks of noise at a table of ones can go past what baseline JPEG can code.
-        coefficients = np.clip(coefficients[0].numpy(), -1023, 1023).astype(np.int16)
-        qtables = qtables[0].numpy().astype(np.uint8)
-        return jpeg_file.write_jpeg(coefficients, qtables, *image.shape[:2], huffman)
+        height, width, channels = image.shape
+        planes = np.empty([channels, -(-height // BLOCK), -(-width // BLOCK), BLOCK, BLOCK], "i2")
+        margin = -(-self.receptive_field // BLOCK) * BLOCK
+        for top in range(0, height, self.tile):
+            for left in range(0, width, self.tile):
+                above, before = min(margin, top), min(margin, left)
+                tile = image[
+                    top - above : top + self.tile + margin,
+                    left - before : left + self.tile + margin,
+                ]
+                tile = np.broadcast_to(tile, [*tile.shape[:2], 3])
+                coded, qtables = self._encode_tile(tile, quality or 0.0, table_scale)
+                place = planes[
+                    :,
+                    top // BLOCK : (top + self.tile) // BLOCK,
+                    left // BLOCK : (left + self.tile) // BLOCK,
+                ]
+                rows, columns = above // BLOCK, before // BLOCK
+                place[:] = coded[
+                    :channels, rows : rows + place.shape[1], columns : columns + place.shape[2]
+                ]
+        coefficients = np.moveaxis(planes, 0, -1)
+        return jpeg_file.write_jpeg(coefficients, qtables.numpy(), height, width, huffman)
 
     # Training and validation.
 
