@@ -46,7 +46,9 @@ def _number(kind, low, high=float("inf"), low_included=True):
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    pass
+    def _get_help_string(self, action):
+        # "(default: None)" and "(default: False)" tell nobody anything.
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 def make_parser(description, **train_options):
@@ -77,7 +79,113 @@ def make_parser(description, **train_options):
             help=f"{where} (default: train)",
         )
         add_train_options(train, **train_options)
+    compress = subparsers.add_parser(
+        "compress",
+        formatter_class=_Formatter,
+        help="writes images as JPEG files (compress --help lists the options)",
+        description="Writes images as standard JPEG files: one, or many with --output_dir.",
+    )
+    if train_options:
+        compress.add_argument(
+            "--checkpoint_dir",
+            default=argparse.SUPPRESS,
+            metavar="DIR",
+            help="folder of the trained model (default: train)",
+        )
+        compress.add_argument(
+            "--run_dir",
+            metavar="RUN",
+            help="folder of trainings RUN/lambda_*/train, for a --target_* to choose from",
+        )
+    if train_options.get("learned_tables"):
+        quality = None
+    else:  # the best of the published ones, or Pillow's
+        quality = 25.0 if train_options else 75.0
+    add_compress_options(compress, quality)
     return parser
+
+
+def add_compress_options(parser, quality):
+    """Adds the options of `compress`.
+
+    quality: the default of --quality; None for an architecture with tables of its own.
+    """
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="an image that Pillow reads, and after it, if you like, the name of its JPEG file; "
+        "with --output_dir any number of images, folders and quoted globs",
+    )
+    files.add_argument(
+        "--output_dir",
+        metavar="DIR",
+        help="write all JPEG files below this folder, in the folders of their inputs",
+    )
+    files.add_argument(
+        "--force", action="store_true", help="overwrite an output that exists already"
+    )
+    files.add_argument(
+        "--overwrite_input",
+        action="store_true",
+        help="allow an output to take the place of its own input",
+    )
+    files.add_argument(
+        "--jobs", type=_number(int, 1), metavar="N", help="files at a time; as many as cores"
+    )
+    files.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    files.add_argument("--json", action="store_true", help="print the report as JSON, at the end")
+
+    rate = parser.add_argument_group("size and quality")
+    if quality is not None:
+        rate.add_argument(
+            "--quality",
+            type=_number(float, 1, 100),
+            default=quality,
+            metavar="Q",
+            help="quality of the standard tables, 1 to 100; the target's to choose if there is one",
+        )
+    rate.add_argument(
+        "--huffman",
+        choices=("progressive", "optimized", "standard"),
+        default="progressive",
+        help="entropy coding: optimized scans and tables, the best tables of one scan, or the "
+        "example tables of the standard; the picture is the same",
+    )
+    target = rate.add_mutually_exclusive_group()
+    for kind, unit in (
+        ("bpp", "bits per pixel"),
+        ("size", "bytes"),
+        ("psnr", "dB against the input"),
+    ):
+        target.add_argument(
+            f"--target_{kind}",
+            type=_number(float, 0, low_included=False),
+            metavar=kind.upper(),
+            help=f"reach this number of {unit} for each file, within 2%% where the models can"
+            if kind != "psnr"
+            else f"reach this PSNR in {unit}, where the models can",
+        )
+
+    picture = parser.add_argument_group("picture")
+    picture.add_argument(
+        "--strip",
+        action="store_true",
+        help="leave out ICC profile, EXIF, XMP and resolution; the picture is turned upright",
+    )
+    picture.add_argument(
+        "--background",
+        metavar="COLOR",
+        help="what shows through transparent parts, a name or #rrggbb; white, with a warning",
+    )
+    picture.add_argument(
+        "--max_megapixels",
+        type=_number(float, 0, low_included=False),
+        default=200.0,
+        metavar="N",
+        help="refuse larger pictures, before their pixels take up memory",
+    )
 
 
 def add_train_options(parser, learned_tables, backbone):

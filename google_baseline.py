@@ -12,6 +12,7 @@ The CNN's output is added to its input, so that it starts as the identity.
 """
 
 import arg_parser
+import compress
 import training
 from conv_blocks import ResConvLayer
 from image_utils import BLOCK, ijg_qtables
@@ -65,7 +66,8 @@ class GoogleBaseline(JPEGPipeline):
 def main(argv=None):
     """Runs the script; returns its exit status."""
     args = arg_parser.make_parser(__doc__, learned_tables=False, backbone=False).parse_args(argv)
-    return training.train(GoogleBaseline, args)
+    command = compress.compress if args.command == "compress" else training.train
+    return command(GoogleBaseline, args)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ trained through a differentiable JPEG on
 import sys
 
 import arg_parser
+import compress
 import training
 from image_utils import BLOCK, round_straight_through
 from jpeg_pipeline import JPEGPipeline
@@ -76,7 +77,8 @@ class LJPEG(JPEGPipeline):
 def main(argv=None):
     """Runs the script; returns its exit status."""
     args = arg_parser.make_parser(__doc__, learned_tables=True, backbone=False).parse_args(argv)
-    return training.train(LJPEG, args)
+    command = compress.compress if args.command == "compress" else training.train
+    return command(LJPEG, args)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Nothing is learned, so there is nothing to train: the tables are Pillow's at a q
 """
 
 import arg_parser
+import compress
 from image_utils import ijg_qtables
 from jpeg_pipeline import JPEGPipeline
 
@@ -19,8 +20,7 @@ class LJPEGPIL(JPEGPipeline):
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    arg_parser.make_parser(__doc__).parse_args(argv)
-    return 0
+    return compress.compress(LJPEGPIL, arg_parser.make_parser(__doc__).parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ backbone is VGG16 and frozen unless --backbone vgg19 and --train_backbone are gi
 """
 
 import arg_parser
+import compress
 import training
 from conv_blocks import VGGAttention
 from image_utils import per_channel
@@ -45,7 +46,8 @@ class LJPEGAttention(LJPEG):
 def main(argv=None):
     """Runs the script; returns its exit status."""
     args = arg_parser.make_parser(__doc__, learned_tables=True, backbone=True).parse_args(argv)
-    return training.train(LJPEGAttention, args)
+    command = compress.compress if args.command == "compress" else training.train
+    return command(LJPEGAttention, args)
 
 
 if __name__ == "__main__":
