@@ -112,23 +112,23 @@ def from_blocks(blocks):
     return tf.reshape(images, [batch, rows * BLOCK, columns * BLOCK, channels])
 
 
-def _transform(blocks, matrix):
+def _multiply_blocks(blocks, vertical, horizontal):
     # Both directions and all channels as one matrix product: more multiplications than the
     # separable form, far fewer passes over memory, and that is what the time goes into.
     channels = blocks.shape[-1]
-    product = np.kron(np.kron(matrix, matrix), np.eye(channels)).T.astype(np.float32)
+    product = np.kron(np.kron(vertical, horizontal), np.eye(channels)).T.astype(np.float32)
     flat = tf.reshape(blocks, [-1, BLOCK * BLOCK * channels])
     return tf.reshape(tf.matmul(flat, tf.constant(product)), tf.shape(blocks))
 
 
 def dct(blocks):
     """The orthonormal two-dimensional DCT-II of every 8x8 block and channel."""
-    return _transform(blocks, DCT_MATRIX)
+    return _multiply_blocks(blocks, DCT_MATRIX, DCT_MATRIX)
 
 
 def idct(blocks):
     """The inverse of `dct`."""
-    return _transform(blocks, DCT_MATRIX.T)
+    return _multiply_blocks(blocks, DCT_MATRIX.T, DCT_MATRIX.T)
 
 
 @tf.custom_gradient
@@ -144,12 +144,55 @@ def round_cubic(x):
 
 @tf.custom_gradient
 def round_straight_through(x):
-    """Rounds halves up, as the IJG decoder does; the gradient is that of the identity.
+    """Rounds halves up, as the IJG decoder does; the gradient is that of the identity."""
+    return tf.floor(x + 0.5), lambda upstream: upstream
 
-    Exact halves are common (a block with nothing but its mean), so a margin above the error
-    of float32 keeps them on the right side.
+
+def _ijg_idct_matrix():
+    """One pass of the IJG library's accurate integer IDCT as a matrix [sample, frequency].
+
+    It is sqrt(8) times the orthonormal one, but for its constants of 13 bits. The factors are
+    those of Loeffler, Ligtenberg and Moschytz 1989, in the arrangement of jidctint.c.
     """
-    return tf.floor(x + (0.5 + 2.0**-10)), lambda upstream: upstream
+    x = np.eye(BLOCK)
+
+    def times(factor):
+        return np.round(factor * 2**13) / 2**13
+
+    shared = (x[2] + x[6]) * times(0.541196100)
+    low = shared + x[2] * times(0.765366865)
+    high = shared - x[6] * times(1.847759065)
+    plus, minus = x[0] + x[4], x[0] - x[4]
+    even = np.stack([plus + low, minus + high, minus - high, plus - low])
+
+    turn = (x[1] + x[3] + x[5] + x[7]) * times(1.175875602)
+    outer, inner = (x[1] + x[7]) * times(-0.899976223), (x[3] + x[5]) * times(-2.562915447)
+    first = turn + (x[3] + x[7]) * times(-1.961570560)
+    second = turn + (x[1] + x[5]) * times(-0.390180644)
+    odd = np.stack(
+        [
+            x[1] * times(1.501321110) + outer + second,
+            x[3] * times(3.072711026) + inner + first,
+            x[5] * times(2.053119869) + inner + second,
+            x[7] * times(0.298631336) + outer + first,
+        ]
+    )
+    return np.concatenate([even + odd, (even - odd)[::-1]])
+
+
+IJG_IDCT_MATRIX = _ijg_idct_matrix()
+
+
+def idct_decoder(blocks):
+    """The inverse DCT with the very arithmetic of the IJG library's decoder, and so of Pillow's.
+
+    blocks: dequantized coefficients, whole numbers. Returns whole numbers: the samples before
+    they are clipped. The decoder's two roundings are passed straight through by the gradient.
+    """
+    one = np.eye(BLOCK)
+    # After the columns it keeps two bits below the point (PASS1_BITS).
+    columns = round_straight_through(_multiply_blocks(blocks, 4.0 * IJG_IDCT_MATRIX, one))
+    return round_straight_through(_multiply_blocks(columns, one, IJG_IDCT_MATRIX / 32.0))
 
 
 def ijg_qtables(quality):

@@ -7,7 +7,7 @@ from image_utils import (
     BLOCK,
     dct,
     from_blocks,
-    idct,
+    idct_decoder,
     pad_to_blocks,
     per_channel,
     rgb_to_ycbcr,
@@ -97,10 +97,10 @@ class JPEGPipeline(tf.keras.Model):
     def decode(coefficients, qtables, height, width):
         """What a standard decoder makes of them: [B, height, width, 3], 256 levels in [0, 1].
 
-        The two roundings of a decoder are passed straight through by the gradient.
+        The gradient passes the decoder's roundings straight through.
         """
-        ycbcr = from_blocks(idct(coefficients * _over_blocks(qtables)))[:, :height, :width]
-        ycbcr = tf.clip_by_value(round_straight_through(ycbcr), -128.0, 127.0)
+        samples = from_blocks(idct_decoder(coefficients * _over_blocks(qtables)))
+        ycbcr = tf.clip_by_value(samples[:, :height, :width], -128.0, 127.0)
         rgb = tf.clip_by_value(round_straight_through(ycbcr_to_rgb(ycbcr)), 0.0, 255.0)
         return rgb / 255.0
 
