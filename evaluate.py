@@ -177,7 +177,9 @@ def _encoder_curve(name, args, set_name):
         )
         for quality in encoder.qualities
     ]
-    label = encoder.label + (f" ({huffman})" if huffman != args.huffman else "")
+    label = f"standard JPEG ({encoder.label})" if name == ANCHOR else encoder.label
+    if huffman != args.huffman:
+        label += f" ({huffman})"
     return Curve(name, label, "encoder", dots)
 
 
@@ -358,7 +360,7 @@ def _dask_workers(address):
     except ImportError as error:
         raise UserError("--dask needs the package distributed: pip install distributed") from error
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(f"--dask {address}: no scheduler answers there ({error})") from error
     with client:

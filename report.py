@@ -17,6 +17,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
@@ -247,29 +248,25 @@ def draw(plot, series, subject):
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 3.8))
         axes = figure.add_subplot()
-        curves = [(one.column("bpp"), plot.shown(one.column(plot.metric))) for one in series]
-        for one, (bpp, values), style in zip(series, curves, _styles(series), strict=True):
+        trained = [one for one in series if one.kind != "encoder"]
+        right = 1.15 * max(one.column("bpp").max() for one in trained or series)
+        inside = []
+        for one, style in zip(series, _styles(series), strict=True):
+            bpp, values = one.column("bpp"), plot.shown(one.column(plot.metric))
             axes.plot(bpp, values, label=one.label, linewidth=1.3, **style)
-        trained = [
-            bpp for one, (bpp, _) in zip(series, curves, strict=True) if one.kind != "encoder"
-        ]
-        right = 1.15 * max(bpp.max() for bpp in trained or [bpp for bpp, _ in curves])
-        inside = [values[(bpp <= right) & np.isfinite(values)] for bpp, values in curves]
-        inside = np.concatenate(inside)
+            inside.extend(values[(bpp <= right) & np.isfinite(values)])
         axes.set_xlim(0, right)
         if plot.log:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-            axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-        if inside.size and inside.min() < inside.max():
-            low, high = (
-                (inside.min(), inside.max())
-                if not plot.log
-                else np.log([inside.min(), inside.max()])
-            )
-            margin = 0.04 * (high - low)
-            limits = np.array([low - margin, high + margin])
-            axes.set_ylim(*(np.exp(limits) if plot.log else limits))
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axes.yaxis.set_minor_locator(NullLocator())
+        if inside:
+            # In the axis's own scale, for a logarithm has margins of equal looks.
+            scale = axes.yaxis.get_transform()
+            low, high = scale.transform([min(inside), max(inside)])
+            margin = 0.04 * (high - low) or 1
+            axes.set_ylim(*scale.inverted().transform([low - margin, high + margin]))
         axes.set_xlabel("bits per pixel")
         axes.set_ylabel(plot.label)
         axes.set_title(subject, loc="left")
@@ -292,8 +289,9 @@ _SHEET_IMAGES = 4
 _CROP = 160  # pixels a side
 _DPI = 200
 _CELL = 2 * _CROP / _DPI  # inches: each pixel of a crop is 2x2 of the picture file
+_WHOLE = 2.4  # inches that the whole image may be wide
 _PER_LINE = 6  # crops beside each other
-_TEXT = 0.42  # inches for the lines above and below a crop
+_GAP, _ABOVE, _BELOW = 0.1, 0.42, 0.2  # inches between crops, and for the text at them
 _TARGET_BPP = 0.5  # where the artifacts of JPEG are plain and such files still are in use
 
 
@@ -308,51 +306,54 @@ def comparison(series, originals, subject):
     names = list(originals)
     middles = (np.arange(_SHEET_IMAGES) + 0.5) * len(names) / _SHEET_IMAGES
     names = [names[index] for index in sorted({int(middle) for middle in middles})]
-    lines = -(-(len(series) + 1) // _PER_LINE)
-    block = lines * (_CELL + 2 * _TEXT)
-    columns = min(len(series) + 1, _PER_LINE)
-    width, height = 2.6 + columns * (_CELL + 0.1), len(names) * block + 0.3
+    cells, line = len(series) + 1, _ABOVE + _CELL + _BELOW
+    block = line * math.ceil(cells / _PER_LINE)
+    width = 2 * _GAP + _WHOLE + min(cells, _PER_LINE) * (_CELL + _GAP)
     with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(width, height))
-        figure.text(0.1 / width, 1 - 0.2 / height, subject, fontsize=9)
+        figure = Figure(figsize=(width, 0.3 + len(names) * block))
+        figure.suptitle(subject, x=_GAP / width, ha="left", fontsize=9)
         for row, name in enumerate(names):
-            original = read_image(originals[name])
-            points = _equal_rate(series, name)
+            original, points = read_image(originals[name]), _equal_rate(series, name)
             files = [_decode(point.files[name]) for point in points]
-            top, left = _telling_crop(original, files[0])
-            rows, columns = (slice(start, start + _CROP) for start in (top, left))
-
-            def place(picture, x, y, box, figure=figure):
-                box = (x / width, 1 - (y + box[1]) / height, box[0] / width, box[1] / height)
-                axes = figure.add_axes(box)
-                axes.imshow(picture, interpolation="nearest")
-                axes.set_axis_off()
-                return axes
-
-            y = 0.3 + row * block + _TEXT
-            axes = place(original, 0.1, y, (2.3, _CELL))
-            size = original[rows, columns].shape[1::-1]
-            axes.add_patch(Rectangle((left, top), *size, fill=False, edgecolor="white", lw=2.4))
-            axes.add_patch(Rectangle((left, top), *size, fill=False, edgecolor="black", lw=0.8))
-            axes.set_title(name, fontsize=7, loc="left")
-            best = min(point.records[name]["lpips"] for point in points)
-            cells = [(original, "original", "", False)]
+            crop = _telling_crop(original, files[0])
+            y = 0.3 + row * block + _ABOVE
+            axes = _place(figure, original, _GAP, y, _WHOLE, name)
+            for colour, line_width in (("white", 2.4), ("black", 0.8)):
+                axes.add_patch(_frame(crop, original.shape, edgecolor=colour, lw=line_width))
+            least = min(point.records[name]["lpips"] for point in points)
+            crops = [(original, "original", "", False)]
             for one, point, picture in zip(series, points, files, strict=True):
                 record = point.records[name]
-                figures = f"{record['bpp']:.3f} bpp, LPIPS {record['lpips']:.3f}"
                 title = f"{one.label}\n{point.name.replace('_', ' ')}"
-                cells.append((picture, title, figures, record["lpips"] == best))
-            for index, (picture, title, figures, bold) in enumerate(cells):
-                line, column = divmod(index, _PER_LINE)
-                x = 2.6 + column * (_CELL + 0.1)
-                y_line = y + line * (_CELL + 2 * _TEXT)
-                axes = place(picture[rows, columns], x, y_line, (_CELL, _CELL))
-                axes.set_title(title, fontsize=7, loc="left")
-                weight = "bold" if bold else "normal"
-                axes.text(
-                    0, -0.03, figures, transform=axes.transAxes, va="top", fontsize=7, weight=weight
-                )
+                figures = f"{record['bpp']:.3f} bpp, LPIPS {record['lpips']:.3f}"
+                crops.append((picture, title, figures, record["lpips"] == least))
+            for index, (picture, *texts) in enumerate(crops):
+                down, across = divmod(index, _PER_LINE)
+                x = 2 * _GAP + _WHOLE + across * (_CELL + _GAP)
+                _place(figure, picture[crop], x, y + down * line, _CELL, *texts)
     return figure
+
+
+def _place(figure, picture, x, y, width, title, below="", bold=False):
+    """Draws a picture. x, y: of its upper left corner from the figure's, and width, in inches."""
+    whole = figure.get_size_inches()
+    axes = figure.add_axes(
+        (x / whole[0], 1 - (y + _CELL) / whole[1], width / whole[0], _CELL / whole[1]), anchor="NW"
+    )
+    axes.imshow(picture, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=7, loc="left")
+    weight = "bold" if bold else "normal"
+    axes.text(0, -0.03, below, transform=axes.transAxes, va="top", fontsize=7, weight=weight)
+    return axes
+
+
+def _frame(crop, shape, **style):
+    """A rectangle around a crop (slices of rows and columns) of an image."""
+    (top, bottom, _), (left, right, _) = (
+        part.indices(side) for part, side in zip(crop, shape[:2], strict=True)
+    )
+    return Rectangle((left, top), right - left, bottom - top, fill=False, **style)
 
 
 def _decode(path):
@@ -374,14 +375,14 @@ def _equal_rate(series, name):
 
 
 def _telling_crop(original, decoded):
-    """Top and left of the crop whose error is largest next to its texture."""
+    """The crop (slices of rows and columns) whose error is largest next to its texture."""
     error, gray = ((original.astype(float) - decoded) ** 2).mean(axis=2), original.mean(axis=2)
     near = 16  # pixels: an error is hidden by texture nearby
     texture = uniform_filter(gray**2, near) - uniform_filter(gray, near) ** 2
     visible = uniform_filter(error / (texture + 100), _CROP)
-    height, width = (max(side - _CROP, 0) for side in gray.shape)
-    # uniform_filter has the mean around a pixel at that pixel.
-    inside = visible[_CROP // 2 :, _CROP // 2 :][: height + 1, : width + 1]
-    if inside.size == 0:
-        return 0, 0
-    return np.unravel_index(inside.argmax(), inside.shape)
+    # The mean around a pixel stands at that pixel; only whole crops are of interest.
+    starts = [max(side - _CROP, 0) + 1 for side in gray.shape]
+    visible = visible[tuple(slice(min(_CROP, s) // 2, None) for s in gray.shape)]
+    visible = visible[: starts[0], : starts[1]]
+    corner = np.unravel_index(visible.argmax(), visible.shape)
+    return tuple(slice(int(start), int(start) + _CROP) for start in corner)
