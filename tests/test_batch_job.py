@@ -1,0 +1,219 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import evaluate
+
+import pytest
+import skimage.data
+from PIL import Image
+
+SCRIPT = Path(evaluate.__file__).parent / "batch_job_attention.sh"
+LAMBDAS = {
+    "0.001": "lambda_0001",
+    "0.0025": "lambda_00025",
+    "0.005": "lambda_0005",
+    "0.01": "lambda_001",
+    "0.05": "lambda_005",
+    "0.1": "lambda_01",
+}
+
+# Stands in for python3: notes its arguments, one a line, then does what the test says.
+STUB = """#!/bin/bash
+printf '%s\\n' call "$@" >> "$NOTES"
+{does}
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Runs the script from another folder, with a stub for Python: -> (result, calls)."""
+
+    def run(*arguments, does="", script=SCRIPT, **environment):
+        stub, notes = tmp_path / "a stub", tmp_path / "the notes"
+        stub.write_text(STUB.format(does=does))
+        stub.chmod(0o755)
+        notes.write_text("")
+        result = subprocess.run(
+            ["/bin/bash", str(script), *arguments],
+            cwd=tmp_path,
+            env=clean() | {"PYTHON": str(stub), "NOTES": str(notes)} | environment,
+            capture_output=True,
+            text=True,
+        )
+        calls = notes.read_text().split("call\n")[1:]
+        return result, [call.splitlines() for call in calls]
+
+    return run
+
+
+def clean():
+    return {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG")}
+
+
+def option(call, name):
+    return call[call.index(name) + 1]
+
+
+def test_trains_every_lambda_into_its_folder(job):
+    result, calls = job("experiments/run_1")
+    assert result.returncode == 0, result.stderr
+    assert [call[0] for call in calls] == [str(SCRIPT.with_name("ljpeg_attention.py"))] * 6
+    assert all("train" in call for call in calls)
+    trained = {option(call, "--lambda"): option(call, "--checkpoint_dir") for call in calls}
+    assert trained == {
+        lmbda: f"experiments/run_1/{folder}/train" for lmbda, folder in LAMBDAS.items()
+    }
+    rest = [[x for x in call if x not in trained and "lambda_" not in x] for call in calls]
+    assert rest == [rest[0]] * 6  # the hyperparameters apply to each
+
+
+def test_every_hyperparameter_can_be_set_from_the_environment(job):
+    values = {
+        "TRAIN_GLOB": "my photos/*.png",
+        "LAST_STEP": "7",
+        "BATCHSIZE": "3",
+        "PATCHSIZE": "64",
+        "LR": "0.5",
+        "LR_DECAY": "0.25",
+        "LPIPS_WEIGHT": "11",
+        "TOTAL_WEIGHT_REGULARIZER": "12",
+        "BACKBONE": "vgg19",
+        "PREPROCESS_THREADS": "2",
+        "SEED": "9",
+    }
+    _, calls = job("run", LAMBDAS="0.02 0.3", **values)
+    assert [option(call, "--lambda") for call in calls] == ["0.02", "0.3"]
+    for name, value in values.items():
+        assert all(option(call, f"--{name.lower()}") == value for call in calls)
+
+
+def test_other_architectures_get_the_options_that_they_have(job):
+    _, (call, *_) = job("run", ARCHITECTURE="google_baseline")
+    assert call[0].endswith("google_baseline.py")
+    assert not {"--lpips_weight", "--total_weight_regularizer", "--backbone"} & set(call)
+    _, (call, *_) = job("run", ARCHITECTURE="ljpeg")
+    assert {"--lpips_weight", "--total_weight_regularizer"} <= set(call)
+    assert "--backbone" not in call
+    result, calls = job("run", ARCHITECTURE="no_such")
+    assert (result.returncode, calls) == (2, [])
+    assert "ARCHITECTURE" in result.stderr
+
+
+def test_works_with_spaces_in_paths_and_passes_further_options_on(job, tmp_path):
+    _, calls = job(str(tmp_path / "my runs" / "run 1"), "--feature_cache", "a cache")
+    assert option(calls[0], "--checkpoint_dir") == f"{tmp_path}/my runs/run 1/lambda_0001/train"
+    assert option(calls[0], "--feature_cache") == "a cache"
+    copy = tmp_path / "a project"
+    copy.mkdir()
+    for name in (SCRIPT.name, "ljpeg_attention.py"):
+        shutil.copy(SCRIPT.with_name(name), copy)
+    _, calls = job("run", script=copy / SCRIPT.name)
+    assert calls[0][0] == str(copy / "ljpeg_attention.py")
+
+
+def test_stops_at_the_first_failure_with_its_status(job):
+    result, calls = job("run", does='[[ "$*" != *lambda_0005* ]] || exit 7')
+    assert result.returncode == 7
+    assert [option(call, "--lambda") for call in calls] == ["0.001", "0.0025", "0.005"]
+
+
+@pytest.mark.parametrize(("index", "lmbda"), list(enumerate(LAMBDAS)))
+def test_a_slurm_array_task_trains_its_one_lambda(job, index, lmbda):
+    result, calls = job("run", SLURM_ARRAY_TASK_ID=str(index))
+    assert result.returncode == 0
+    assert [option(call, "--lambda") for call in calls] == [lmbda]
+
+
+def test_a_slurm_index_without_a_lambda_is_an_error(job):
+    result, calls = job("run", SLURM_ARRAY_TASK_ID="6")
+    assert (result.returncode, calls) == (2, [])
+    assert "--array=0-5" in result.stderr
+
+
+def test_finds_the_project_from_slurms_copy_of_the_script(job, tmp_path):
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    shutil.copy(SCRIPT, spool / "slurm_script")
+    submitted = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_SUBMIT_DIR": str(SCRIPT.parent)}
+    _, calls = job("run", script=spool / "slurm_script", **submitted)
+    assert calls[0][0] == str(SCRIPT.with_name("ljpeg_attention.py"))
+    result, calls = job("run", script=spool / "slurm_script")
+    assert (result.returncode, calls) == (2, [])
+    assert "PROJECT_DIR" in result.stderr
+
+
+def test_explains_itself(job):
+    result, calls = job()
+    assert (result.returncode, calls) == (2, [])
+    assert "usage: /bin/bash batch_job_attention.sh RUN_FOLDER" in result.stderr
+    result, calls = job("--help")
+    assert (result.returncode, calls) == (0, [])
+    assert "SLURM" in result.stdout.upper()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_the_training_and_starts_no_other(tmp_path, number, status):
+    stub, notes = tmp_path / "stub", tmp_path / "notes"
+    stub.write_text(
+        "#!/bin/bash\n"
+        f"trap 'echo stopped >> {notes}; exit 0' TERM\n"  # saves and ends well
+        f"echo started >> {notes}\n"
+        "while true; do sleep 0.05; done\n"
+    )
+    stub.chmod(0o755)
+    process = subprocess.Popen(
+        ["/bin/bash", str(SCRIPT), "run"],
+        cwd=tmp_path,
+        env=clean() | {"PYTHON": str(stub)},
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 20
+    while not notes.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(timeout=20) == status
+    assert notes.read_text().split() == ["started", "stopped"]
+
+
+def test_shellcheck_finds_nothing():
+    program = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if program is None:
+        pytest.skip("shellcheck is not installed")
+    result = subprocess.run([program, str(SCRIPT)], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_what_it_trains_is_a_run_and_what_is_finished_is_skipped(tmp_path):
+    photos = tmp_path / "my photos"
+    photos.mkdir()
+    Image.fromarray(skimage.data.astronaut()[:64, :64]).save(photos / "a.png")
+    settings = {
+        "PYTHON": sys.executable,
+        "ARCHITECTURE": "ljpeg",
+        "LAMBDAS": "0.01",
+        "TRAIN_GLOB": "my photos/*.png",
+        "LAST_STEP": "2",
+        "BATCHSIZE": "1",
+        "PATCHSIZE": "16",
+        "LPIPS_WEIGHT": "0",
+    }
+    outputs = []
+    for _ in range(2):
+        result = subprocess.run(
+            ["/bin/bash", str(SCRIPT), "runs/run_1"],
+            cwd=tmp_path,
+            env=clean() | settings,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        outputs.append(result.stdout)
+    architecture, digest = evaluate.describe_checkpoint(tmp_path / "runs/run_1/lambda_001/train")
+    assert (architecture, len(digest)) == ("ljpeg", 64)
+    assert "already" not in outputs[0]
+    assert "already trained to step 2" in outputs[1]
