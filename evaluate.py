@@ -315,10 +315,15 @@ def measure(dot, path, known, threads):
     return data, None if _sha256(data) == known else measure_file(data, original)
 
 
+def decode(data):
+    """What Pillow makes of the bytes of a JPEG file: uint8 RGB [H, W, 3]."""
+    with Image.open(io.BytesIO(data)) as file:
+        return np.asarray(file.convert("RGB"))
+
+
 def measure_file(data, original):
     """The record of a JPEG file: its SHA-256, its size and METRICS against uint8 [H, W, 3]."""
-    with Image.open(io.BytesIO(data)) as file:
-        decoded = np.asarray(file.convert("RGB"))
+    decoded = decode(data)
     height, width, _ = original.shape
     record = {"height": height, "width": width, "n_bytes": len(data)}
     record |= {"jpeg_sha256": _sha256(data), "bpp": metrics.bpp(len(data), height, width)}
@@ -644,7 +649,7 @@ def main(argv=None):
         originals = {image.name: image.path for image in images}
         written = report.write(args.batch_dir, set_name, args.huffman, series, originals)
     except OSError as error:
-        raise UserError(f"{error.filename}: {error.strerror}") from error
+        raise UserError(f"{error.filename or args.batch_dir}: {error.strerror or error}") from error
     print("\n".join(written))
     return 0
 
