@@ -127,8 +127,6 @@ def read_source(path, background=None, strip=False):
 
 
 def _load(path, notes):
-    if not Path(path).is_file():  # a pipe, which Pillow would wait for, neither
-        raise UserError(f"{path}: no such file")
     Image.init()
     formats = [name for name in Image.ID if name not in EXCLUDED_FORMATS]
     with Image.open(path, formats=formats) as image:
@@ -190,7 +188,8 @@ def _descriptive(exif):
         if tag in exif:
             kept[tag] = exif[tag]
     for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        kept.get_ifd(ifd).update(exif.get_ifd(ifd))
+        if entries := exif.get_ifd(ifd):
+            kept.get_ifd(ifd).update(entries)
     return kept
 
 
@@ -428,7 +427,7 @@ def compress_file(path, output, settings, options, budget):
     report = Report(shown(path), shown(output))
     start = time.perf_counter()
     try:
-        _check_output(path, output, options)
+        _check_paths(path, output, options)
         with budget.hold(_pixel_count(path)):
             _compress(path, output, settings, options, report)
     except UserError as error:
@@ -440,8 +439,10 @@ def compress_file(path, output, settings, options, budget):
     return report
 
 
-def _check_output(path, output, options):
-    same = output.exists() and path.exists() and output.samefile(path)
+def _check_paths(path, output, options):
+    if not path.is_file():  # nor a pipe, which Pillow would wait for
+        raise UserError(f"{shown(path)}: no such file")
+    same = output.exists() and output.samefile(path)
     if same and not options.overwrite_input:
         raise UserError(
             f"{shown(path)}: the output would replace it; name another, or say --overwrite_input"
@@ -608,18 +609,15 @@ def make_settings(architecture, args, target):
             raise UserError(f"--run_dir {run_dir}: no lambda_*/train in this folder")
         models = sorted(map(restore, folders), key=lambda model: model.lmbda)
         return [Setting(model, quality, model.lmbda) for model in models]
+    if target is not None and quality is None:
+        raise UserError(f"--target_{target.kind} needs --run_dir RUN, to choose a lambda from")
     if hasattr(args, "checkpoint_dir"):
         model = restore(args.checkpoint_dir)
         lmbda = model.lmbda
     else:
         model, lmbda = architecture(), None
-    if target is None:
-        return [Setting(model, quality, lmbda)]
-    if quality is None:
-        raise UserError(
-            f"--target_{target.kind} needs --run_dir RUN, whose lambdas it chooses from"
-        )
-    return [Setting(model, float(quality), lmbda) for quality in range(1, 101)]
+    qualities = [quality] if target is None else map(float, range(1, 101))
+    return [Setting(model, quality, lmbda) for quality in qualities]
 
 
 def compress_all(pairs, settings, options, jobs):
