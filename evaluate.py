@@ -353,7 +353,12 @@ def _local_workers(count):
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(count, context, _start_worker)
     try:
-        yield executor
+        yield executor, count
+    except BrokenExecutor as error:
+        raise UserError(
+            f"a worker process died, perhaps for want of memory: try --workers "
+            f"{max(1, count // 2)}; what is measured is kept"
+        ) from error
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -361,29 +366,29 @@ def _local_workers(count):
 @contextlib.contextmanager
 def _dask_workers(address):
     try:
-        from distributed import Client
+        import distributed
+        from distributed.comm import CommClosedError
     except ImportError as error:
         raise UserError("--dask needs the package distributed: pip install distributed") from error
     try:
-        client = Client(address, set_as_default=False)
+        client = distributed.Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(f"--dask {address}: no scheduler answers there ({error})") from error
     with client:
         if not client.nthreads():
             raise UserError(f"--dask {address}: the cluster has no workers")
         client.register_worker_callbacks(functools.partial(site.addsitedir, str(PROJECT)))
-        yield client.get_executor(pure=False), sum(client.nthreads().values())
+        try:
+            yield client.get_executor(pure=False), sum(client.nthreads().values())
+        except (distributed.KilledWorker, CommClosedError, CancelledError) as error:
+            raise UserError(
+                f"--dask {address}: the cluster or its workers died; what is measured is kept"
+            ) from error
 
 
-@contextlib.contextmanager
 def workers(args):
-    """An executor, and the number of its workers."""
-    if args.dask:
-        with _dask_workers(args.dask) as executor_and_count:
-            yield executor_and_count
-    else:
-        with _local_workers(args.workers) as executor:
-            yield executor, args.workers
+    """A context with an executor and the number of its workers."""
+    return _dask_workers(args.dask) if args.dask else _local_workers(args.workers)
 
 
 def completed(executor, count, calls):
@@ -489,29 +494,19 @@ def measure_all(curves, images, args):
                 bar.set_description(f"{names[dot]} {image.name}", refresh=False)
                 yield (dot, image), (dot, image.path, known, threads)
 
-    try:
-        with bar, workers(args) as (executor, count):
-            for (dot, image), future in completed(executor, count, calls()):
-                try:
-                    data, record = future.result()
-                except BrokenExecutor:
-                    raise
-                except (UserError, RuntimeError) as error:
-                    if not results[dot].failed:
-                        _say(f"skipped: {names[dot]}: {error}")
-                    results[dot].failed = True
-                else:
-                    results[dot].add(image, data, record)
-                bar.update()
-    except BrokenExecutor as error:
-        raise UserError(
-            f"a worker process died, perhaps for want of memory: try --workers "
-            f"{max(1, args.workers // 2)}; what is measured is kept"
-        ) from error
-    except CancelledError as error:
-        raise UserError(
-            f"--dask {args.dask}: the cluster is gone; what is measured is kept"
-        ) from error
+    with bar, workers(args) as (executor, count):
+        for (dot, image), future in completed(executor, count, calls()):
+            try:
+                data, record = future.result()
+            except BrokenExecutor:
+                raise
+            except (UserError, RuntimeError) as error:
+                if not results[dot].failed:
+                    _say(f"skipped: {names[dot]}: {error}")
+                results[dot].failed = True
+            else:
+                results[dot].add(image, data, record)
+            bar.update()
     return results, images
 
 

@@ -1,6 +1,7 @@
 import contextlib
 import csv
 import json
+import os
 import pickle
 import re
 import shutil
@@ -514,6 +515,29 @@ def test_an_encoder_that_fails_is_left_out_with_a_line(batch, images, quick, cap
     assert not [row for row in table(batch) if "mozjpeg" in row["curve"]]
 
 
+def test_kodak_agrees_with_the_published_field_notes(tmp_path, quick, monkeypatch):
+    kodak = PROJECT.parent / "shared" / "data" / "kodak"
+    if not kodak.is_dir():
+        pytest.skip("the Kodak images are not here")
+    monkeypatch.setattr(encoders.Encoder, "qualities", (30,))
+    args = ["--batch_dir", str(tmp_path), "--jpeg_type", "--test_image_glob"]
+    evaluate.main([*args, str(kodak / "kodim05.png")])
+    (row,) = table(tmp_path, stem="kodak_standard")
+    assert float(row["lpips"]) == pytest.approx(0.046587, abs=1e-4)
+    assert float(row["ms_ssim"]) == pytest.approx(0.978962, abs=1e-4)
+    assert float(row["psnr"]) == pytest.approx(28.1899, abs=1e-3)
+
+
+def test_a_worker_that_dies_is_an_error_that_keeps_what_is_measured(batch, images, monkeypatch):
+    monkeypatch.setattr(evaluate, "measure", die)
+    with pytest.raises(UserError, match="--workers 1"):
+        run(batch, images, "--workers", "2")
+
+
+def die(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def point(name, **means):
     record = dict.fromkeys(dot_cache.METRICS, 1.0) | means
     return report.Point(name, {"image": record}, {})
@@ -641,7 +665,9 @@ def forget(folder):
     shutil.rmtree(folder / "batch" / "_output_PIL")
 
 
-def test_a_killed_evaluation_leaves_no_worker_and_goes_on_to_the_same_tables(uninterrupted):
+def test_a_killed_evaluation_leaves_no_worker_and_goes_on_to_the_same_tables(
+    uninterrupted, monkeypatch
+):
     folder, expected = uninterrupted
     forget(folder)
     process = subprocess.Popen(command(folder), stderr=subprocess.DEVNULL)
@@ -659,7 +685,8 @@ def test_a_killed_evaluation_leaves_no_worker_and_goes_on_to_the_same_tables(uni
 
     for path in (folder / "batch").glob("*.csv"):
         path.unlink()
-    subprocess.run(command(folder), check=True, capture_output=True)
+    monkeypatch.setattr(report, "_save", lambda figure, path: None)
+    assert evaluate.main(command(folder)[2:]) == 0
     assert tables(folder / "batch") == expected
 
 
@@ -687,6 +714,19 @@ def test_dask_gives_the_same_tables(uninterrupted, monkeypatch):
         assert evaluate.main(options) == 0
     assert len(list(folder.rglob("*.pickle"))) == 27
     assert tables(folder / "batch") == expected
+
+
+def test_a_dask_cluster_whose_workers_die_is_an_error(batch, images, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    monkeypatch.setattr(evaluate, "measure", die)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(n_workers=1, processes=True, dashboard_address=None) as cluster,
+        pytest.raises(UserError, match="--dask .* died"),
+    ):
+        run(batch, images, "--dask", cluster.scheduler_address)
 
 
 def test_a_dask_scheduler_that_is_not_there_is_an_error(batch, images):
