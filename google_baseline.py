@@ -30,6 +30,7 @@ class GoogleBaseline(JPEGPipeline):
 
     architecture = "google_baseline"
     receptive_field = ResConvLayer.receptive_field
+    tile = 512  # 128 channels at full resolution: twice the memory a pixel of the others
     model_options = ("lmbda",)
 
     def __init__(self, **kwargs):
