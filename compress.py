@@ -114,7 +114,8 @@ def read_source(path, background=None, strip=False):
     try:
         image = _load(path, notes)
         metadata = {} if strip else _metadata(image, notes)
-        if "exif" not in metadata:  # nothing would tell a viewer to turn the picture
+        if strip or (image.info.get("exif") and "exif" not in metadata):
+            # Nothing will tell a viewer to turn the picture.
             image = ImageOps.exif_transpose(image)
         pixels = _pixels(image, background, metadata, notes)
     except UserError:
@@ -122,21 +123,27 @@ def read_source(path, background=None, strip=False):
     # Whatever a parser of forty formats stumbles over in a broken file.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: cannot be read as an image ({reason})") from error
+        raise UserError(f"{shown(path)}: cannot be read as an image ({reason})") from error
     return Source(pixels, metadata, notes)
 
 
-def _load(path, notes):
+def _open(path):
     Image.init()
-    formats = [name for name in Image.ID if name not in EXCLUDED_FORMATS]
-    with Image.open(path, formats=formats) as image:
+    return Image.open(path, formats=[name for name in Image.ID if name not in EXCLUDED_FORMATS])
+
+
+def _load(path, notes):
+    with _open(path) as image:
         if max(image.size) > MAX_SIDE:
             raise UserError(
-                f"{path}: {image.width}x{image.height} pixels; a JPEG file holds at most "
+                f"{shown(path)}: {image.width}x{image.height} pixels; a JPEG file holds at most "
                 f"{MAX_SIDE} a side"
             )
         if getattr(image, "is_animated", False):
             notes.append("holds several pictures; the first one is taken")
+        # Where Pillow has no mode for them, it reduces deeper samples while it decodes.
+        if image.mode[0] in "IF" or any(";16" in str(tile) for tile in image.tile):
+            notes.append("more than 8 bits a sample; reduced to 8")
         image.load()
         return image
 
@@ -153,20 +160,25 @@ def _metadata(image, notes):
     texts = {name for name in texts if not name.startswith("Raw profile type")}
     texts |= {name for name in ("comment", "photoshop") if image.info.get(name)}
     if texts:
-        notes.append(f"left out, since JPEG output has no room for it: {', '.join(sorted(texts))}")
+        notes.append(f"texts left out: {', '.join(sorted(texts))}")
     return {name: item for name, item in metadata.items() if item is not None}
 
 
 def _exif(image, notes):
     try:
         exif = image.getexif()
-        if image.format in ("TIFF", "MPO") and "exif" not in image.info:
+        if image.format == "TIFF":
             exif = _descriptive(exif)
-            raw = exif.tobytes() if len(exif) else b""
-        else:
-            raw = image.info.get("exif") or b""
+        raw = image.info.get("exif")
         if not raw:
-            return None
+            # A TIFF's entries are its own; an old PNG has them in a text.
+            if (
+                not len(exif)
+                or image.format != "TIFF"
+                and "Raw profile type exif" not in image.info
+            ):
+                return None
+            raw = exif.tobytes()
         orientation = exif.get(ExifTags.Base.Orientation, 1)
         if not len(exif):
             raise ValueError("no entry")
@@ -177,7 +189,7 @@ def _exif(image, notes):
         raw = raw.removeprefix(b"Exif\0\0")
         add_metadata(_EMPTY_JFIF, exif=raw)
     except Exception as error:  # see read_source
-        notes.append(f"EXIF left out: {error or type(error).__name__}")
+        notes.append(f"EXIF left out: {str(error) or type(error).__name__}")
         return None
     return raw
 
@@ -212,7 +224,7 @@ def _icc(image, notes):
         return None
     try:
         # ICC.1:2022, 7.2: the profile's own size, its colour space and its signature.
-        if len(icc) < 128 or icc[36:40] != b"acsp" or int.from_bytes(icc[:4]) > len(icc):
+        if len(icc) < 128 or icc[36:40] != b"acsp" or int.from_bytes(icc[:4], "big") > len(icc):
             raise ValueError("broken")
         ImageCms.ImageCmsProfile(io.BytesIO(icc))
         add_metadata(_EMPTY_JFIF, icc=icc)
@@ -241,9 +253,7 @@ _EMPTY_JFIF = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 
 def _pixels(image, background, metadata, notes):
     """uint8 [H, W, 3 or 1]; drops a profile of other channels from the metadata."""
-    gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
-    if image.mode.startswith("I") or image.mode == "F":
-        notes.append("more than 8 bits a sample; reduced to 8")
+    gray = image.mode in ("1", "L", "LA", "La") or image.mode[0] in "IF"
     if image.mode in ("CMYK", "LAB"):
         image = _to_srgb(image, metadata, notes)
     if image.has_transparency_data and background is None:
@@ -453,7 +463,7 @@ def _check_paths(path, output, options):
 
 def _pixel_count(path):
     try:
-        with Image.open(path) as image:
+        with _open(path) as image:
             return image.width * image.height
     except Exception:  # `read_source` opens it again, and says what is wrong
         return 0

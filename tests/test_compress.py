@@ -154,6 +154,23 @@ def sixteen_bit(gray):
     return Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
 
 
+def deep_png():
+    """An RGB PNG of 16 bit, which Pillow reads but does not write."""
+    rows = np.asarray(picture()).astype(">u2") * 257
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows.astype(">u2")))
+    return png(70, 45, 16, 2, packed)
+
+
+def png(width, height, depth, color, packed):
+    def chunk(name, data):
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
 def with_transparency(mode):
     image = picture().convert({"P": "P", "LA": "L", "RGBA": "RGB"}[mode])
     if mode == "P":
@@ -169,6 +186,7 @@ KINDS = {
     "bits.png": (lambda: saved(picture(mode="1"), "PNG"), "L", ""),
     "gray16.png": (lambda: saved(sixteen_bit(picture(mode="L")), "PNG"), "L", "8 bit"),
     "gray16.tif": (lambda: saved(sixteen_bit(picture(mode="L")), "TIFF"), "L", "8 bit"),
+    "rgb16.png": (deep_png, "RGB", "8 bit"),
     "palette.png": (lambda: saved(picture(mode="P"), "PNG"), "RGB", ""),
     "hole.png": (lambda: saved(with_transparency("P"), "PNG"), "RGB", "white"),
     "alpha.png": (lambda: saved(with_transparency("RGBA"), "PNG"), "RGB", "white"),
@@ -289,6 +307,14 @@ def test_metadata_is_kept(kind, tmp_path):
         assert image.info["xmp"] == XMP
         if kind != "WEBP":
             assert image.info["dpi"] == (300, 300)
+
+
+def test_an_orientation_in_xmp_alone_is_left_where_it_is(tmp_path):
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    (tmp_path / "a.jpg").write_bytes(saved(picture(30, 50), "JPEG", xmp=xmp))
+    assert run(tmp_path / "a.jpg", tmp_path / "out.jpg") == 0
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert (image.size, image.info["xmp"]) == ((50, 30), xmp)
 
 
 def test_strip_leaves_out_metadata_and_turns_the_picture_upright(tmp_path):
@@ -509,17 +535,10 @@ def test_psnr_in_bands_is_that_of_the_whole(monkeypatch):
 
 
 def bomb(side=50_000):
-    """A PNG of a few hundred kilobytes that declares, and holds, side x side gray pixels."""
-
-    def chunk(name, data):
-        body = name + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
+    """A small PNG that declares side x side gray pixels."""
     rows = zlib.compressobj(9)
     packed = b"".join(rows.compress(bytes(side + 1)) for _ in range(200)) + rows.flush()
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed)
-    return png + chunk(b"IEND", b"")
+    return png(side, side, 8, 0, packed)
 
 
 HOSTILE = {
