@@ -1,5 +1,6 @@
 """JPEG as one differentiable Keras model whose stages an architecture may replace."""
 
+import threading
 from typing import NamedTuple
 
 import jpeg_file
@@ -57,6 +58,7 @@ class JPEGPipeline(tf.keras.Model):
         self.lmbda = lmbda
         self.lpips_weight = lpips_weight
         self.seed = seed
+        self._one_tile = threading.Lock()
         names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
         means = [tf.keras.metrics.Mean(name=name) for name in names]
         # Behind a closure Keras does not find them: no running mean in any checkpoint.
@@ -146,7 +148,9 @@ class JPEGPipeline(tf.keras.Model):
                     left - before : left + self.tile + margin,
                 ]
                 tile = np.broadcast_to(tile, [*tile.shape[:2], 3])
-                coded, qtables = self._encode_tile(tile, quality or 0.0, table_scale)
+                # One tile has all cores; more at a time would only take more memory.
+                with self._one_tile:
+                    coded, qtables = self._encode_tile(tile, quality or 0.0, table_scale)
                 place = planes[
                     :,
                     top // BLOCK : (top + self.tile) // BLOCK,
