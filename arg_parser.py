@@ -48,7 +48,9 @@ def _number(kind, low, high=float("inf"), low_included=True):
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action):
         # "(default: None)" and "(default: False)" tell nobody anything.
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
 
 
 def make_parser(description, **train_options):

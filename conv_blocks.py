@@ -131,7 +131,14 @@ class VGGAttention(tf.keras.layers.Layer):
             # Behind a closure Keras does not find it: no frozen weight in any checkpoint.
             self._frozen = lambda images: network(images, training=False)
         self.train_backbone = train_backbone
-        self.conv = tf.keras.layers.Conv2D(BLOCK * BLOCK * 2, 1)
+        # VGG's features are large: random weights would start with every factor at 0 or 1, where
+        # a sigmoid has no gradient. So each starts alike, and near to leaving things as they are.
+        self.conv = tf.keras.layers.Conv2D(
+            BLOCK * BLOCK * 2,
+            1,
+            kernel_initializer="zeros",
+            bias_initializer=tf.keras.initializers.Constant(3.0),
+        )
 
     def features(self, images):
         """The backbone's [B, H/8, W/8, 256] for images as `call` takes them."""

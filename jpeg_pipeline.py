@@ -96,21 +96,27 @@ class JPEGPipeline(tf.keras.Model):
         return Coded(round_cubic(y), qtables, attention)
 
     @staticmethod
-    def decode(coefficients, qtables, height, width):
+    def decode(coefficients, qtables, height, width, clip=True):
         """What a standard decoder makes of them: [B, height, width, 3], 256 levels in [0, 1].
 
-        The gradient passes the decoder's roundings straight through.
+        The gradient passes the decoder's roundings straight through. clip: as a decoder does.
+        Training goes without: where the image is black or white, a clipped reconstruction has
+        an error, and so a gradient, on one side of the original only, which pulls the table's
+        entry for the mean, 1000 levels wide there, far off its optimum.
         """
+
+        def clipped(x, low, high):
+            return tf.clip_by_value(x, low, high) if clip else x
+
         samples = from_blocks(idct_decoder(coefficients * _over_blocks(qtables)))
-        ycbcr = tf.clip_by_value(samples[:, :height, :width], -128.0, 127.0)
-        rgb = tf.clip_by_value(round_straight_through(ycbcr_to_rgb(ycbcr)), 0.0, 255.0)
-        return rgb / 255.0
+        ycbcr = clipped(samples[:, :height, :width], -128.0, 127.0)
+        return clipped(round_straight_through(ycbcr_to_rgb(ycbcr)), 0.0, 255.0) / 255.0
 
     def call(self, images, quality=None, training=False, features=None):
         """images [B, H, W, 3] in [0, 1] -> (reconstruction of the same shape, Coded)."""
         coded = self.encode(images, quality, training, features)
         height, width = tf.shape(images)[1], tf.shape(images)[2]
-        return self.decode(coded.coefficients, coded.qtables, height, width), coded
+        return self.decode(coded.coefficients, coded.qtables, height, width, not training), coded
 
     @tf.function(
         input_signature=[

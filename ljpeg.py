@@ -26,14 +26,19 @@ MAX_TABLE_CHANGE = 0.05
 
 
 class TableAdam(tf.keras.optimizers.Adam):
-    """Adam with the relative step of the tables bounded by MAX_TABLE_CHANGE."""
+    """Adam with the relative step of the tables bounded by MAX_TABLE_CHANGE.
+
+    Their gradient is taken with respect to 1/table, in which the rate term is linear. With
+    respect to the table it shrinks as 1/table^2, and Adam, whose second moment lasts for a
+    thousand steps, would let the first steps' hold the tables still long after.
+    """
 
     def update_step(self, gradient, variable):
         if not variable.name.startswith("qtables"):
             super().update_step(gradient, variable)
             return
         before = tf.identity(variable)
-        super().update_step(gradient, variable)
+        super().update_step(gradient * tf.square(before / TABLE_SCALE), variable)
         low, high = before * (1 - MAX_TABLE_CHANGE), before * (1 + MAX_TABLE_CHANGE)
         variable.assign(tf.clip_by_value(variable, low, high))
 

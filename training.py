@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -156,7 +157,7 @@ def feature_cache(folder, source, model, count, options):
         parts = [folder / f"{name}.{os.getpid()}.part" for name in names]
         all_crops = np.lib.format.open_memmap(parts[0], "w+", np.uint8, shape)
         features_of, all_features = tf.function(model.attention.features), None
-        places = tqdm(range(0, count, batch), "features", unit="batch", file=sys.stdout)
+        places = progress_bar(range(0, count, batch), desc="features", unit="batch")
         for start, images in zip(places, crops, strict=False):
             images = images[: count - start]
             features = features_of(tf.cast(images, tf.float32) / 255.0).numpy()
@@ -196,21 +197,17 @@ def cached_dataset(crops, features, batchsize, seed, first_batch):
     return numbers.map(shaped, num_parallel_calls=2, deterministic=True)
 
 
-def validation_dataset(pattern, patchsize):
-    """Batches of one image: the largest centred crop of whole patches of at most 512 pixels."""
+def validation_dataset(pattern, patchsize, batchsize):
+    """The crop at the centre of every image, in batches like those of the training."""
     paths, _ = find_images(pattern, patchsize, "--valid_glob")
 
-    def read(path):
-        image = read_image(path.decode())
-        height, width = (min(side, 512) // patchsize * patchsize for side in image.shape[:2])
-        top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-        return image[top : top + height, left : left + width]
+    def crop(path):
+        image = read_image(path)
+        top, left = ((side - patchsize) // 2 for side in image.shape[:2])
+        return image[top : top + patchsize, left : left + patchsize]
 
-    def load(path):
-        image = tf.numpy_function(read, [path], tf.uint8, stateful=False)
-        return {"images": tf.ensure_shape(image, [None, None, 3])}
-
-    return tf.data.Dataset.from_tensor_slices(paths).map(load).batch(1).prefetch(2)
+    crops = np.stack([crop(path) for path in paths])
+    return [crops[start : start + batchsize] for start in range(0, len(crops), batchsize)]
 
 
 # Checkpoints
@@ -251,7 +248,7 @@ def load_weights(model, checkpoint_dir):
     try:
         status = tf.train.Checkpoint(model=model).restore(path)
         status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
         raise UserError(f"{path}: broken, or the checkpoint of another model") from error
 
 
@@ -288,13 +285,7 @@ class _Progress(tf.keras.callbacks.Callback):
 
     def __init__(self, step, last_step):
         super().__init__()
-        self.bar = tqdm(
-            initial=step,
-            total=last_step,
-            unit="step",
-            file=sys.stdout,
-            mininterval=0.5 if sys.stdout.isatty() else 30,  # a log file needs fewer lines
-        )
+        self.bar = progress_bar(None, initial=step, total=last_step, unit="step")
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items()}, refresh=False)
@@ -356,17 +347,17 @@ class _Checkpoints(tf.keras.callbacks.Callback):
         if path is not None:
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
+            except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
                 raise UserError(
                     f"{path}: the checkpoint is broken; move {self.folder} away to start again"
                 ) from error
         if self.chief:
             # What a kill left between writing a checkpoint and naming it.
-            for file in self.folder.glob("ckpt-*"):
-                if path is None or not file.name.startswith(f"{Path(path).name}."):
+            for file in (*self.folder.glob("ckpt-*"), *self.folder.glob("*.part")):
+                if file.is_dir():
+                    shutil.rmtree(file)
+                elif path is None or not file.name.startswith(f"{Path(path).name}."):
                     file.unlink()
-            for file in self.folder.glob("*.part"):
-                file.unlink()
 
     def save(self):
         step = int(self.model.optimizer.iterations)
@@ -409,7 +400,7 @@ class _Summaries(tf.keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.optimizer.iterations)
-        if step % SUMMARY_STEPS and not self.model.stop_training:
+        if step % SUMMARY_STEPS:
             return
         with self.writer.as_default(step):
             for name, value in logs.items():
@@ -448,14 +439,19 @@ class _Summaries(tf.keras.callbacks.Callback):
                 tf.summary.image(f"attention/{name}", part[..., None], max_outputs=4)
 
     def validate(self):
-        if self.valid is None:
-            return
         terms = [
-            {name: value.numpy() for name, value in self.loss_terms(**batch).items()}
+            {name: value * len(batch) for name, value in self.loss_terms(batch).items()}
             for batch in self.valid
         ]
-        for name in terms[0]:
-            tf.summary.scalar(f"valid/{name}", np.mean([term[name] for term in terms]))
+        for name in terms[0] if terms else ():
+            mean = sum(term[name] for term in terms) / sum(map(len, self.valid))
+            tf.summary.scalar(f"valid/{name}", mean)
+
+
+def progress_bar(iterable, **options):
+    """A tqdm bar on stdout that writes seldom where stdout is a file."""
+    interval = 0.5 if sys.stdout.isatty() else 30
+    return tqdm(iterable, file=sys.stdout, mininterval=interval, maxinterval=interval, **options)
 
 
 def _enlarged(table):
@@ -596,9 +592,9 @@ def _fit(architecture, args, options, folder, config, source, strategy, chief):
     # Every worker reads the same stream and takes its share of each batch.
     sharding.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     dataset = dataset.prefetch(2).with_options(sharding)
-    valid = None
+    valid = []
     if args.valid_glob:
-        valid = validation_dataset(args.valid_glob, args.patchsize)
+        valid = validation_dataset(args.valid_glob, args.patchsize, args.batchsize)
 
     stop = _StopRequest()
     callbacks = [_FiniteLoss(), stop, checkpoints]

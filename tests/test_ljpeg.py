@@ -1,0 +1,73 @@
+"""ljpeg: how its tables start, move and weigh."""
+
+from ljpeg import LJPEG, TABLE_SCALE, TableAdam
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+def tables(model):
+    return (model.scaled_qtables / TABLE_SCALE).numpy()
+
+
+def trained(lr, steps, photograph, lmbda=0.01, start=None):
+    model = LJPEG(lmbda=lmbda, total_weight_regularizer=10.0)
+    if start is not None:
+        model.scaled_qtables.assign(tf.fill([8, 8, 2], start * TABLE_SCALE))
+    model.compile(optimizer=model.make_optimizer(lr))
+    step = tf.function(model.train_step)
+    history = [tables(model)]
+    for number in range(steps):
+        crops = photograph[None, number % 100 :, number % 50 :][:, :64, :64]
+        step({"images": tf.constant(crops)})
+        history.append(tables(model))
+    return np.array(history)
+
+
+def test_tables_start_between_1_and_2_and_follow_the_seed():
+    first, again, other = (tables(LJPEG(seed=seed)) for seed in (1, 1, 2))
+    assert 1 <= first.min() < 1.1 < 1.9 < first.max() <= 2
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_at_the_published_rate_an_entry_moves_by_a_tenth_of_a_level_a_step(photograph):
+    history = trained(1e-6, 10, photograph, start=20.0)
+    # Adam's first step is the learning rate itself, whatever the gradient.
+    np.testing.assert_allclose(np.abs(history[1] - history[0]), 0.1, rtol=0.01)
+    assert np.abs(np.diff(history, axis=0)).max() < 0.11
+
+
+def test_at_a_high_rate_tables_neither_stand_still_nor_jump(photograph):
+    history = trained(1e-4, 60, photograph)
+    ratio = history[1:] / history[:-1]
+    assert ratio.max() <= 1.0501 and ratio.min() >= 0.9499
+    assert history[-1].mean() > 10  # from a mean of 1.5
+    assert history.min() >= 1 and history.max() <= 255
+
+
+def test_tables_stay_within_what_a_file_can_hold(photograph):
+    up = trained(1e-3, 30, photograph, lmbda=1e-9, start=200.0)
+    down = trained(1e-3, 60, photograph, lmbda=1e4, start=4.0)
+    assert up[-1].max() == pytest.approx(255, rel=1e-6)
+    assert down[-1].min() == pytest.approx(1, rel=1e-6)
+
+
+def test_the_rate_is_the_weighted_sum_of_inverse_tables():
+    model = LJPEG(total_weight_regularizer=10.0)
+    assert float(model.rate(None, 0, 0)) == pytest.approx(10 * (1 / tables(model)).sum(), rel=1e-5)
+
+
+def test_only_tables_are_held_back():
+    network = tf.Variable([1.0], name="kernel")
+    optimizer = TableAdam(0.5)
+    optimizer.apply_gradients([(tf.constant([1.0]), network)])
+    assert network.numpy()[0] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_higher_lambda_gives_finer_tables(photograph):
+    coarse = trained(1e-4, 150, photograph, lmbda=0.001)[-1]
+    fine = trained(1e-4, 150, photograph, lmbda=1.0)[-1]
+    # The high frequencies of smooth crops are cheapest left out at any lambda.
+    assert fine[:3, :3, 0].mean() < 0.3 * coarse[:3, :3, 0].mean()
