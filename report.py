@@ -311,7 +311,8 @@ def comparison(series, originals, subject):
     width = 2 * _GAP + _WHOLE + min(cells, _PER_LINE) * (_CELL + _GAP)
     with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
         figure = Figure(figsize=(width, 0.3 + len(names) * block))
-        figure.suptitle(subject, x=_GAP / width, ha="left", fontsize=9)
+        heading = f"{subject}; bits per pixel and LPIPS of the whole image, the lowest LPIPS bold"
+        figure.suptitle(heading, x=_GAP / width, ha="left", fontsize=9)
         for row, name in enumerate(names):
             original, points = read_image(originals[name]), _equal_rate(series, name)
             files = [_decode(point.files[name]) for point in points]
