@@ -368,7 +368,7 @@ def _equal_rate(series, name):
 
     def spread(target):
         apart = max(np.abs(rate - target).min() for rate in rates)
-        return apart + 0.1 * abs(target - math.log(_TARGET_BPP))
+        return apart + 0.03 * abs(target - math.log(_TARGET_BPP))
 
     target = min(np.concatenate(rates), key=spread)
     chosen = [np.abs(rate - target).argmin() for rate in rates]
