@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The main job on photographs that scikit-image carries: trains ljpeg at two lambdas, writes JPEG
+# files of three photographs that it has not seen, and compares them with Pillow's. `make demo`
+# sets up what it needs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+export TF_CPP_MIN_LOG_LEVEL=3
+
+python3 - <<'PYTHON'
+from pathlib import Path
+
+import skimage.data
+from PIL import Image
+
+for folder, names in {
+    "train": ["motorcycle_left", "motorcycle_right", "rocket", "hubble_deep_field", "ihc", "moon",
+              "camera", "brick", "grass", "gravel", "coins", "retina"],
+    "photos": ["astronaut", "coffee", "chelsea"],
+}.items():
+    target = Path("demo") / folder
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (source,) = Path(skimage.data.__file__).parent.glob(f"{name}.*g")
+        Image.open(source).convert("RGB").save(target / f"{name}.png")
+PYTHON
+
+echo "Training ljpeg on the photographs in demo/train"
+ARCHITECTURE=ljpeg LAMBDAS="0.01 0.1" TRAIN_GLOB="demo/train/*.png" LAST_STEP=500 LR=1e-4 \
+  PATCHSIZE=128 LPIPS_WEIGHT=0 TOTAL_WEIGHT_REGULARIZER=10 bash batch_job_attention.sh demo/runs/ljpeg
+
+echo "Measuring on the photographs in demo/photos"
+python3 evaluate.py --batch_dir demo/runs --jpeg_type ljpeg --test_image_glob "demo/photos/*.png" \
+  --huffman optimized
