@@ -63,6 +63,8 @@ class JPEGPipeline(tf.keras.Model):
         means = [tf.keras.metrics.Mean(name=name) for name in names]
         # Behind a closure Keras does not find them: no running mean in any checkpoint.
         self._get_metrics = lambda: means
+        # A metric's result is the mean over all replicas already; Keras would add them up.
+        self.distribute_reduction_method = "first"
 
     # The stages that an architecture may replace.
 

@@ -280,6 +280,11 @@ def restore(checkpoint_dir):
     return model
 
 
+def current_step(model):
+    """The number of steps that a compiled model has been trained for."""
+    return int(model.optimizer.iterations.numpy())
+
+
 class _Progress(tf.keras.callbacks.Callback):
     """The progress bar: steps of the whole training, and the means since the last summary."""
 
@@ -319,7 +324,7 @@ class _FiniteLoss(tf.keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not np.isfinite(logs["loss"]):
-            step = int(self.model.optimizer.iterations)
+            step = current_step(self.model)
             raise UserError(
                 f"the loss is no longer finite at step {step}; the last good checkpoint is kept. "
                 "A lower --lr usually helps"
@@ -360,7 +365,7 @@ class _Checkpoints(tf.keras.callbacks.Callback):
                     file.unlink()
 
     def save(self):
-        step = int(self.model.optimizer.iterations)
+        step = current_step(self.model)
         if step == self.saved:
             return
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
@@ -374,7 +379,7 @@ class _Checkpoints(tf.keras.callbacks.Callback):
         self.saved = step
 
     def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.iterations) % self.every == 0:
+        if current_step(self.model) % self.every == 0:
             self.save()
 
     def on_train_end(self, logs=None):
@@ -387,9 +392,11 @@ class _Summaries(tf.keras.callbacks.Callback):
     The files are those of the same few training crops throughout, so that the curves compare.
     """
 
-    def __init__(self, folder, model, probes, valid):
+    def __init__(self, folder, model, probes, valid, chief):
         super().__init__()
-        self.writer = tf.summary.create_file_writer(str(folder))
+        # What reads a distributed variable has to happen on every worker.
+        make_writer = tf.summary.create_file_writer if chief else tf.summary.create_noop_writer
+        self.writer = make_writer(*[str(folder)] * chief)
         self.probes, self.valid = probes, valid
 
         @tf.function(reduce_retracing=True)
@@ -399,7 +406,7 @@ class _Summaries(tf.keras.callbacks.Callback):
         self.loss_terms = loss_terms
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.optimizer.iterations)
+        step = current_step(self.model)
         if step % SUMMARY_STEPS:
             return
         with self.writer.as_default(step):
@@ -569,7 +576,7 @@ def _fit(architecture, args, options, folder, config, source, strategy, chief):
             folder, model, model.optimizer, args.checkpoint_steps, config, chief
         )
         checkpoints.restore()
-        step = int(model.optimizer.iterations)
+        step = current_step(model)
         if step == 0 and args.init_checkpoint:
             load_weights(model, args.init_checkpoint)
     if step >= args.last_step:
@@ -597,16 +604,17 @@ def _fit(architecture, args, options, folder, config, source, strategy, chief):
         valid = validation_dataset(args.valid_glob, args.patchsize, args.batchsize)
 
     stop = _StopRequest()
-    callbacks = [_FiniteLoss(), stop, checkpoints]
+    summaries = _Summaries(folder, model, probes, valid, chief)
+    callbacks = [_FiniteLoss(), stop, checkpoints, summaries]
     if chief:
-        callbacks += [_Progress(step, args.last_step), _Summaries(folder, model, probes, valid)]
+        callbacks.append(_Progress(step, args.last_step))
     if step:
         print(f"{folder}: goes on at step {step}")
     try:
         model.fit(dataset, steps_per_epoch=args.last_step - step, verbose=0, callbacks=callbacks)
     finally:
         stop.on_train_end()
-    step = int(model.optimizer.iterations)
+    step = current_step(model)
     if stop.received is None:
         print(f"{folder}: trained to step {step}")
         return 0

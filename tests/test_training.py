@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -360,3 +361,59 @@ def test_the_learning_rate_decays_every_10000_steps(photos, tmp_path, monkeypatc
         if value.tag == "learning_rate"
     ]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-4], rtol=1e-5)
+
+
+# Several workers
+
+
+def test_two_workers_train_like_one_with_the_whole_batch(photos, tmp_path):
+    """Two processes on the loopback: the same losses and tables, within float noise."""
+    script = (
+        "import sys, training; training.SUMMARY_STEPS = 1\n"
+        "import ljpeg; sys.exit(ljpeg.main(sys.argv[1:]))"
+    )
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports.append(f"127.0.0.1:{free.getsockname()[1]}")
+
+    def start(folder, **environment):
+        command = [sys.executable, "-c", script, *arguments(photos, folder, "--last_step=8")]
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), **environment}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+    cluster = {"cluster": {"worker": ports}}
+    workers = [
+        start(
+            tmp_path / "two",
+            TF_CONFIG=json.dumps({**cluster, "task": {"type": "worker", "index": index}}),
+        )
+        for index in range(2)
+    ]
+    one = start(tmp_path / "one")
+    assert [process.wait(timeout=120) for process in (*workers, one)] == [0, 0, 0]
+
+    def scalars(folder, name):
+        (file,) = folder.glob("events*")
+        return [
+            float(tf.make_ndarray(value.tensor))
+            for event in tf.compat.v1.train.summary_iterator(str(file))
+            for value in event.summary.value
+            if value.tag == name
+        ]
+
+    assert len(scalars(tmp_path / "one", "loss")) == 8
+    # At tables of 1.5, float noise can round an entry to either side, which mse shows.
+    for name, tolerance in (("loss", 1e-5), ("mse", 0.02)):
+        two, one = (scalars(tmp_path / folder, name) for folder in ("two", "one"))
+        np.testing.assert_allclose(two, one, rtol=tolerance)
+    np.testing.assert_allclose(tables(tmp_path / "two"), tables(tmp_path / "one"), rtol=1e-3)
+
+
+def test_a_cluster_that_is_not_described_is_an_error(photos, tmp_path):
+    command = [sys.executable, str(PROJECT / "ljpeg.py"), *arguments(photos, tmp_path)]
+    environment = {**os.environ, "TF_CONFIG": "{}{"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: TF_CONFIG") and "Traceback" not in done.stderr

@@ -1,0 +1,104 @@
+"""Seconds a training step takes, the share spent waiting for input, and peak memory.
+
+    python3 benchmarks/train_step.py --train_glob "photos/*.png"
+
+Each architecture trains in a process of its own through the code that `train` runs: the dataset,
+Keras's `fit`, the optimizer; without checkpoints and summaries. "Waiting" is the time in which
+no step could run because its crops were not there yet. Peak memory is the process's.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+# (architecture, batch, crop, cached features)
+CASES = [
+    ("ljpeg", 8, 256, False),
+    ("ljpeg", 8, 128, False),
+    ("ljpeg+lpips", 8, 256, False),
+    ("ljpeg_attention", 8, 256, False),
+    ("ljpeg_attention", 8, 128, False),
+    ("ljpeg_attention", 8, 128, True),
+    ("google_baseline", 8, 64, False),
+]
+
+
+def measure(args):
+    """Trains one case for some steps and prints a JSON object of its figures."""
+    import training
+    from google_baseline import GoogleBaseline
+    from ljpeg import LJPEG
+    from ljpeg_attention import LJPEGAttention
+
+    import numpy as np
+    import tensorflow as tf
+
+    name, lpips = args.case.removesuffix("+lpips"), args.case.endswith("+lpips")
+    classes = {c.architecture: c for c in (LJPEG, LJPEGAttention, GoogleBaseline)}
+    model = classes[name](lmbda=0.01, **({"lpips_weight": 500.0} if lpips else {}))
+    model(tf.zeros([1, 16, 16, 3]), quality=50.0)
+    model.compile(optimizer=model.make_optimizer(1e-5))
+    paths, pixels = training.find_images(args.train_glob, args.patch, "--train_glob")
+    source = training.CropSource(paths, pixels, args.patch, seed=0)
+    if args.cached:
+        crops = np.stack(list(source.dataset(2).take(256).as_numpy_iterator()))
+        features = np.concatenate(
+            [model.attention.features(crops[i : i + 8] / np.float32(255)) for i in range(0, 256, 8)]
+        )
+        dataset = training.cached_dataset(crops, features.astype(np.float16), args.batch, 0, 0)
+    else:
+        dataset = source.dataset(16).batch(args.batch, drop_remainder=True)
+        dataset = dataset.map(lambda images: {"images": images})
+    dataset = dataset.prefetch(2)
+    step = tf.function(model.train_step)
+    waiting, whole = [], []
+    batches = iter(dataset)
+    for _ in range(args.steps + 5):
+        start = time.perf_counter()
+        batch = next(batches)
+        arrived = time.perf_counter()
+        float(step(batch)["loss"])
+        waiting.append(arrived - start)
+        whole.append(time.perf_counter() - start)
+    whole, waiting = np.array(whole[5:]), np.array(waiting[5:])
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps([float(np.median(whole)), float(waiting.sum() / whole.sum()), memory]))
+
+
+def main():
+    """Runs every case in a process of its own and prints a Markdown table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--train_glob", required=True, help="photographs, quoted")
+    parser.add_argument("--steps", type=int, default=60, help="steps measured of each (60)")
+    for hidden in ("--case", "--batch", "--patch", "--cached"):
+        parser.add_argument(hidden, type=str if hidden == "--case" else int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.case:
+        measure(args)
+        return
+    print(
+        "| architecture | batch | crop | s/step, median | waiting for input | memory, GiB |"
+    )
+    print("|---|---|---|---|---|---|")
+    for case, batch, patch, cached in CASES:
+        command = [sys.executable, __file__, "--train_glob", args.train_glob, "--case", case]
+        command += ["--batch", str(batch), "--patch", str(patch), "--cached", str(int(cached))]
+        slow = case == "google_baseline" or (case == "ljpeg_attention" and not cached)
+        command += ["--steps", str(args.steps // 4 if slow else args.steps)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        seconds, share, memory = json.loads(output.splitlines()[-1])
+        label = f"`{case}`" + (", cached features" if cached else "")
+        row = f"{batch} | {patch} | {seconds:.3f} | {share:.1%} | {memory:.2f}"
+        print(f"| {label} | {row} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
