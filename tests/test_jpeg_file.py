@@ -1,15 +1,17 @@
 import concurrent.futures
 import io
-from jpeg_file import HUFFMAN, add_metadata, read_jpeg, write_jpeg
-import jpeglib
-import numpy as np
-from PIL import Image, ImageCms
-import pytest
 import random
-import scipy.fft
-import skimage.data
 import struct
 import threading
+
+from jpeg_file import HUFFMAN, add_metadata, read_jpeg, write_jpeg
+
+import jpeglib
+import numpy as np
+import pytest
+import scipy.fft
+import skimage.data
+from PIL import Image, ImageCms
 
 SIZES = [(1, 1), (8, 8), (17, 31), (1, 300), (300, 1), (64, 40)]
 
