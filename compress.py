@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import metrics
 import training
 from arg_parser import UserError
+from dot_cache import write_whole
 from image_utils import to_rgb
 from jpeg_file import MAX_SIDE, add_metadata
 
@@ -497,17 +497,6 @@ def _compress(path, output, settings, options, report):
     report.bytes_in, report.bytes_out = path.stat().st_size, len(data)
     report.bpp = metrics.bpp(len(data), report.height, report.width)
     write_whole(output, data)
-
-
-def write_whole(path, data):
-    """Writes a file under another name in its folder, then gives it its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.parent / f".{uuid.uuid4().hex}.part"
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def shown(path):

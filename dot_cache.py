@@ -10,6 +10,7 @@ and the fingerprint of what they were measured with. Seen with `pickle.load` it 
 with one entry an image everywhere but in the fingerprint, in the same order.
 """
 
+import hashlib
 import io
 import os
 import pickle
@@ -165,6 +166,10 @@ def write_whole(path, data):
     """Writes bytes, or a text as UTF-8, so that the file is whole or not there at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(data.encode() if isinstance(data, str) else data)
-    os.replace(part, path)
+    # A name of its own length could be too long with an ending.
+    part = path.parent / f".{hashlib.sha1(path.name.encode(errors='replace')).hexdigest()}.part"
+    try:
+        part.write_bytes(data.encode() if isinstance(data, str) else data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

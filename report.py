@@ -41,7 +41,7 @@ class Point:
         """{metric: mean over the images}."""
         return {
             metric: metrics.mean_over_images([record[metric] for record in self.records.values()])
-            for metric in METRICS
+            for metric in ("n_bytes", *METRICS)
         }
 
 
@@ -78,12 +78,14 @@ def write(folder, set_name, huffman, series, originals):
     write_whole(folder / f"{stem}_bd_rate.csv", _csv(rates))
     write_whole(folder / f"{stem}_dots.csv", _csv(dots))
     write_whole(folder / f"{stem}_images.csv", _csv(image_table(series)))
-    trained = dot_table([one for one in series if one.kind != "encoder"])
+    matched = matched_table(series)
     notes = [
         f"# {subject}",
         "## BD-rate in percent",
         _BD_NOTE,
         _markdown(rates),
+        "## Beside the anchor at equal bits per pixel",
+        _markdown(matched),
         "## Means over the images",
         _markdown(dots),
         "## Curves",
@@ -94,7 +96,7 @@ def write(folder, set_name, huffman, series, originals):
     write_whole(folder / f"{stem}.md", "\n\n".join(notes) + "\n")
     return [
         subject,
-        *(["", *_aligned(trained)] if len(trained) > 1 else []),
+        *(["", *_aligned(matched)] if len(matched) > 1 else []),
         *(["", _BD_NOTE, *_aligned(rates)] if len(rates) > 1 else []),
         "",
         f"plots, tables and crops: {folder / stem}*",
@@ -139,6 +141,33 @@ def dot_table(series):
         for point in one.points:
             figures = [f"{point.means[metric]:.{_DECIMALS[metric]}f}" for metric in METRICS]
             rows.append([one.label, point.name, *figures])
+    return rows
+
+
+def matched_table(series):
+    """The means of every trained dot, each above the anchor's at the same rate.
+
+    The anchor's are interpolated between its dots, linearly over the logarithm of bpp; a dash
+    stands outside of its range.
+    """
+    columns = ["n_bytes", *METRICS]
+    decimals = {"n_bytes": 0, **_DECIMALS}
+    rows = [["curve", "dot", "bytes", *METRICS]]
+    anchor = series[0]
+    for one in series[1:]:
+        for point in one.points if one.kind != "encoder" else ():
+            rate = math.log(point.means["bpp"])
+            rates = np.log(anchor.column("bpp"))
+            outside = not rates[0] <= rate <= rates[-1]
+            at_rate = {c: np.interp(rate, rates, anchor.column(c)) for c in columns}
+            for label, name, means in (
+                (one.label, point.name, point.means),
+                (anchor.label, "at equal bpp", at_rate),
+            ):
+                figures = [f"{means[column]:.{decimals[column]}f}" for column in columns]
+                if means is at_rate and outside:
+                    figures = ["-"] * len(columns)
+                rows.append([label, name, *figures])
     return rows
 
 

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from arg_parser import UserError
+from dot_cache import write_whole
 from image_utils import from_blocks, random_crop, read_image
 from metrics import bpp, psnr
 
@@ -170,7 +171,7 @@ def feature_cache(folder, source, model, count, options):
         all_features.flush()
         for part, name in zip(parts, names, strict=True):
             os.replace(part, folder / name)
-        write_json(description, described)
+        write_whole(description, json.dumps(described, indent=1) + "\n")
     return tuple(np.load(folder / name, mmap_mode="r") for name in names)
 
 
@@ -213,11 +214,9 @@ def validation_dataset(pattern, patchsize, batchsize):
 # Checkpoints
 
 
-def write_json(path, content):
-    """Writes a JSON file whole or not at all."""
-    part = Path(f"{path}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(part, path)
+def write_config(checkpoint_dir, config):
+    """Writes what `read_config` reads."""
+    write_whole(Path(checkpoint_dir) / "config.json", json.dumps(config, indent=1) + "\n")
 
 
 def read_config(checkpoint_dir):
@@ -375,7 +374,7 @@ class _Checkpoints(tf.keras.callbacks.Callback):
             )
         self.manager.save(checkpoint_number=step)
         if self.chief:
-            write_json(self.folder / "config.json", {**self.config, "step": step})
+            write_config(self.folder, {**self.config, "step": step})
         self.saved = step
 
     def on_train_batch_end(self, batch, logs=None):
@@ -524,7 +523,7 @@ def _prepare_folder(folder, architecture, options):
                 )
         config["step"] = found["step"]
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "config.json", config)
+    write_config(folder, config)
     return config
 
 

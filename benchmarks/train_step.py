@@ -84,9 +84,7 @@ def main():
     if args.case:
         measure(args)
         return
-    print(
-        "| architecture | batch | crop | s/step, median | waiting for input | memory, GiB |"
-    )
+    print("| architecture | batch | crop | s/step, median | waiting for input | memory, GiB |")
     print("|---|---|---|---|---|---|")
     for case, batch, patch, cached in CASES:
         command = [sys.executable, __file__, "--train_glob", args.train_glob, "--case", case]

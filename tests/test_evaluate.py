@@ -545,7 +545,14 @@ def point(name, **means):
 
 def curve(label, kind, rates, psnrs):
     points = [
-        point(str(rate), bpp=rate, psnr=psnr, ms_ssim=psnr / 50, lpips=1 - psnr / 50)
+        point(
+            str(rate),
+            bpp=rate,
+            n_bytes=1000 * rate,
+            psnr=psnr,
+            ms_ssim=psnr / 50,
+            lpips=1 - psnr / 50,
+        )
         for rate, psnr in zip(rates, psnrs, strict=True)
     ]
     return report.Series(label, kind, points)
@@ -558,6 +565,17 @@ def test_half_the_bits_are_a_bd_rate_of_minus_50_percent():
     header, row = report.bd_rate_table([anchor, run])
     assert header == ["curve", "against", "PSNR", "MS-SSIM", "LPIPS"]
     assert row == ["run", "JPEG", "-50.0 (100)", "-50.0 (100)", "-50.0 (100)"]
+
+
+def test_each_trained_dot_stands_above_the_anchor_at_its_rate():
+    anchor = curve("JPEG", "encoder", [0.5, 2], [28, 34])
+    run = curve("run", "run", [1, 4], [33, 40])
+    header, *rows = report.matched_table([anchor, run])
+    shown = [dict(zip(header, row, strict=True)) for row in rows]
+    # 1 is half-way from 0.5 to 2 in the logarithm; 4 is outside of the anchor's range.
+    assert [row["psnr"] for row in shown] == ["33.000", "31.000", "40.000", "-"]
+    assert [row["dot"] for row in shown] == ["1", "at equal bpp", "4", "at equal bpp"]
+    assert shown[0]["bytes"] == "1000"
 
 
 def test_curves_without_overlap_have_a_dash_for_a_bd_rate():
