@@ -6,6 +6,7 @@ A figure of a set of images is the mean of the single images' figures. Nothing h
 import csv
 import io
 import math
+import textwrap
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -320,7 +321,8 @@ _DPI = 200
 _CELL = 2 * _CROP / _DPI  # inches: each pixel of a crop is 2x2 of the picture file
 _WHOLE = 2.4  # inches that the whole image may be wide
 _PER_LINE = 6  # crops beside each other
-_GAP, _ABOVE, _BELOW = 0.1, 0.42, 0.2  # inches between crops, and for the text at them
+_GAP, _ABOVE, _BELOW = 0.1, 0.55, 0.2  # inches between crops, and for the text at them
+_TITLE_WIDTH = 28  # characters that fit above a crop
 _TARGET_BPP = 0.5  # where the artifacts of JPEG are plain and such files still are in use
 
 
@@ -354,7 +356,8 @@ def comparison(series, originals, subject):
             crops = [(original, "original", "", False)]
             for one, point, picture in zip(series, points, files, strict=True):
                 record = point.records[name]
-                title = f"{one.label}\n{point.name.replace('_', ' ')}"
+                label = "\n".join(textwrap.wrap(one.label, _TITLE_WIDTH))
+                title = f"{label}\n{point.name.replace('_', ' ')}"
                 figures = f"{record['bpp']:.3f} bpp, LPIPS {record['lpips']:.3f}"
                 crops.append((picture, title, figures, record["lpips"] == least))
             for index, (picture, *texts) in enumerate(crops):

@@ -48,6 +48,16 @@ def test_the_draws_follow_from_seed_and_step(model):
     assert not np.array_equal(first, model.edit_image(gray, True))
 
 
+def test_the_entropy_model_learns_a_hundred_times_as_fast(model, photograph):
+    before = [weight.numpy() for weight in model.trainable_variables]
+    model.train_step({"images": tf.constant(photograph[None, :32, :32])})
+    for weight, old in zip(model.trainable_variables, before, strict=True):
+        # Adam's first step is the learning rate itself, wherever there is a gradient.
+        step = np.abs(weight.numpy() - old).max()
+        expected = 1e-3 * (100 if "DeepFactorized" in weight.name else 1)
+        assert step == pytest.approx(expected, rel=0.05) or step < 1e-6, weight.name
+
+
 def test_the_estimated_rate_comes_near_the_files_once_it_is_trained(model, photograph):
     crops = np.stack(
         [photograph[i : i + 64, j : j + 64] for i in range(0, 200, 40) for j in (0, 99)]
