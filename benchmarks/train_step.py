@@ -2,9 +2,10 @@
 
     python3 benchmarks/train_step.py --train_glob "photos/*.png"
 
-Each architecture trains in a process of its own through the code that `train` runs: the dataset,
-Keras's `fit`, the optimizer; without checkpoints and summaries. "Waiting" is the time in which
-no step could run because its crops were not there yet. Peak memory is the process's.
+Each architecture trains in a process of its own with the dataset, the step and the optimizer of
+`train`, in a plain loop that can time the two parts of a step; without checkpoints and summaries.
+"Waiting" is the time in which no step could run because its crops were not there yet. Memory is
+the peak of the process.
 """
 
 import argparse
