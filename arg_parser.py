@@ -207,7 +207,7 @@ def add_train_options(parser, learned_tables, backbone):
     data.add_argument(
         "--valid_glob",
         metavar="GLOB",
-        help="photographs for the validation loss, taken every 1000 steps from a crop at each "
+        help="photographs for the validation loss, taken every 200 steps from a crop at each "
         "one's centre; none without it",
     )
     data.add_argument(

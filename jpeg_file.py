@@ -67,6 +67,12 @@ def write_jpeg(
     return mozjpeg_lossless_optimization.optimize(data) if huffman == "progressive" else data
 
 
+def decode(data: bytes) -> np.ndarray:
+    """Return the pixels that Pillow, a standard decoder, makes of a file: uint8 RGB [H, W, 3]."""
+    with Image.open(io.BytesIO(data)) as file:
+        return np.asarray(file.convert("RGB"))
+
+
 def read_jpeg(data: bytes) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Return (coefficients, qtables, height, width) of a gray or a 4:4:4 YCbCr JPEG file.
 

@@ -9,12 +9,12 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
-from io import BytesIO
 from pathlib import Path
 
 from arg_parser import UserError
 from dot_cache import write_whole
 from image_utils import from_blocks, random_crop, read_image
+from jpeg_file import decode
 from metrics import bpp, psnr
 
 import numpy as np
@@ -23,12 +23,16 @@ from PIL import Image
 from tqdm import tqdm
 
 SUMMARY_STEPS = 100  # from one line of scalars to the next
-VALIDATION_STEPS = 1000  # from one validation, and set of pictures, to the next
+VALIDATION_STEPS = 200  # from one validation to the next
+PICTURE_STEPS = 1000  # from one set of pictures to the next
+PROBE_QUALITY = 15.0  # of what the summaries show of an architecture with IJG tables
 DECAY_STEPS = 10_000
 
 # The images whose crops are mixed, and the most crops taken from one while it is decoded.
 MIXED_IMAGES = 32
 MAX_CROPS_PER_IMAGE = 64
+
+_STRIPPED = "weights"  # the name of a checkpoint without its optimizer
 
 PROBES = 4  # the crops whose files and pictures the summaries show
 
@@ -279,6 +283,22 @@ def restore(checkpoint_dir):
     return model
 
 
+def strip(checkpoint_dir):
+    """Leaves of a finished training's checkpoint the weights alone, a third of its size.
+
+    The model compresses and starts others (--init_checkpoint) as before; its training cannot go
+    on. Raises UserError where there is no trained model.
+    """
+    step = read_config(checkpoint_dir)["step"]
+    checkpoint = tf.train.Checkpoint(model=restore(checkpoint_dir))
+    manager = tf.train.CheckpointManager(
+        checkpoint, str(checkpoint_dir), 1, checkpoint_name=_STRIPPED
+    )
+    manager.save(checkpoint_number=step)
+    for file in Path(checkpoint_dir).glob("ckpt-*"):
+        file.unlink()
+
+
 def current_step(model):
     """The number of steps that a compiled model has been trained for."""
     return int(model.optimizer.iterations.numpy())
@@ -349,6 +369,11 @@ class _Checkpoints(tf.keras.callbacks.Callback):
         """Goes on from the folder's checkpoint, if there is one."""
         path = tf.train.latest_checkpoint(self.folder)
         if path is not None:
+            if Path(path).name.startswith(_STRIPPED):
+                raise UserError(
+                    f"{path} holds the weights of a finished training alone, which cannot go on; "
+                    f"start another from them with --init_checkpoint {self.folder}"
+                )
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
             except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
@@ -400,7 +425,7 @@ class _Summaries(tf.keras.callbacks.Callback):
 
         @tf.function(reduce_retracing=True)
         def loss_terms(images):
-            return model.loss_terms(tf.cast(images, tf.float32) / 255.0, quality=15.0)
+            return model.loss_terms(tf.cast(images, tf.float32) / 255.0, quality=PROBE_QUALITY)
 
         self.loss_terms = loss_terms
 
@@ -414,8 +439,9 @@ class _Summaries(tf.keras.callbacks.Callback):
             learning_rate = self.model.optimizer.learning_rate
             tf.summary.scalar("learning_rate", learning_rate)
             self.files()
-            if step % VALIDATION_STEPS == 0 or step == SUMMARY_STEPS:
+            if step % PICTURE_STEPS == 0 or step == SUMMARY_STEPS:
                 self.pictures()
+            if step % VALIDATION_STEPS == 0 or step == SUMMARY_STEPS:
                 self.validate()
         self.writer.flush()
         self.model.reset_metrics()
@@ -423,16 +449,14 @@ class _Summaries(tf.keras.callbacks.Callback):
     def files(self):
         measured = []
         for image in self.probes:
-            data = self.model.compress(image, huffman="standard", quality=15.0)
-            with Image.open(BytesIO(data)) as decoded:
-                error = psnr(image, np.asarray(decoded.convert("RGB")))
-            measured.append([bpp(len(data), *image.shape[:2]), error])
+            data = self.model.compress(image, huffman="standard", quality=PROBE_QUALITY)
+            measured.append([bpp(len(data), *image.shape[:2]), psnr(image, decode(data))])
         for name, value in zip(("file/bpp", "file/psnr"), np.mean(measured, 0), strict=True):
             tf.summary.scalar(name, value)
 
     def pictures(self):
         images = tf.constant(self.probes[:4], tf.float32) / 255.0
-        reconstruction, coded = self.model(images, quality=15.0)
+        reconstruction, coded = self.model(images, quality=PROBE_QUALITY)
         tf.summary.image("original", images, max_outputs=4)
         tf.summary.image("reconstruction", reconstruction, max_outputs=4)
         names = ("luma", "chroma")
@@ -522,8 +546,9 @@ def _prepare_folder(folder, architecture, options):
                     "another --checkpoint_dir"
                 )
         config["step"] = found["step"]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, config)
+    if config["step"] < options["last_step"]:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_config(folder, config)
     return config
 
 
@@ -541,6 +566,8 @@ def train(architecture, args):
         paths, pixels = find_images(args.train_glob, args.patchsize, "--train_glob")
         source = CropSource(paths, pixels, args.patchsize, args.seed)
         config = _prepare_folder(folder, architecture, options)
+        if _finished(folder, config["step"], args.last_step):
+            return 0
         return _fit(architecture, args, options, folder, config, source, strategy, chief)
     except (OSError, tf.errors.OpError) as error:
         if source is not None and source.failure:
@@ -562,10 +589,18 @@ _HINTS = {
 }
 
 
+def _finished(folder, step, last_step):
+    if step >= last_step:
+        print(f"{folder}: already trained to step {step} (--last_step {last_step})")
+    return step >= last_step
+
+
 def _fit(architecture, args, options, folder, config, source, strategy, chief):
     tf.keras.utils.set_random_seed(args.seed)
     with strategy.scope():
         model = build(architecture, options)
+        if args.init_checkpoint and not config["step"]:
+            load_weights(model, args.init_checkpoint)
         rate = tf.keras.optimizers.schedules.ExponentialDecay(
             args.lr, DECAY_STEPS, args.lr_decay, staircase=True
         )
@@ -576,10 +611,7 @@ def _fit(architecture, args, options, folder, config, source, strategy, chief):
         )
         checkpoints.restore()
         step = current_step(model)
-        if step == 0 and args.init_checkpoint:
-            load_weights(model, args.init_checkpoint)
-    if step >= args.last_step:
-        print(f"{folder}: already trained to step {step} (--last_step {args.last_step})")
+    if _finished(folder, step, args.last_step):
         return 0
     model.warn_of_options()
 

@@ -230,6 +230,30 @@ def test_a_neighbours_weights_can_be_the_start(photos, tmp_path):
     assert 0 < difference.max() < 0.2
 
 
+def test_a_stripped_checkpoint_is_smaller_and_makes_the_same_files(
+    photos, tmp_path, capsys, photograph
+):
+    folder = tmp_path / "a"
+    ljpeg.main(arguments(photos, folder, "--last_step=20"))
+    before = training.restore(folder).compress(photograph)
+
+    def size():
+        return sum(path.stat().st_size for path in folder.glob("*.data*"))
+
+    whole = size()
+    training.strip(folder)
+    assert size() < whole / 2
+    assert training.restore(folder).compress(photograph) == before
+    described = (folder / "config.json").read_bytes()
+    assert ljpeg.main(arguments(photos, folder, "--last_step=20", "--lr=1e-6")) == 0
+    assert "already trained to step 20" in capsys.readouterr().out
+    assert (folder / "config.json").read_bytes() == described
+    with pytest.raises(UserError, match="--init_checkpoint"):
+        ljpeg.main(arguments(photos, folder, "--last_step=21"))
+    init = f"--init_checkpoint={folder}"
+    assert ljpeg.main(arguments(photos, tmp_path / "b", "--last_step=1", init)) == 0
+
+
 # Stopping
 
 
