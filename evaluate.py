@@ -13,7 +13,6 @@ import contextlib
 import functools
 import glob
 import hashlib
-import io
 import itertools
 import json
 import multiprocessing
@@ -38,13 +37,11 @@ from pathlib import Path
 
 import arg_parser
 import dot_cache
+import jpeg_file
 import metrics
 from arg_parser import UserError
 from encoders import ENCODERS
-from jpeg_file import HUFFMAN
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 PROJECT = Path(__file__).resolve().parent
@@ -315,15 +312,9 @@ def measure(dot, path, known, threads):
     return data, None if _sha256(data) == known else measure_file(data, original)
 
 
-def decode(data):
-    """What Pillow makes of the bytes of a JPEG file: uint8 RGB [H, W, 3]."""
-    with Image.open(io.BytesIO(data)) as file:
-        return np.asarray(file.convert("RGB"))
-
-
 def measure_file(data, original):
     """The record of a JPEG file: its SHA-256, its size and METRICS against uint8 [H, W, 3]."""
-    decoded = decode(data)
+    decoded = jpeg_file.decode(data)
     height, width, _ = original.shape
     record = {"height": height, "width": width, "n_bytes": len(data)}
     record |= {"jpeg_sha256": _sha256(data), "bpp": metrics.bpp(len(data), height, width)}
@@ -412,8 +403,8 @@ def completed(executor, count, calls):
 class Results:
     """The figures of one dot, as its pickle has them and as they are measured.
 
-    records: {image name: record} of what holds. known: records that hold if encoding gives the
-    same file again. reasons: why the pickle does not do.
+    records: {image name: record} of what holds, whether its JPEG file is there or not. known:
+    records that hold if encoding gives the same file again. reasons: why the pickle does not do.
     """
 
     def __init__(self, dot, images):
@@ -439,14 +430,12 @@ class Results:
                 self.records.pop(image.name, None)
                 self.reasons["images changed"] = True
                 continue
+            if "measuring code" not in changed:
+                self.known[image.name] = record
             file = dot.jpeg(image)
-            same_file = file.is_file() and _sha256(file.read_bytes()) == record["jpeg_sha256"]
-            if changed or not same_file:
+            if file.is_file() and _sha256(file.read_bytes()) != record["jpeg_sha256"]:
                 self.records.pop(image.name, None)
-                if "measuring code" not in changed:
-                    self.known[image.name] = record
-            if not same_file:
-                self.reasons["JPEG files are gone or not those that were measured"] = True
+                self.reasons["JPEG files are not those that were measured"] = True
 
     def add(self, image, data, record):
         """Keeps a measured image: its file first, so that no pickle speaks of a missing one.
@@ -468,16 +457,21 @@ def measure_all(curves, images, args):
     results = {dot: Results(dot, images) for curve in curves for dot in curve.dots}
     _explain(curves, results)
     images = _readable(images, results)
-    names = {dot: f"{curve.name}/{dot.name}" for curve in curves for dot in curve.dots}
     units = [
         (dot, image)
         for dot in results
         for image in images
         if image.name not in results[dot].records
     ]
+    measure_units(units, curves, results, len(results) * len(images), args)
+    return results, images
+
+
+def measure_units(units, curves, results, total, args):
+    """Measures units [(dot, image)], of `total` that the progress bar counts, into the results."""
     if not units:
-        return results, images
-    total = len(results) * len(images)
+        return
+    names = {dot: f"{curve.name}/{dot.name}" for curve in curves for dot in curve.dots}
     bar = tqdm(
         total=total,
         initial=total - len(units),
@@ -507,7 +501,6 @@ def measure_all(curves, images, args):
             else:
                 results[dot].add(image, data, record)
             bar.update()
-    return results, images
 
 
 def _explain(curves, results):
@@ -589,7 +582,7 @@ def parse_args(argv=None):
     )
     parser.add_argument(
         "--huffman",
-        choices=HUFFMAN,
+        choices=jpeg_file.HUFFMAN,
         default="standard",
         help="entropy coding of the files, on both sides: the standard's example tables as in "
         "the published comparison, tables made for each image, or a progressive file with them",
@@ -616,32 +609,47 @@ def parse_args(argv=None):
     return args
 
 
+def _series(curves, results, images):
+    """The curves with their figures, as `report` takes them; without those that have no dot."""
+    import report  # here, for workers need no Matplotlib
+
+    series = [
+        report.Series(
+            curve.label,
+            curve.kind,
+            [
+                report.Point(
+                    dot.name,
+                    {image.name: results[dot].records[image.name] for image in images},
+                    {image.name: dot.jpeg(image) for image in images},
+                )
+                for dot in curve.dots
+                if not results[dot].failed
+            ],
+        )
+        for curve in curves
+    ]
+    return [one for one in series if one.points]
+
+
 def main(argv=None):
     """The command; returns the exit status. Raises UserError for a mistake of the user's."""
-    import report  # here, for workers need no Matplotlib
+    import report
 
     args = parse_args(argv)
     images, set_name = find_images(args.test_image_glob)
     try:
         curves = find_curves(args, set_name)
         results, images = measure_all(curves, images, args)
-        series = [
-            report.Series(
-                curve.label,
-                curve.kind,
-                [
-                    report.Point(
-                        dot.name,
-                        {image.name: results[dot].records[image.name] for image in images},
-                        {image.name: dot.jpeg(image) for image in images},
-                    )
-                    for dot in curve.dots
-                    if not results[dot].failed
-                ],
-            )
-            for curve in curves
-        ]
         originals = {image.name: image.path for image in images}
+        units = {dot.jpeg(image): (dot, image) for dot in results for image in images}
+        while True:
+            series = _series(curves, results, images)
+            # Who was given the pickles alone has the files made that are looked at, no others.
+            gone = [path for path in report.shown_files(series, originals) if not path.is_file()]
+            if not gone:
+                break
+            measure_units([units[path] for path in gone], curves, results, len(gone), args)
         written = report.write(args.batch_dir, set_name, args.huffman, series, originals)
     except OSError as error:
         raise UserError(f"{error.filename or args.batch_dir}: {error.strerror or error}") from error

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import metrics
 from dot_cache import METRICS, write_whole
+from jpeg_file import decode
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
-from PIL import Image
 from scipy.ndimage import uniform_filter
 
 PROTOCOLS = {
@@ -69,7 +69,6 @@ def write(folder, set_name, huffman, series, originals):
     first; originals: {image name: path}.
     """
     folder, stem = Path(folder), f"{set_name}_{huffman}"
-    series = [one for one in series if one.points]
     subject = f"{set_name}, {_count(len(originals), 'image')}, {PROTOCOLS[huffman]}"
     for plot in PLOTS:
         _save(draw(plot, series, subject), folder / f"{stem}_{plot.metric}")
@@ -334,19 +333,17 @@ def comparison(series, originals, subject):
     """
     from image_utils import read_image  # here, for it brings TensorFlow along
 
-    names = list(originals)
-    middles = (np.arange(_SHEET_IMAGES) + 0.5) * len(names) / _SHEET_IMAGES
-    names = [names[index] for index in sorted({int(middle) for middle in middles})]
+    shown = _shown(series, list(originals))
     cells, line = len(series) + 1, _ABOVE + _CELL + _BELOW
     block = line * math.ceil(cells / _PER_LINE)
     width = 2 * _GAP + _WHOLE + min(cells, _PER_LINE) * (_CELL + _GAP)
     with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(width, 0.3 + len(names) * block))
+        figure = Figure(figsize=(width, 0.3 + len(shown) * block))
         heading = f"{subject}; bits per pixel and LPIPS of the whole image, the lowest LPIPS bold"
         figure.suptitle(heading, x=_GAP / width, ha="left", fontsize=9)
-        for row, name in enumerate(names):
-            original, points = read_image(originals[name]), _equal_rate(series, name)
-            files = [_decode(point.files[name]) for point in points]
+        for row, (name, points) in enumerate(shown.items()):
+            original = read_image(originals[name])
+            files = [decode(point.files[name].read_bytes()) for point in points]
             crop = _telling_crop(original, files[0])
             y = 0.3 + row * block + _ABOVE
             axes = _place(figure, original, _GAP, y, _WHOLE, name)
@@ -389,9 +386,17 @@ def _frame(crop, shape, **style):
     return Rectangle((left, top), right - left, bottom - top, fill=False, **style)
 
 
-def _decode(path):
-    with Image.open(path) as file:
-        return np.asarray(file.convert("RGB"))
+def shown_files(series, names):
+    """The paths of the JPEG files that `comparison` shows, in its order."""
+    shown = _shown(series, list(names))
+    return [point.files[name] for name, points in shown.items() for point in points]
+
+
+def _shown(series, names):
+    """{name of an image on the sheet: [the point of each curve]}."""
+    middles = (np.arange(_SHEET_IMAGES) + 0.5) * len(names) / _SHEET_IMAGES
+    chosen = [names[index] for index in sorted({int(middle) for middle in middles})]
+    return {name: _equal_rate(series, name) for name in chosen}
 
 
 def _equal_rate(series, name):

@@ -51,7 +51,7 @@ def measure(model, path, huffman, quality):
     jpeg_file.write_jpeg = write_jpeg
     seconds["network"] -= seconds["file"]
     with timed(seconds, "decoding"):
-        decoded = evaluate.decode(data)
+        decoded = jpeg_file.decode(data)
     for name in dot_cache.METRICS:
         if name != "bpp":
             with timed(seconds, name):

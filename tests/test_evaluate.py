@@ -241,6 +241,24 @@ def test_a_jpeg_file_that_is_not_the_measured_one_is_written_again(batch, images
     assert "not those that were measured" in capsys.readouterr().err
 
 
+def test_pickles_without_their_jpeg_files_do_and_the_sheet_has_its_files_made(batch, images, quick):
+    run(batch, images)
+    tables_before = tables(batch)
+    files = {path: path.read_bytes() for path in batch.glob("_output*/**/*.jpg")}
+    for path in files:
+        path.unlink()
+    quick.clear()
+    run(batch, images)
+    # One dot of each of the two curves, for both images.
+    made = list(batch.glob("_output*/**/*.jpg"))
+    assert len(quick) == len(made) == 4
+    assert all(path.read_bytes() == files[path] for path in made)
+    assert tables(batch) == tables_before
+    quick.clear()
+    run(batch, images)
+    assert quick == []
+
+
 def test_both_huffman_protocols_live_side_by_side(batch, images, quick):
     run(batch, images)
     run(batch, images, "--huffman", "progressive")
