@@ -1,0 +1,86 @@
+"""The validation loss of each training, as a table and a plot, from its TensorBoard summaries.
+
+    python3 example_experiments/validation_loss.py [BATCH_DIR]
+
+writes validation_loss.csv and validation_loss.png into BATCH_DIR, example_experiments by default.
+A curve is a training's loss over its last one, which shows how it settled whatever its size; its
+last part, with dots, is at the small learning rate of train.sh.
+"""
+
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from arg_parser import UserError, run  # noqa: E402
+from training import read_config  # noqa: E402
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from tensorboard.backend.event_processing.event_accumulator import (  # noqa: E402
+    TENSORS,
+    EventAccumulator,
+)
+
+
+def read(train):
+    """{step: (validation loss, learning rate)} of a training's folder."""
+    events = EventAccumulator(str(train), size_guidance={TENSORS: 0})
+    events.Reload()
+    values = defaultdict(dict)
+    for tag in ("valid/loss", "learning_rate"):
+        for event in events.Tensors(tag) if tag in events.Tags()["tensors"] else ():
+            values[event.step][tag] = float(tf.make_ndarray(event.tensor_proto))
+    both = {step: found for step, found in values.items() if len(found) == 2}
+    return {step: tuple(found.values()) for step, found in sorted(both.items())}
+
+
+def main(argv=None):
+    """Runs the script; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("batch_dir", nargs="?", type=Path, default=Path(__file__).parent)
+    folder = parser.parse_args(argv).batch_dir
+    curves = defaultdict(dict)
+    for train in sorted(folder.glob("[!_]*/lambda_*/train")):
+        if losses := read(train):
+            curves[train.parent.parent.name][read_config(train)["options"]["lmbda"]] = losses
+    if not curves:
+        raise UserError(f"{folder}: no RUN/lambda_VALUE/train with a validation loss")
+
+    with (folder / "validation_loss.csv").open("w") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["run", "lambda", "step", "loss", "learning_rate"])
+        for name, run_curves in curves.items():
+            for lmbda, losses in sorted(run_curves.items()):
+                for step, (loss, rate) in losses.items():
+                    table.writerow([name, f"{lmbda:g}", step, f"{loss:.6g}", f"{rate:.1g}"])
+
+    figure = Figure(figsize=(9, 2.4 * -(-len(curves) // 2)), layout="constrained")
+    panels = figure.subplots(-(-len(curves) // 2), 2, squeeze=False).ravel()
+    for panel in panels[len(curves) :]:
+        panel.set_axis_off()
+    for panel, (name, run_curves) in zip(panels, curves.items(), strict=False):
+        for number, (lmbda, losses) in enumerate(sorted(run_curves.items())):
+            steps = np.array(list(losses))
+            loss, rates = np.array(list(losses.values())).T
+            colour, settling = f"C{number}", rates < rates[0]
+            panel.plot(steps, loss / loss[-1], color=colour, label=f"{lmbda:g}", lw=1)
+            panel.plot(steps[settling], (loss / loss[-1])[settling], "o", color=colour, ms=2)
+        panel.set_ylim(0.97, 1.15)
+        panel.set_title(name, fontsize=9, loc="left")
+        panel.set_xlabel("step", fontsize=8)
+        panel.set_ylabel("validation loss / last", fontsize=8)
+        panel.legend(title="lambda", fontsize=6, title_fontsize=7, ncols=2)
+    figure.savefig(folder / "validation_loss.png", dpi=150)
+    print(f"{folder / 'validation_loss.png'} and .csv")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
