@@ -13,7 +13,7 @@ test: lint
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/shellcheck *.sh .ci/run
+	$(BIN)/shellcheck *.sh example_experiments/*.sh .ci/run
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -283,14 +283,20 @@ def restore(checkpoint_dir):
     return model
 
 
+def _is_stripped(checkpoint_dir):
+    return Path(tf.train.latest_checkpoint(checkpoint_dir)).name.startswith(_STRIPPED)
+
+
 def strip(checkpoint_dir):
     """Leaves of a finished training's checkpoint the weights alone, a third of its size.
 
     The model compresses and starts others (--init_checkpoint) as before; its training cannot go
     on. Raises UserError where there is no trained model.
     """
-    step = read_config(checkpoint_dir)["step"]
-    checkpoint = tf.train.Checkpoint(model=restore(checkpoint_dir))
+    step, model = read_config(checkpoint_dir)["step"], restore(checkpoint_dir)
+    if _is_stripped(checkpoint_dir):
+        return
+    checkpoint = tf.train.Checkpoint(model=model)
     manager = tf.train.CheckpointManager(
         checkpoint, str(checkpoint_dir), 1, checkpoint_name=_STRIPPED
     )
@@ -369,7 +375,7 @@ class _Checkpoints(tf.keras.callbacks.Callback):
         """Goes on from the folder's checkpoint, if there is one."""
         path = tf.train.latest_checkpoint(self.folder)
         if path is not None:
-            if Path(path).name.startswith(_STRIPPED):
+            if _is_stripped(self.folder):
                 raise UserError(
                     f"{path} holds the weights of a finished training alone, which cannot go on; "
                     f"start another from them with --init_checkpoint {self.folder}"

@@ -29,6 +29,7 @@ chain() {
     LAMBDAS=$lambda LR=1e-5 LAST_STEP=$((steps + settle)) bash batch_job_attention.sh "$run" \
       --valid_glob "$VALID_GLOB" "${previous[@]}" "$@"
     previous=(--init_checkpoint "$run/lambda_${lambda//./}/train")
+    "$PYTHON" -c 'import sys, training; training.strip(sys.argv[1])' "${previous[1]}"
     steps=$next
   done
 }

@@ -242,6 +242,9 @@ def test_a_stripped_checkpoint_is_smaller_and_makes_the_same_files(
 
     whole = size()
     training.strip(folder)
+    stripped = {path.name: path.read_bytes() for path in folder.iterdir()}
+    training.strip(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == stripped
     assert size() < whole / 2
     assert training.restore(folder).compress(photograph) == before
     described = (folder / "config.json").read_bytes()
