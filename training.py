@@ -595,6 +595,19 @@ _HINTS = {
 }
 
 
+def _start_from(model, checkpoint_dir):
+    """Takes over another model's weights; TensorFlow's restore would bring its optimizer too."""
+    try:
+        model.set_weights(restore(checkpoint_dir).get_weights())
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"--init_checkpoint {checkpoint_dir} holds other weights than {model.architecture} "
+            "needs: take one of the same architecture and backbone"
+        ) from error
+
+
 def _finished(folder, step, last_step):
     if step >= last_step:
         print(f"{folder}: already trained to step {step} (--last_step {last_step})")
@@ -605,8 +618,6 @@ def _fit(architecture, args, options, folder, config, source, strategy, chief):
     tf.keras.utils.set_random_seed(args.seed)
     with strategy.scope():
         model = build(architecture, options)
-        if args.init_checkpoint and not config["step"]:
-            load_weights(model, args.init_checkpoint)
         rate = tf.keras.optimizers.schedules.ExponentialDecay(
             args.lr, DECAY_STEPS, args.lr_decay, staircase=True
         )
@@ -617,6 +628,8 @@ def _fit(architecture, args, options, folder, config, source, strategy, chief):
         )
         checkpoints.restore()
         step = current_step(model)
+        if step == 0 and args.init_checkpoint:
+            _start_from(model, args.init_checkpoint)
     if _finished(folder, step, args.last_step):
         return 0
     model.warn_of_options()

@@ -38,7 +38,7 @@ learned() {
   local run=$1 architecture=$2 lpips=$3
   shift 3
   ARCHITECTURE=$architecture LPIPS_WEIGHT=$lpips TOTAL_WEIGHT_REGULARIZER=10 PATCHSIZE=128 \
-    chain "$run" 2000 1200 400 1e-3 0.1 0.05 0.01 0.005 0.0025 0.001 -- "$@"
+    chain "$run" 2000 800 400 1e-3 0.1 0.05 0.01 0.005 0.0025 0.001 -- "$@"
 }
 
 attention() {
