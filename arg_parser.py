@@ -190,11 +190,12 @@ def add_compress_options(parser, quality):
     )
 
 
-def add_train_options(parser, learned_tables, backbone):
+def add_train_options(parser, learned_tables, backbone, max_noise=None):
     """Adds the options of `train`.
 
     learned_tables: the architecture learns its tables, so it has the loss terms of LPIPS and
-    of the tables. backbone: it has a pretrained backbone.
+    of the tables. backbone: it has a pretrained backbone. max_noise: the default of --max_noise;
+    None for an architecture without noise.
     """
     data = parser.add_argument_group("images")
     data.add_argument(
@@ -254,6 +255,14 @@ def add_train_options(parser, learned_tables, backbone):
             metavar="W",
             help="weight of the sum of 1/table over all 128 entries, the rate term of the "
             "tables; published runs: 10",
+        )
+    if max_noise is not None:
+        loss.add_argument(
+            "--max_noise",
+            type=_number(float, 0, 1),
+            default=max_noise,
+            metavar="SIGMA",
+            help="standard deviation, up to which Gaussian noise is added to the images (0 to 1)",
         )
 
     steps = parser.add_argument_group("optimization")

@@ -40,6 +40,13 @@ def test_training_adds_noise_of_a_deviation_up_to_15_percent(model):
     np.testing.assert_array_equal(model.edit_image(gray, training=False), gray)
 
 
+def test_without_noise_training_sees_the_image_itself():
+    model = GoogleBaseline(max_noise=0.0)
+    model.compile(optimizer=model.make_optimizer(1e-3))
+    gray = tf.fill([1, 16, 16, 3], 0.5)
+    np.testing.assert_array_equal(model.edit_image(gray, training=True), gray)
+
+
 def test_the_draws_follow_from_seed_and_step(model):
     gray = tf.fill([1, 16, 16, 3], 0.5)
     first, again = model.edit_image(gray, True), model.edit_image(gray, True)

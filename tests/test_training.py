@@ -228,6 +228,10 @@ def test_a_neighbours_weights_can_be_the_start(photos, tmp_path):
     ljpeg.main(arguments(photos, tmp_path / "b", "--last_step=1", "--lr=1e-6", init))
     difference = np.abs(tables(tmp_path / "a") - tables(tmp_path / "b"))
     assert 0 < difference.max() < 0.2
+    assert training.read_config(tmp_path / "b")["step"] == 1  # the other's is not taken over
+    assert (tmp_path / "b" / "ckpt-1.index").exists()
+    with pytest.raises(UserError, match="other weights"):
+        ljpeg_attention.main(arguments(photos, tmp_path / "c", "--last_step=1", init))
 
 
 def test_a_stripped_checkpoint_is_smaller_and_makes_the_same_files(
