@@ -30,7 +30,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from multiprocessing.connection import wait as wait_for_end
 from pathlib import Path
@@ -457,6 +457,9 @@ def measure_all(curves, images, args):
     results = {dot: Results(dot, images) for curve in curves for dot in curve.dots}
     _explain(curves, results)
     images = _readable(images, results)
+    for dot in results:
+        if not dot.encoder:
+            _take_over(results[dot], images)
     units = [
         (dot, image)
         for dot in results
@@ -465,6 +468,30 @@ def measure_all(curves, images, args):
     ]
     measure_units(units, curves, results, len(results) * len(images), args)
     return results, images
+
+
+def _take_over(result, images):
+    """Adds what is measured under another Huffman choice: the same integers, so only the size
+    differs. The file is recoded from the other one."""
+    dot = result.dot
+    for huffman in jpeg_file.HUFFMAN:
+        missing = [image for image in images if image.name not in result.records]
+        if not missing or huffman == dot.huffman:
+            continue
+        folder = dot.folder.parents[1].with_name(huffman) / dot.folder.relative_to(
+            dot.folder.parents[1]
+        )
+        fingerprint = dot.fingerprint | {"Huffman choice": huffman}
+        other = Results(replace(dot, folder=folder, fingerprint=fingerprint), images)
+        for image in missing:
+            record = other.records.get(image.name)
+            if record is None or not other.dot.jpeg(image).is_file():
+                continue
+            integers = jpeg_file.read_jpeg(other.dot.jpeg(image).read_bytes())
+            data = jpeg_file.write_jpeg(*integers, dot.huffman)
+            bpp = metrics.bpp(len(data), record["height"], record["width"])
+            size = {"n_bytes": len(data), "bpp": bpp, "jpeg_sha256": _sha256(data)}
+            result.add(image, data, record | size)
 
 
 def measure_units(units, curves, results, total, args):

@@ -274,6 +274,23 @@ def test_both_huffman_protocols_live_side_by_side(batch, images, quick):
     assert "progressive" in (batch / "photos_progressive.md").read_text().splitlines()[0]
 
 
+def test_another_huffman_choice_takes_over_the_figures_of_the_same_integers(
+    batch, images, quick, tmp_path
+):
+    run(batch, images)
+    shutil.copytree(batch / "run_1", tmp_path / "direct" / "run_1")
+    quick.clear()
+    run(batch, images, "--huffman", "optimized")
+    assert all(dot.startswith("quality") for dot, _ in quick)
+    run(tmp_path / "direct", images, "--huffman", "optimized")
+    assert (
+        tables(tmp_path / "direct")["photos_optimized_images.csv"]
+        == (batch / "photos_optimized_images.csv").read_bytes()
+    )
+    for path in (tmp_path / "direct").glob("_output/**/*.jpg"):
+        assert (batch / path.relative_to(tmp_path / "direct")).read_bytes() == path.read_bytes()
+
+
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(batch, images, quick, monkeypatch):
     run(batch, images)
     expected, everything = tables(batch), sorted(quick)
