@@ -466,39 +466,10 @@ def measure_all(curves, images, args):
         for image in images
         if image.name not in results[dot].records
     ]
-    measure_units(units, curves, results, len(results) * len(images), args)
-    return results, images
-
-
-def _take_over(result, images):
-    """Adds what is measured under another Huffman choice: the same integers, so only the size
-    differs. The file is recoded from the other one."""
-    dot = result.dot
-    for huffman in jpeg_file.HUFFMAN:
-        missing = [image for image in images if image.name not in result.records]
-        if not missing or huffman == dot.huffman:
-            continue
-        folder = dot.folder.parents[1].with_name(huffman) / dot.folder.relative_to(
-            dot.folder.parents[1]
-        )
-        fingerprint = dot.fingerprint | {"Huffman choice": huffman}
-        other = Results(replace(dot, folder=folder, fingerprint=fingerprint), images)
-        for image in missing:
-            record = other.records.get(image.name)
-            if record is None or not other.dot.jpeg(image).is_file():
-                continue
-            integers = jpeg_file.read_jpeg(other.dot.jpeg(image).read_bytes())
-            data = jpeg_file.write_jpeg(*integers, dot.huffman)
-            bpp = metrics.bpp(len(data), record["height"], record["width"])
-            size = {"n_bytes": len(data), "bpp": bpp, "jpeg_sha256": _sha256(data)}
-            result.add(image, data, record | size)
-
-
-def measure_units(units, curves, results, total, args):
-    """Measures units [(dot, image)], of `total` that the progress bar counts, into the results."""
     if not units:
-        return
+        return results, images
     names = {dot: f"{curve.name}/{dot.name}" for curve in curves for dot in curve.dots}
+    total = len(results) * len(images)
     bar = tqdm(
         total=total,
         initial=total - len(units),
@@ -528,6 +499,31 @@ def measure_units(units, curves, results, total, args):
             else:
                 results[dot].add(image, data, record)
             bar.update()
+    return results, images
+
+
+def _take_over(result, images):
+    """Adds what is measured under another Huffman choice: the same integers, so only the size
+    differs. The file is recoded from the other one."""
+    dot = result.dot
+    for huffman in jpeg_file.HUFFMAN:
+        missing = [image for image in images if image.name not in result.records]
+        if not missing or huffman == dot.huffman:
+            continue
+        folder = dot.folder.parents[1].with_name(huffman) / dot.folder.relative_to(
+            dot.folder.parents[1]
+        )
+        fingerprint = dot.fingerprint | {"Huffman choice": huffman}
+        other = Results(replace(dot, folder=folder, fingerprint=fingerprint), images)
+        for image in missing:
+            record = other.records.get(image.name)
+            if record is None or not other.dot.jpeg(image).is_file():
+                continue
+            integers = jpeg_file.read_jpeg(other.dot.jpeg(image).read_bytes())
+            data = jpeg_file.write_jpeg(*integers, dot.huffman)
+            bpp = metrics.bpp(len(data), record["height"], record["width"])
+            size = {"n_bytes": len(data), "bpp": bpp, "jpeg_sha256": _sha256(data)}
+            result.add(image, data, record | size)
 
 
 def _explain(curves, results):
@@ -669,14 +665,7 @@ def main(argv=None):
         curves = find_curves(args, set_name)
         results, images = measure_all(curves, images, args)
         originals = {image.name: image.path for image in images}
-        units = {dot.jpeg(image): (dot, image) for dot in results for image in images}
-        while True:
-            series = _series(curves, results, images)
-            # Who was given the pickles alone has the files made that are looked at, no others.
-            gone = [path for path in report.shown_files(series, originals) if not path.is_file()]
-            if not gone:
-                break
-            measure_units([units[path] for path in gone], curves, results, len(gone), args)
+        series = _series(curves, results, images)
         written = report.write(args.batch_dir, set_name, args.huffman, series, originals)
     except OSError as error:
         raise UserError(f"{error.filename or args.batch_dir}: {error.strerror or error}") from error

@@ -72,7 +72,16 @@ def write(folder, set_name, huffman, series, originals):
     subject = f"{set_name}, {_count(len(originals), 'image')}, {PROTOCOLS[huffman]}"
     for plot in PLOTS:
         _save(draw(plot, series, subject), folder / f"{stem}_{plot.metric}")
-    _save(comparison(series, originals, subject), folder / f"{stem}_comparison")
+    sheet, notices = folder / f"{stem}_comparison", []
+    shown = _shown(series, list(originals))
+    gone = sum(not point.files[name].exists() for name in shown for point in shown[name])
+    if gone:
+        notices = [
+            f"sheet of crops left as it is: {_count(gone, 'JPEG file')} of its dots not here; "
+            "without their pickles, the dots are measured again and the files made"
+        ]
+    else:
+        _save(comparison(series, shown, originals, subject), sheet)
 
     rates, dots = bd_rate_table(series), dot_table(series)
     write_whole(folder / f"{stem}_bd_rate.csv", _csv(rates))
@@ -90,15 +99,16 @@ def write(folder, set_name, huffman, series, originals):
         _markdown(dots),
         "## Curves",
         *(f"![{plot.label}]({stem}_{plot.metric}.png)" for plot in PLOTS),
-        "## Crops at about equal bits per pixel",
-        f"![crops]({stem}_comparison.png)",
     ]
+    if not gone or sheet.with_name(f"{sheet.name}.png").exists():
+        notes += ["## Crops at about equal bits per pixel", f"![crops]({sheet.name}.png)"]
     write_whole(folder / f"{stem}.md", "\n\n".join(notes) + "\n")
     return [
         subject,
         *(["", *_aligned(matched)] if len(matched) > 1 else []),
         *(["", _BD_NOTE, *_aligned(rates)] if len(rates) > 1 else []),
         "",
+        *notices,
         f"plots, tables and crops: {folder / stem}*",
     ]
 
@@ -325,15 +335,15 @@ _TITLE_WIDTH = 28  # characters that fit above a crop
 _TARGET_BPP = 0.5  # where the artifacts of JPEG are plain and such files still are in use
 
 
-def comparison(series, originals, subject):
+def comparison(series, shown, originals, subject):
     """A figure: of a few images the original and a crop of each curve's file at about equal bpp.
 
     The crop is where the anchor's error stands out most against the picture's own texture. The
     dots are the ones whose rates lie closest together, at a low rate rather than a high one.
+    shown: {image name: [the point of each curve]}, as `_shown` chooses them.
     """
     from image_utils import read_image  # here, for it brings TensorFlow along
 
-    shown = _shown(series, list(originals))
     cells, line = len(series) + 1, _ABOVE + _CELL + _BELOW
     block = line * math.ceil(cells / _PER_LINE)
     width = 2 * _GAP + _WHOLE + min(cells, _PER_LINE) * (_CELL + _GAP)
@@ -384,12 +394,6 @@ def _frame(crop, shape, **style):
         part.indices(side) for part, side in zip(crop, shape[:2], strict=True)
     )
     return Rectangle((left, top), right - left, bottom - top, fill=False, **style)
-
-
-def shown_files(series, names):
-    """The paths of the JPEG files that `comparison` shows, in its order."""
-    shown = _shown(series, list(names))
-    return [point.files[name] for name, points in shown.items() for point in points]
 
 
 def _shown(series, names):

@@ -40,7 +40,7 @@ learned() {
   previous=()
   if ((lpips > 0)); then
     # The gradient of LPIPS is noisier: at higher rates the tables wander off.
-    schedule=(700 500 300 1e-4 1e-5)
+    schedule=(700 300 200 1e-4 1e-5)
     previous=(--init_checkpoint "$OUT/attention_learned_q_w10_scale1e-5/lambda_01/train")
   fi
   ARCHITECTURE=$architecture LPIPS_WEIGHT=$lpips TOTAL_WEIGHT_REGULARIZER=10 PATCHSIZE=128 \
