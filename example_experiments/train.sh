@@ -64,7 +64,7 @@ for run in "$@"; do
     google_baseline_lr_1e-5)
       previous=()
       ARCHITECTURE=google_baseline PATCHSIZE=64 \
-        chain "$run" 400 400 100 1e-4 1e-5 0.005 -- --max_noise 0
+        chain "$run" 400 400 29 1e-4 1e-5 0.005 -- --max_noise 0
       ;;
     *)
       echo "error: no run $run" >&2
