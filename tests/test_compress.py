@@ -82,6 +82,7 @@ def save_model(model, folder):
         "backbone": "vgg16",
         "backbone_weights": None,
         "train_backbone": False,
+        "max_noise": 0.15,
     }
     config = {"architecture": model.architecture, "options": options, "versions": {}, "step": 1}
     (folder / "config.json").write_text(json.dumps(config))
