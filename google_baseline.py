@@ -9,8 +9,8 @@ drawn from U(8, 25). Trained on
     lambda * MSE_255 + bpp.
 
 The CNN's output is added to its input, so that it starts as the identity. Trained with that much
-noise for a few thousand steps it is a denoiser, which photographs without noise only suffer from:
---max_noise 0 makes the better JPEG files.
+noise for 6,600 steps of four 64x64 crops it is a denoiser, from which photographs without noise
+suffer; --max_noise 0 made the better JPEG files.
 """
 
 import arg_parser
