@@ -316,10 +316,15 @@ def measure_file(data, original):
     """The record of a JPEG file: its SHA-256, its size and METRICS against uint8 [H, W, 3]."""
     decoded = jpeg_file.decode(data)
     height, width, _ = original.shape
-    record = {"height": height, "width": width, "n_bytes": len(data)}
-    record |= {"jpeg_sha256": _sha256(data), "bpp": metrics.bpp(len(data), height, width)}
+    record = {"height": height, "width": width, **_size(data, height, width)}
     measured = [name for name in dot_cache.METRICS if name not in record]
     return record | {name: getattr(metrics, name)(original, decoded) for name in measured}
+
+
+def _size(data, height, width):
+    """What of a JPEG file's record depends on how its integers are coded."""
+    bpp = metrics.bpp(len(data), height, width)
+    return {"n_bytes": len(data), "jpeg_sha256": _sha256(data), "bpp": bpp}
 
 
 # Spreading the work
@@ -510,9 +515,7 @@ def _take_over(result, images):
         missing = [image for image in images if image.name not in result.records]
         if not missing or huffman == dot.huffman:
             continue
-        folder = dot.folder.parents[1].with_name(huffman) / dot.folder.relative_to(
-            dot.folder.parents[1]
-        )
+        folder = dot.folder.parents[1].with_name(huffman).joinpath(*dot.folder.parts[-2:])
         fingerprint = dot.fingerprint | {"Huffman choice": huffman}
         other = Results(replace(dot, folder=folder, fingerprint=fingerprint), images)
         for image in missing:
@@ -521,9 +524,7 @@ def _take_over(result, images):
                 continue
             integers = jpeg_file.read_jpeg(other.dot.jpeg(image).read_bytes())
             data = jpeg_file.write_jpeg(*integers, dot.huffman)
-            bpp = metrics.bpp(len(data), record["height"], record["width"])
-            size = {"n_bytes": len(data), "bpp": bpp, "jpeg_sha256": _sha256(data)}
-            result.add(image, data, record | size)
+            result.add(image, data, record | _size(data, record["height"], record["width"]))
 
 
 def _explain(curves, results):
@@ -632,32 +633,9 @@ def parse_args(argv=None):
     return args
 
 
-def _series(curves, results, images):
-    """The curves with their figures, as `report` takes them; without those that have no dot."""
-    import report  # here, for workers need no Matplotlib
-
-    series = [
-        report.Series(
-            curve.label,
-            curve.kind,
-            [
-                report.Point(
-                    dot.name,
-                    {image.name: results[dot].records[image.name] for image in images},
-                    {image.name: dot.jpeg(image) for image in images},
-                )
-                for dot in curve.dots
-                if not results[dot].failed
-            ],
-        )
-        for curve in curves
-    ]
-    return [one for one in series if one.points]
-
-
 def main(argv=None):
     """The command; returns the exit status. Raises UserError for a mistake of the user's."""
-    import report
+    import report  # here, for workers need no Matplotlib
 
     args = parse_args(argv)
     images, set_name = find_images(args.test_image_glob)
@@ -665,7 +643,23 @@ def main(argv=None):
         curves = find_curves(args, set_name)
         results, images = measure_all(curves, images, args)
         originals = {image.name: image.path for image in images}
-        series = _series(curves, results, images)
+        series = [
+            report.Series(
+                curve.label,
+                curve.kind,
+                [
+                    report.Point(
+                        dot.name,
+                        {image.name: results[dot].records[image.name] for image in images},
+                        {image.name: dot.jpeg(image) for image in images},
+                    )
+                    for dot in curve.dots
+                    if not results[dot].failed
+                ],
+            )
+            for curve in curves
+        ]
+        series = [one for one in series if one.points]
         written = report.write(args.batch_dir, set_name, args.huffman, series, originals)
     except OSError as error:
         raise UserError(f"{error.filename or args.batch_dir}: {error.strerror or error}") from error
