@@ -256,6 +256,20 @@ def add_train_options(parser, learned_tables, backbone, max_noise=None):
             help="weight of the sum of 1/table over all 128 entries, the rate term of the "
             "tables; published runs: 10",
         )
+        loss.add_argument(
+            "--rate",
+            choices=("published", "bits"),
+            default="published",
+            help="the rate term: the tables' (and the mean of the attention), as published, or "
+            "an estimate of the file's bits per pixel, for which lambdas are about a tenth",
+        )
+        loss.add_argument(
+            "--rounding",
+            choices=("cubic", "mixed"),
+            default="cubic",
+            help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
+            "slope 1 for those that do not become 0, which LPIPS needs",
+        )
     if max_noise is not None:
         loss.add_argument(
             "--max_noise",

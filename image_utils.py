@@ -58,6 +58,18 @@ IJG_BASE_TABLES = np.stack(
 )
 
 
+def _zigzag():
+    def key(place):
+        row, column = divmod(place, BLOCK)
+        return row + column, row if (row + column) % 2 else column
+
+    return sorted(range(BLOCK * BLOCK), key=key)
+
+
+# The places of a row-major block in the order of the file (T.81, figure A.6).
+ZIGZAG = _zigzag()
+
+
 def _dct_matrix():
     """The orthonormal DCT-II as a matrix [frequency, sample] (T.81, A.3.3)."""
     frequency, sample = np.mgrid[:BLOCK, :BLOCK]
@@ -143,6 +155,25 @@ def round_cubic(x):
 
 
 @tf.custom_gradient
+def round_mixed(x):
+    """Rounds to the nearest integer; the gradient is 3 x^2 where that is 0, and 1 elsewhere.
+
+    `round_cubic` with the slope that rounding has on average, 1, for what does not round to 0.
+    Its own average is 1/4: a table's gradient then asks mostly what a coarser table would do to
+    unchanged integers, which scales the picture up. The squared error bears that, LPIPS does
+    not. Where x rounds to 0, nearly all x may be far below a half, and a slope of 1 would count
+    as coded what is not.
+    """
+    rounded = tf.round(x)
+    slope = tf.where(rounded == 0.0, 3.0 * tf.square(x), 1.0)
+    return rounded, lambda upstream: upstream * slope
+
+
+# The surrogates for the gradient of the coefficients' rounding, by the name of the option.
+ROUNDINGS = {"cubic": round_cubic, "mixed": round_mixed}
+
+
+@tf.custom_gradient
 def round_straight_through(x):
     """Rounds halves up, as the IJG decoder does; the gradient is that of the identity."""
     return tf.floor(x + 0.5), lambda upstream: upstream
@@ -206,6 +237,36 @@ def ijg_qtables(quality):
     scale = tf.where(quality < 50.0, tf.floor(5000.0 / quality), 200.0 - 2.0 * quality)
     base = tf.constant(IJG_BASE_TABLES, tf.float32)
     return tf.clip_by_value(tf.floor((base * scale + 50.0) / 100.0), 1.0, 255.0)
+
+
+def estimated_bits(coefficients, unrounded):
+    """Bits of the JPEG files of a batch of images, differentiable: float32 [B].
+
+    coefficients: whole numbers [B, rows, columns, 8, 8, 3]; unrounded: what they are rounded
+    from, for the sign of those that are 0.
+
+    A block costs 4.7 bits; 1.2 more for each place up to its last coefficient other than 0, in
+    zigzag order; 1.8 more for each such coefficient and 1.5 for each doubling of it; and 1.5 for
+    each doubling of 1 + its mean's difference to the block before. These are least squares over
+    Pillow's files of photographs, 4:4:4 and with the example Huffman tables, at qualities from
+    5 to 75, and within 1% of them (root mean square).
+    """
+    batch = tf.shape(coefficients)[0]
+
+    def log2(x):
+        return tf.math.log(x) / np.log(2.0).astype(np.float32)
+
+    magnitudes = coefficients * tf.sign(tf.stop_gradient(unrounded))
+    ac = tf.transpose(magnitudes, [0, 1, 2, 5, 3, 4])
+    ac = tf.gather(tf.reshape(ac, [batch, -1, BLOCK * BLOCK]), ZIGZAG[1:], axis=-1)
+    coded = tf.minimum(ac, 1.0)
+    up_to_last = tf.minimum(tf.cumsum(coded, axis=-1, reverse=True), 1.0)
+    blocks = 4.7 + tf.reduce_sum(
+        1.2 * up_to_last + 1.8 * coded + 1.5 * log2(tf.maximum(ac, 1.0)), axis=-1
+    )
+    means = tf.reshape(coefficients[:, :, :, 0, 0], [batch, -1, 3])
+    differences = tf.abs(means - tf.pad(means[:, :-1], [[0, 0], [1, 0], [0, 0]]))
+    return tf.reduce_sum(blocks, -1) + tf.reduce_sum(1.5 * log2(1.0 + differences), [1, 2])
 
 
 def per_channel(luma_chroma):

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import jpeg_file
 from image_utils import (
     BLOCK,
+    ROUNDINGS,
     dct,
     from_blocks,
     idct_decoder,
     pad_to_blocks,
     per_channel,
     rgb_to_ycbcr,
-    round_cubic,
     round_straight_through,
     to_blocks,
     ycbcr_to_rgb,
@@ -30,11 +30,13 @@ class Coded(NamedTuple):
     """What the encoder decided about a batch of images.
 
     coefficients: float32 [B, ceil(H/8), ceil(W/8), 8, 8, 3], whole numbers.
+    unrounded: the same before they were rounded.
     qtables: float32 [B or 1, 8, 8, 2], whole numbers in [1, 255].
     attention: float32 [B, ceil(H/8), ceil(W/8), 8, 8, 2] in (0, 1), or None.
     """
 
     coefficients: tf.Tensor
+    unrounded: tf.Tensor
     qtables: tf.Tensor
     attention: tf.Tensor = None
 
@@ -43,7 +45,8 @@ class JPEGPipeline(tf.keras.Model):
     """The encoder's data flow; an architecture overrides the stages that it replaces.
 
     lmbda: weight of the distortion against the rate. lpips_weight: weight of LPIPS beside the
-    squared error in the distortion; at 0 it is not computed.
+    squared error in the distortion; at 0 it is not computed. rounding: the name of the surrogate
+    gradient of the coefficients' rounding, see `image_utils.ROUNDINGS`.
     """
 
     architecture = None  # its name, which is its script's
@@ -51,12 +54,13 @@ class JPEGPipeline(tf.keras.Model):
     tile = 1024  # side in pixels of what `compress` takes at a time, a multiple of 8
     model_options = ()  # the arguments of __init__ that shape the model or its loss
 
-    def __init__(self, lmbda=0.01, lpips_weight=0.0, seed=0):
+    def __init__(self, lmbda=0.01, lpips_weight=0.0, rounding="cubic", seed=0):
         super().__init__()
         # On some GPUs a product of matrices has 10 bits of mantissa unless this is off.
         tf.config.experimental.enable_tensor_float_32_execution(False)
         self.lmbda = lmbda
         self.lpips_weight = lpips_weight
+        self.round = ROUNDINGS[rounding]
         self.seed = seed
         self._one_tile = threading.Lock()
         names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
@@ -95,7 +99,7 @@ class JPEGPipeline(tf.keras.Model):
             qtables = tf.clip_by_value(tf.round(qtables * table_scale), 1.0, 255.0)
         y = dct(to_blocks(rgb_to_ycbcr(255.0 * images))) / _over_blocks(qtables)
         y, attention = self.edit_coefficients(y, images, features)
-        return Coded(round_cubic(y), qtables, attention)
+        return Coded(self.round(y), y, qtables, attention)
 
     @staticmethod
     def decode(coefficients, qtables, height, width, clip=True):

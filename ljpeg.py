@@ -4,7 +4,9 @@ The control of Strümpler, Yang and Timofte, "Learning to Improve Image Compress
 Changing the Standard Decoder" (arXiv 2009.12927). One table for luma and one for chroma are
 trained through a differentiable JPEG on
 
-    lambda * (MSE_255 + lpips_weight * LPIPS) + total_weight_regularizer * sum(1 / table).
+    lambda * (MSE_255 + lpips_weight * LPIPS) + total_weight_regularizer * sum(1 / table),
+
+or, with --rate bits, with an estimate of the file's bits per pixel instead of the last term.
 """
 
 import sys
@@ -12,7 +14,7 @@ import sys
 import arg_parser
 import compress
 import training
-from image_utils import BLOCK, round_straight_through
+from image_utils import BLOCK, estimated_bits, round_straight_through
 from jpeg_pipeline import JPEGPipeline
 
 import tensorflow as tf
@@ -47,10 +49,11 @@ class LJPEG(JPEGPipeline):
     """The pipeline with learned tables."""
 
     architecture = "ljpeg"
-    model_options = ("lmbda", "lpips_weight", "total_weight_regularizer")
+    model_options = ("lmbda", "lpips_weight", "total_weight_regularizer", "rate", "rounding")
 
-    def __init__(self, total_weight_regularizer=0.0, **kwargs):
+    def __init__(self, total_weight_regularizer=0.0, rate="published", **kwargs):
         super().__init__(**kwargs)
+        self.rate_of_bits = rate == "bits"
         self.total_weight_regularizer = total_weight_regularizer
         self.scaled_qtables = self.add_weight(
             "qtables",
@@ -65,10 +68,13 @@ class LJPEG(JPEGPipeline):
         return round_straight_through(self.scaled_qtables / TABLE_SCALE)[None]
 
     def rate(self, coded, height, width):
+        if self.rate_of_bits:
+            bits = estimated_bits(coded.coefficients, coded.unrounded)
+            return tf.reduce_mean(bits) / tf.cast(height * width, tf.float32)
         return self.total_weight_regularizer * tf.reduce_sum(TABLE_SCALE / self.scaled_qtables)
 
     def warn_of_options(self):
-        if not self.total_weight_regularizer:
+        if not self.total_weight_regularizer and not self.rate_of_bits:
             print(
                 "warning: with --total_weight_regularizer 0 nothing keeps the tables from 1, "
                 "the finest; published runs use 10",

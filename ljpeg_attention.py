@@ -5,8 +5,9 @@ Standard Decoder" (arXiv 2009.12927). VGGAttention looks at the image and multip
 coefficient, divided by its table entry and not yet rounded, by a factor in (0, 1). Trained on
 
     lambda * (MSE_255 + lpips_weight * LPIPS) + mean(attention)
-    + total_weight_regularizer * sum(1 / table).
+    + total_weight_regularizer * sum(1 / table),
 
+or, with --rate bits, with an estimate of the file's bits per pixel instead of the last two terms.
 Unlike the published code, the reconstruction in the loss has a decoder's roundings, and the
 backbone is VGG16 and frozen unless --backbone vgg19 and --train_backbone are given.
 """
@@ -38,7 +39,8 @@ class LJPEGAttention(LJPEG):
         return y * per_channel(attention), attention
 
     def rate(self, coded, height, width):
-        return super().rate(coded, height, width) + tf.reduce_mean(coded.attention)
+        rate = super().rate(coded, height, width)
+        return rate if self.rate_of_bits else rate + tf.reduce_mean(coded.attention)
 
     def warn_of_options(self):
         """None: the attention is a rate term of its own."""

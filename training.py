@@ -236,8 +236,8 @@ def read_config(checkpoint_dir):
 
 
 def build(architecture, options):
-    """A new model of a class from the options of its training."""
-    chosen = {name: options[name] for name in architecture.model_options}
+    """A new model of a class from the options of its training; those it predates are defaults."""
+    chosen = {name: options[name] for name in architecture.model_options if name in options}
     model = architecture(seed=options["seed"], **chosen)
     model(tf.zeros([1, 16, 16, 3]), quality=50.0)  # creates the variables
     return model
@@ -540,7 +540,7 @@ def _prepare_folder(folder, architecture, options):
     if (folder / "config.json").exists():
         found = read_config(folder)
         differences = [
-            (f"--{'lambda' if name == 'lmbda' else name}", found["options"].get(name), value)
+            (f"--{'lambda' if name == 'lmbda' else name}", found["options"].get(name, value), value)
             for name, value in options.items()
             if name in architecture.model_options
         ]

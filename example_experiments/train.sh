@@ -34,33 +34,48 @@ chain() {
   done
 }
 
+# learned RUN ARCHITECTURE LPIPS_WEIGHT FIRST LAMBDAS [OPTION ...]: FIRST is where it starts, or none
 learned() {
-  local run=$1 architecture=$2 lpips=$3 schedule=(2000 800 400 1e-3 1e-5)
-  shift 3
+  local run=$1 architecture=$2 lpips=$3 values=$5 schedule=(2000 800 400 1e-3 1e-5)
   previous=()
-  if ((lpips > 0)); then
-    # The gradient of LPIPS is noisier: at higher rates the tables wander off.
-    schedule=(700 300 200 1e-4 1e-5)
-    previous=(--init_checkpoint "$OUT/attention_learned_q_w10_scale1e-5/lambda_01/train")
+  if [[ $4 != none ]]; then
+    previous=(--init_checkpoint "$OUT/$4/train")
+    # The gradient of LPIPS is noisier and slower.
+    schedule=(500 350 200 1e-4 5e-6)
   fi
-  ARCHITECTURE=$architecture LPIPS_WEIGHT=$lpips TOTAL_WEIGHT_REGULARIZER=10 PATCHSIZE=128 \
-    chain "$run" "${schedule[@]}" 0.1 0.05 0.01 0.005 0.0025 0.001 -- "$@"
+  shift 5
+  if [[ $architecture == ljpeg_attention ]]; then
+    set -- "$@" --feature_cache "$FEATURES"
+  fi
+  # shellcheck disable=SC2086
+  ARCHITECTURE=$architecture LPIPS_WEIGHT=$lpips PATCHSIZE=128 \
+    chain "$run" "${schedule[@]}" $values -- --rounding mixed "$@"
 }
 
-attention() {
-  learned "$1" ljpeg_attention "$2" --feature_cache "$FEATURES"
+published() {
+  TOTAL_WEIGHT_REGULARIZER=10 learned "$1" "$2" "$3" "$4" "0.1 0.05 0.01 0.005 0.0025 0.001"
 }
 
+bits() {
+  TOTAL_WEIGHT_REGULARIZER=0 learned "$@" --rate bits
+}
+
+attention=attention_learned_q_w10_scale1e-5
 if (($# == 0)); then
-  set -- learned_q_w10 attention_learned_q_w10_scale1e-5{,_lpips500,_lpips5000} \
-    google_baseline_lr_1e-5
+  set -- learned_q_w10 "$attention"{,_lpips500,_lpips5000} \
+    learned_bits attention_bits attention_bits_lpips5000 google_baseline_lr_1e-5
 fi
 for run in "$@"; do
   case $run in
-    learned_q_w10) learned "$run" ljpeg 0 ;;
-    attention_learned_q_w10_scale1e-5) attention "$run" 0 ;;
-    attention_learned_q_w10_scale1e-5_lpips500) attention "$run" 500 ;;
-    attention_learned_q_w10_scale1e-5_lpips5000) attention "$run" 5000 ;;
+    learned_q_w10) published "$run" ljpeg 0 none ;;
+    "$attention") published "$run" ljpeg_attention 0 none ;;
+    "$attention"_lpips*) published "$run" ljpeg_attention "${run##*_lpips}" "$attention/lambda_01" ;;
+    learned_bits) bits "$run" ljpeg 0 none "0.02 0.01 0.005 0.0025 0.001 0.0005" ;;
+    attention_bits) bits "$run" ljpeg_attention 0 none "0.02 0.01 0.005 0.0025 0.001 0.0005" ;;
+    attention_bits_lpips5000)
+      bits "$run" ljpeg_attention 5000 attention_bits/lambda_002 \
+        "0.01 0.005 0.0025 0.001 0.0005 0.00025"
+      ;;
     google_baseline_lr_1e-5)
       previous=()
       ARCHITECTURE=google_baseline PATCHSIZE=64 \

@@ -17,6 +17,8 @@ PUBLISHED = {
     "preprocess_threads": 16,
     "lpips_weight": 0.0,
     "total_weight_regularizer": 0.0,
+    "rate": "published",
+    "rounding": "cubic",
 }
 
 
@@ -37,10 +39,12 @@ def test_the_checkpoint_folder_is_taken_on_either_side_of_train():
     assert before.checkpoint_dir == after.checkpoint_dir == "a"
 
 
-def test_lpips_and_regularizer_belong_to_learned_tables_alone(capsys):
-    for option in ("--lpips_weight", "--total_weight_regularizer"):
+def test_the_loss_of_learned_tables_belongs_to_them_alone(capsys):
+    options = {"--lpips_weight": "1", "--total_weight_regularizer": "1"}
+    options |= {"--rate": "bits", "--rounding": "mixed"}
+    for option, value in options.items():
         with pytest.raises(SystemExit):
-            parse("train", "--train_glob", "x", option, "1", learned_tables=False, backbone=False)
+            parse("train", "--train_glob", "x", option, value, learned_tables=False, backbone=False)
         assert option in capsys.readouterr().err
 
 
@@ -75,7 +79,7 @@ def test_help_explains_every_option_with_its_default(capsys):
     text = " ".join(capsys.readouterr().out.split())
     for name, default in PUBLISHED.items():
         option = f"--{'lambda' if name == 'lmbda' else name}"
-        explained = re.search(rf"{option} [A-Z]+ (?P<text>(?!\[).*?\(default: (.*?)\))", text)
+        explained = re.search(rf"{option} [^ ]+ (?P<text>(?!\[).*?\(default: (.*?)\))", text)
         assert explained and explained[2] == str(default), option
 
 

@@ -3,6 +3,7 @@
 import io
 
 import image_utils
+import jpeg_file
 from arg_parser import UserError
 
 import numpy as np
@@ -103,6 +104,45 @@ def test_cubic_rounding_is_exact_forward_and_cubic_backward():
         y = image_utils.round_cubic(x)
     np.testing.assert_array_equal(y, np.round(x))
     np.testing.assert_allclose(tape.gradient(y, x), 3 * (x.numpy() - np.round(x)) ** 2, atol=1e-6)
+
+
+def test_mixed_rounding_is_exact_forward_and_has_slope_1_unless_it_gives_0():
+    x = tf.constant([-1.7, -0.5, 0.2, 0.49, 0.51, 3.0, 7.25])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = image_utils.round_mixed(x)
+    np.testing.assert_array_equal(y, np.round(x))
+    np.testing.assert_allclose(
+        tape.gradient(y, x), [1, 0.75, 0.12, 3 * 0.49**2, 1, 1, 1], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("quality", [5, 15, 40, 75])
+def test_the_estimated_bits_are_those_of_a_file(photograph, quality):
+    file = io.BytesIO()
+    Image.fromarray(photograph).save(file, "JPEG", quality=quality, subsampling=0)
+    coefficients, qtables, *_ = jpeg_file.read_jpeg(file.getvalue())
+    coefficients = tf.constant(coefficients[None], tf.float32)
+    bits = 8 * (len(file.getvalue()) - file.getvalue().index(b"\xff\xda"))  # from the scan on
+    assert image_utils.estimated_bits(coefficients, coefficients).numpy() == pytest.approx(
+        bits, rel=0.03
+    )
+
+
+def test_a_coefficient_costs_most_where_it_would_make_its_block_longer():
+    """The gradient at 0 of one place after another, in a block that ends at the fourth."""
+    block = np.zeros([1, 1, 1, 8, 8, 3], np.float32)
+    block[0, 0, 0, 1, 1, 0] = 3  # fourth AC place in zigzag order
+    unrounded = tf.constant(block + np.float32(0.3))
+    coefficients = tf.Variable(block)
+    with tf.GradientTape() as tape:
+        bits = image_utils.estimated_bits(coefficients, unrounded)
+    gradient = tape.gradient(bits, coefficients).numpy()[0, 0, 0, :, :, 0].ravel()
+    gradient = gradient[image_utils.ZIGZAG[1:]]
+    assert np.all(np.diff(gradient[4:]) > 0)  # the further behind the end, the dearer
+    np.testing.assert_allclose(gradient[62] - gradient[4], 1.2 * 58, rtol=1e-4)
+    assert gradient[:3].max() <= gradient[4]
+    assert gradient[3] == pytest.approx(1.5 / 3 / np.log(2), rel=1e-4)  # 3 to 4 alone
 
 
 def test_straight_through_rounding_takes_halves_up_and_leaves_the_gradient():

@@ -1,5 +1,6 @@
 """ljpeg_attention: what the attention does to coefficients, and what is learned."""
 
+from image_utils import estimated_bits
 from ljpeg_attention import LJPEGAttention
 
 import numpy as np
@@ -32,6 +33,13 @@ def test_the_rate_adds_the_mean_of_the_attention(images):
     _, coded = model(images)
     tables = 10 * tf.reduce_sum(1e-5 / model.scaled_qtables)
     expected = tables + np.mean(coded.attention)
+    assert float(model.rate(coded, 64, 64)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_rate_of_bits_counts_neither_attention_nor_tables(images):
+    model = LJPEGAttention(rate="bits", total_weight_regularizer=10.0)
+    _, coded = model(images)
+    expected = estimated_bits(coded.coefficients, coded.unrounded)[0] / 64**2
     assert float(model.rate(coded, 64, 64)) == pytest.approx(float(expected), rel=1e-5)
 
 

@@ -448,3 +448,15 @@ def test_a_cluster_that_is_not_described_is_an_error(photos, tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("error: TF_CONFIG") and "Traceback" not in done.stderr
+
+
+def test_a_training_that_predates_an_option_has_its_default(photos, tmp_path):
+    from ljpeg import main
+
+    folder = tmp_path / "old"
+    assert main(arguments(photos, folder, "--last_step=1")) == 0
+    config = json.loads((folder / "config.json").read_text())
+    del config["options"]["rate"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert not training.restore(folder).rate_of_bits
+    assert main(arguments(photos, folder, "--last_step=2")) == 0
