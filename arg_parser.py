@@ -260,8 +260,8 @@ def add_train_options(parser, learned_tables, backbone, max_noise=None):
             "--rate",
             choices=("published", "bits"),
             default="published",
-            help="the rate term: the tables' (and the mean of the attention), as published, or "
-            "an estimate of the file's bits per pixel, for which lambdas are about a tenth",
+            help="the rate beside the tables': the mean of the attention, as published, or an "
+            "estimate of the file's bits per pixel, for which lambdas are about a tenth",
         )
         loss.add_argument(
             "--rounding",

@@ -4,9 +4,9 @@ The control of Strümpler, Yang and Timofte, "Learning to Improve Image Compress
 Changing the Standard Decoder" (arXiv 2009.12927). One table for luma and one for chroma are
 trained through a differentiable JPEG on
 
-    lambda * (MSE_255 + lpips_weight * LPIPS) + total_weight_regularizer * sum(1 / table),
+    lambda * (MSE_255 + lpips_weight * LPIPS) + total_weight_regularizer * sum(1 / table)
 
-or, with --rate bits, with an estimate of the file's bits per pixel instead of the last term.
+and, with --rate bits, an estimate of the file's bits per pixel.
 """
 
 import sys
@@ -68,10 +68,11 @@ class LJPEG(JPEGPipeline):
         return round_straight_through(self.scaled_qtables / TABLE_SCALE)[None]
 
     def rate(self, coded, height, width):
+        rate = self.total_weight_regularizer * tf.reduce_sum(TABLE_SCALE / self.scaled_qtables)
         if self.rate_of_bits:
             bits = estimated_bits(coded.coefficients, coded.unrounded)
-            return tf.reduce_mean(bits) / tf.cast(height * width, tf.float32)
-        return self.total_weight_regularizer * tf.reduce_sum(TABLE_SCALE / self.scaled_qtables)
+            rate += tf.reduce_mean(bits) / tf.cast(height * width, tf.float32)
+        return rate
 
     def warn_of_options(self):
         if not self.total_weight_regularizer and not self.rate_of_bits:

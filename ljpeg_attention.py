@@ -7,7 +7,7 @@ coefficient, divided by its table entry and not yet rounded, by a factor in (0, 
     lambda * (MSE_255 + lpips_weight * LPIPS) + mean(attention)
     + total_weight_regularizer * sum(1 / table),
 
-or, with --rate bits, with an estimate of the file's bits per pixel instead of the last two terms.
+or, with --rate bits, with an estimate of the file's bits per pixel instead of mean(attention).
 Unlike the published code, the reconstruction in the loss has a decoder's roundings, and the
 backbone is VGG16 and frozen unless --backbone vgg19 and --train_backbone are given.
 """

@@ -57,7 +57,7 @@ published() {
 }
 
 bits() {
-  TOTAL_WEIGHT_REGULARIZER=0 learned "$@" --rate bits
+  TOTAL_WEIGHT_REGULARIZER=0.3 learned "$@" --rate bits
 }
 
 attention=attention_learned_q_w10_scale1e-5

@@ -60,7 +60,7 @@ def test_the_rate_is_the_weighted_sum_of_inverse_tables():
 
 
 def test_the_rate_of_bits_is_about_the_bpp_of_the_file(photograph):
-    model = LJPEG(rate="bits", total_weight_regularizer=10.0)
+    model = LJPEG(rate="bits")
     model.scaled_qtables.assign(tf.fill([8, 8, 2], 30 * TABLE_SCALE))
     height, width = photograph.shape[:2]
     _, coded = model(photograph[None].astype(np.float32) / 255)

@@ -36,10 +36,11 @@ def test_the_rate_adds_the_mean_of_the_attention(images):
     assert float(model.rate(coded, 64, 64)) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_the_rate_of_bits_counts_neither_attention_nor_tables(images):
+def test_the_rate_of_bits_counts_bits_in_place_of_the_attention(images):
     model = LJPEGAttention(rate="bits", total_weight_regularizer=10.0)
     _, coded = model(images)
     expected = estimated_bits(coded.coefficients, coded.unrounded)[0] / 64**2
+    expected += 10 * tf.reduce_sum(1e-5 / model.scaled_qtables)
     assert float(model.rate(coded, 64, 64)) == pytest.approx(float(expected), rel=1e-5)
 
 
