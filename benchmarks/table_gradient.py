@@ -1,0 +1,98 @@
+"""How much of the true change of the loss the gradient of the tables sees, for each surrogate.
+
+    python3 benchmarks/table_gradient.py --train_glob "photos/*.png"
+
+The tables are those of the IJG library at a quality. "True" is what each term of the loss changes
+by when all entries of a group grow by 1%, from the exact loss on random crops with tables 10%
+coarser and 10% finer; each surrogate's row is the gradient's prediction over it, 1 at best. The
+groups are diagonals of the tables.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import training  # noqa: E402
+from arg_parser import run  # noqa: E402
+from image_utils import ROUNDINGS, ijg_qtables  # noqa: E402
+from ljpeg import LJPEG, TABLE_SCALE  # noqa: E402
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+TERMS = ("mse", "lpips", "rate")
+CHANGE = 0.1  # between the tables of the difference, as a part of an entry
+BATCH = 8
+
+
+def groups():
+    """{name: what of the tables belongs to the group, 0 or 1 [8, 8, 2]}."""
+    diagonal = np.add.outer(np.arange(8), np.arange(8))
+    masks = {"all": np.ones([8, 8, 2], np.float32)}
+    for channel, letter in enumerate("YC"):
+        for name, low, high in (("mean", 0, 0), ("1-2", 1, 2), ("3-5", 3, 5), ("6-14", 6, 14)):
+            masks[f"{letter} {name}"] = mask = np.zeros([8, 8, 2], np.float32)
+            mask[..., channel] = (diagonal >= low) & (diagonal <= high)
+    return masks
+
+
+def terms_of(model, crops):
+    """A function of tables: the means of TERMS, and their gradients [8, 8, 2] if asked for."""
+
+    @tf.function
+    def of_batch(images):
+        with tf.GradientTape(persistent=True) as tape:
+            terms = model.loss_terms(tf.cast(images, tf.float32) / 255.0, training=True)
+        values = [terms[name] for name in TERMS]
+        return values, [tape.gradient(value, model.scaled_qtables) for value in values]
+
+    def of_tables(qtables):
+        model.scaled_qtables.assign(qtables * TABLE_SCALE)
+        batches = [of_batch(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
+        values, gradients = zip(*batches, strict=True)
+        return np.mean(values, 0), np.mean(gradients, 0) * TABLE_SCALE
+
+    return of_tables
+
+
+def main(argv=None):
+    """Runs the script; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--train_glob", required=True, help="photographs, quoted")
+    parser.add_argument("--quality", type=float, default=15.0, help="of the tables (default: 15)")
+    parser.add_argument("--crops", type=int, default=160, help="of 128x128 (default: 160)")
+    args = parser.parse_args(argv)
+
+    paths, pixels = training.find_images(args.train_glob, 128, "--train_glob")
+    source = training.CropSource(paths, pixels, 128, seed=0)
+    crops = np.stack(list(source.dataset(4).take(args.crops).as_numpy_iterator()))
+    qtables, masks = ijg_qtables(args.quality).numpy(), groups()
+    models = {
+        name: terms_of(LJPEG(lpips_weight=1.0, rate="bits", rounding=name), crops)
+        for name in ROUNDINGS
+    }
+    exact = next(iter(models.values()))  # all are, forward
+    true = {
+        group: (exact(qtables * (1 + CHANGE * mask))[0] - exact(qtables * (1 - CHANGE * mask))[0])
+        / (2 * CHANGE)
+        for group, mask in masks.items()
+    }
+    seen = {name: model(qtables)[1] for name, model in models.items()}
+    print(f"{'':14}" + "".join(f"{group:>9}" for group in masks))
+    for number, term in enumerate(TERMS):
+        print(f"{term + ', true':14}" + "".join(f"{true[g][number] / 100:9.2g}" for g in masks))
+        for name, gradients in seen.items():
+            shares = [
+                np.sum(gradients[number] * qtables * mask) / (true[group][number] or np.nan)
+                for group, mask in masks.items()
+            ]
+            print(f"  {name:12}" + "".join(f"{share:9.2f}" for share in shares))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
