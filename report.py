@@ -240,8 +240,9 @@ PLOTS = (
     Plot("ms_ssim", "MS-SSIM in dB (higher is better)", np.vectorize(metrics.ms_ssim_db)),
 )
 
-# M. Okabe, K. Ito: Color Universal Design, 2008; without its yellow, too faint on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# M. Okabe, K. Ito: Color Universal Design, 2008, without its yellow, too faint on white; then wine
+# and olive of P. Tol's scheme "muted".
+_COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #882255 #999933".split()
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # The encoders are lines without dots, from black to gray.
 _LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (1, 3)))
