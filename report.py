@@ -349,9 +349,10 @@ def comparison(series, shown, originals, subject):
     block = line * math.ceil(cells / _PER_LINE)
     width = 2 * _GAP + _WHOLE + min(cells, _PER_LINE) * (_CELL + _GAP)
     with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(width, 0.3 + len(shown) * block))
+        height = 0.3 + len(shown) * block
+        figure = Figure(figsize=(width, height))
         heading = f"{subject}; bits per pixel and LPIPS of the whole image, the lowest LPIPS bold"
-        figure.suptitle(heading, x=_GAP / width, ha="left", fontsize=9)
+        figure.suptitle(heading, x=_GAP / width, y=1 - _GAP / height, ha="left", fontsize=9)
         for row, (name, points) in enumerate(shown.items()):
             original = read_image(originals[name])
             files = [decode(point.files[name].read_bytes()) for point in points]
