@@ -1,12 +1,15 @@
 """The command line that the architecture scripts share."""
 
 import argparse
+import logging
 import os
 import sys
 
 # TensorFlow's C++ log reports what it did not find (GPUs, plugins) as errors on every start.
 # What goes wrong for good is raised in Python all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Its Python log warns that the models of a run, loaded one after another, are traced each.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 class UserError(ValueError):
