@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 TERMS = ("mse", "lpips", "rate")
-CHANGE = 0.1  # between the tables of the difference, as a part of an entry
+CHANGE = 0.1  # up and down, as a part of an entry
 BATCH = 8
 
 
@@ -38,23 +38,26 @@ def groups():
     return masks
 
 
-def terms_of(model, crops):
-    """A function of tables: the means of TERMS, and their gradients [8, 8, 2] if asked for."""
+@tf.function
+def values(model, images):
+    """TERMS of uint8 [B, H, W, 3] as a tensor."""
+    terms = model.loss_terms(tf.cast(images, tf.float32) / 255.0, training=True)
+    return tf.stack([terms[name] for name in TERMS])
 
-    @tf.function
-    def of_batch(images):
-        with tf.GradientTape(persistent=True) as tape:
-            terms = model.loss_terms(tf.cast(images, tf.float32) / 255.0, training=True)
-        values = [terms[name] for name in TERMS]
-        return values, [tape.gradient(value, model.scaled_qtables) for value in values]
 
-    def of_tables(qtables):
-        model.scaled_qtables.assign(qtables * TABLE_SCALE)
-        batches = [of_batch(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
-        values, gradients = zip(*batches, strict=True)
-        return np.mean(values, 0), np.mean(gradients, 0) * TABLE_SCALE
+@tf.function
+def gradients(model, images):
+    """Those of TERMS with respect to the tables, [terms, 8, 8, 2]."""
+    with tf.GradientTape(persistent=True) as tape:
+        terms = tf.unstack(values(model, images))
+    return TABLE_SCALE * tf.stack([tape.gradient(term, model.scaled_qtables) for term in terms])
 
-    return of_tables
+
+def mean(function, model, crops, qtables):
+    """The mean over batches of crops of what a function gives for a model with these tables."""
+    model.scaled_qtables.assign(qtables * TABLE_SCALE)
+    starts = range(0, len(crops), BATCH)
+    return np.mean([function(model, tf.constant(crops[i : i + BATCH])) for i in starts], 0)
 
 
 def main(argv=None):
@@ -71,23 +74,23 @@ def main(argv=None):
     source = training.CropSource(paths, pixels, 128, seed=0)
     crops = np.stack(list(source.dataset(4).take(args.crops).as_numpy_iterator()))
     qtables, masks = ijg_qtables(args.quality).numpy(), groups()
-    models = {
-        name: terms_of(LJPEG(lpips_weight=1.0, rate="bits", rounding=name), crops)
-        for name in ROUNDINGS
-    }
+    models = {name: LJPEG(lpips_weight=1.0, rate="bits", rounding=name) for name in ROUNDINGS}
     exact = next(iter(models.values()))  # all are, forward
     true = {
-        group: (exact(qtables * (1 + CHANGE * mask))[0] - exact(qtables * (1 - CHANGE * mask))[0])
+        group: (
+            mean(values, exact, crops, qtables * (1 + CHANGE * mask))
+            - mean(values, exact, crops, qtables * (1 - CHANGE * mask))
+        )
         / (2 * CHANGE)
         for group, mask in masks.items()
     }
-    seen = {name: model(qtables)[1] for name, model in models.items()}
+    seen = {name: mean(gradients, model, crops, qtables) for name, model in models.items()}
     print(f"{'':14}" + "".join(f"{group:>9}" for group in masks))
     for number, term in enumerate(TERMS):
         print(f"{term + ', true':14}" + "".join(f"{true[g][number] / 100:9.2g}" for g in masks))
-        for name, gradients in seen.items():
+        for name, slopes in seen.items():
             shares = [
-                np.sum(gradients[number] * qtables * mask) / (true[group][number] or np.nan)
+                np.sum(slopes[number] * qtables * mask) / (true[group][number] or np.nan)
                 for group, mask in masks.items()
             ]
             print(f"  {name:12}" + "".join(f"{share:9.2f}" for share in shares))
