@@ -1,0 +1,162 @@
+"""The search for the setting of a model that gives a file of a size or of a quality."""
+
+import math
+from dataclasses import dataclass
+
+from learned_jpeg import jpeg_file, metrics
+
+import numpy as np
+
+TOLERANCE = 0.01  # as promised, of the target
+MAX_TRIES = 12
+# How near the search comes to the middle of what is promised, as a part of it: half a percent of
+# the bytes, and about 0.05 dB; and how the logarithm of each falls with that of the tables.
+BYTES_TOLERANCE, BYTES_SLOPE = 0.005, -0.8
+PSNR_TOLERANCE, PSNR_SLOPE = 0.0015, -0.15
+# Rows that PSNR takes at a time: its differences need eight times the memory of the pixels.
+PSNR_ROWS = 512
+
+
+def psnr(pixels, data):
+    """PSNR in dB of a JPEG file against pixels uint8 [H, W, 3 or 1]; inf if they are equal."""
+    decoded = jpeg_file.decode(data)[..., : pixels.shape[-1]]  # gray has three equal channels
+    total = 0.0
+    for start in range(0, len(pixels), PSNR_ROWS):
+        part = slice(start, start + PSNR_ROWS)
+        difference = np.subtract(pixels[part], decoded[part], dtype=np.float32)
+        total += np.square(difference).sum(dtype=np.float64)
+    mse = total / pixels.size
+    return float(10 * np.log10(255**2 / mse)) if mse > 0 else math.inf
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model at a value of its dial, None where it has none."""
+
+    model: object  # an api.Model
+    dial: float | None = None
+
+
+class Search:
+    """Tries settings and keeps the result that comes nearest to an aim without passing a limit.
+
+    attempt: function (setting, scale of its tables) -> (quantity above 0, result). aim: of the
+    quantity; tolerance: a part of it at which the search ends. side: +1 where the quantity must
+    not be above aim * (1 + tolerance), -1 where it must not be below aim * (1 - tolerance).
+    slope: of log quantity against log scale, a first guess.
+    """
+
+    def __init__(self, attempt, aim, tolerance, side, slope):
+        self.attempt, self.aim, self.tolerance = attempt, aim, tolerance
+        self.side, self.slope = side, slope
+        self.best, self._rank = None, (True, math.inf)
+
+    def _miss(self, setting, scale=1.0):
+        quantity, result = self.attempt(setting, scale)
+        value = min(math.log(quantity / self.aim), 9.0)  # a lossless file's PSNR is infinite
+        rank = self.side * value > self.tolerance, abs(value)
+        if rank < self._rank:
+            self.best, self._rank = result, rank
+        return value
+
+    def _zero(self, miss, ends):
+        """Looks for the place where a falling function is 0.
+
+        ends: {whether above 0: (place, value)}, one or both. False position, and bisection where
+        that keeps one end for long.
+        """
+        sides = []
+        for _ in range(MAX_TRIES):
+            if self._rank <= (False, self.tolerance):
+                return
+            if len(ends) == 1:
+                ((place, value),) = ends.values()
+                place -= 1.2 * value / self.slope
+            elif len(sides) > 1 and sides[-1] == sides[-2]:
+                place = (ends[True][0] + ends[False][0]) / 2
+            else:
+                (x0, y0), (x1, y1) = ends.values()
+                place = (x0 * y1 - x1 * y0) / (y1 - y0)
+            value = miss(place)
+            ends[value > 0] = place, value
+            sides.append(value > 0)
+
+    def among_models(self, settings):
+        """Searches settings, from the coarsest to the finest, and scales of the nearest's tables.
+
+        Beyond the ends the first or the last one is best.
+        """
+        low, high = 0, len(settings) - 1
+        low_miss = self._miss(settings[low])
+        high_miss = self._miss(settings[high]) if high and low_miss < 0 else low_miss
+        if low_miss >= 0 or high_miss <= 0:
+            return
+        while high - low > 1:
+            middle = (low + high) // 2
+            value = self._miss(settings[middle])
+            if value < 0:
+                low, low_miss = middle, value
+            else:
+                high, high_miss = middle, value
+        nearer = min((low, low_miss), (high, high_miss), key=lambda pair: abs(pair[1]))
+        setting, value = settings[nearer[0]], nearer[1]
+        self._zero(lambda place: self._miss(setting, math.exp(place)), {value > 0: (0.0, value)})
+
+    def on_dial(self, model):
+        """Searches the values of a model's dial, whose larger ones are the finer."""
+        low, high = (-math.log(value) for value in (model.dial.low, model.dial.high))
+
+        def miss(place):
+            return self._miss(Setting(model, math.exp(-place)))
+
+        low_miss = miss(low)
+        high_miss = miss(high) if low_miss < 0 else low_miss
+        if low_miss < 0 < high_miss:
+            self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file is to reach: a kind of `--target_KIND`, and its value in the kind's unit."""
+
+    kind: str  # "bpp", "size" in bytes, "psnr" in dB
+    value: float
+
+    def measure(self, pixels, data):
+        """The same quantity of a JPEG file of these pixels, uint8 [H, W, 3 or 1]."""
+        if self.kind == "psnr":
+            return psnr(pixels, data)
+        return len(data) if self.kind == "size" else metrics.bpp(len(data), *pixels.shape[:2])
+
+    def encode(self, pixels, settings, finished):
+        """Searches among settings, from the coarsest to the finest, or on the dial of only one.
+
+        finished: function (setting, scale of its tables) -> the bytes of a file.
+        Returns (bytes, setting, scale).
+        """
+
+        def attempt(setting, scale):
+            data = finished(setting, scale)
+            return self.measure(pixels, data), (data, setting, scale)
+
+        if self.kind == "psnr":  # at least the target, at most 0.3% above
+            search = Search(
+                attempt, self.value * (1 + PSNR_TOLERANCE), PSNR_TOLERANCE, -1, PSNR_SLOPE
+            )
+        else:  # at most the target, at least 1% below
+            search = Search(
+                attempt, self.value * (1 - BYTES_TOLERANCE), BYTES_TOLERANCE, 1, BYTES_SLOPE
+            )
+        if len(settings) == 1 and settings[0].model.dial is not None:
+            search.on_dial(settings[0].model)
+        else:
+            search.among_models(settings)
+        return search.best
+
+    def missed(self, pixels, data):
+        """What to say of a file that is not within the promise, or None."""
+        reached = self.measure(pixels, data)
+        above = reached / self.value - 1
+        if 0 <= (above if self.kind == "psnr" else -above) <= TOLERANCE:
+            return None
+        return f"--target_{self.kind} {self.value:g} is out of reach; {reached:.6g} is the nearest"
