@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from arg_parser import UserError
-from image_utils import BLOCK
+from learned_jpeg.errors import UserError
+from learned_jpeg.standard import BLOCK
 
 import numpy as np
 import tensorflow as tf
@@ -52,8 +52,11 @@ class ResConvLayer(tf.keras.layers.Layer):
         return self.out(x)
 
 
-def _vgg16(weights):
-    """VGG16 to its third pooling layer, from an .npz of its convolutions (float32, HWIO)."""
+def vgg16(weights=None):
+    """VGG16 to its third pooling layer, from an .npz of its convolutions (float32, HWIO).
+
+    weights: the file, None for the shipped one. Raises UserError where they cannot be had.
+    """
     path = weights or _SHIPPED_VGG16
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -84,8 +87,8 @@ def _vgg16(weights):
     return network
 
 
-def _vgg19(weights):
-    """Keras's VGG19 to block3_pool, the published backbone."""
+def vgg19(weights=None):
+    """Keras's VGG19 to block3_pool, the published backbone; arguments and errors as `vgg16`."""
     try:
         whole = tf.keras.applications.VGG19(include_top=False, weights=weights or "imagenet")
     except Exception as error:  # the download raises bare Exception, HDF5 half a dozen kinds
@@ -102,9 +105,6 @@ def _vgg19(weights):
     return tf.keras.Model(images, features(caffe(images)), name="vgg19")
 
 
-BACKBONES = {"vgg16": _vgg16, "vgg19": _vgg19}
-
-
 class VGGAttention(tf.keras.layers.Layer):
     """A factor in (0, 1) for each DCT coefficient, from ImageNet features (arXiv 2009.12927).
 
@@ -113,17 +113,15 @@ class VGGAttention(tf.keras.layers.Layer):
 
     images [B, H, W, 3] in [0, 1], H and W multiples of 8 -> [B, H/8, W/8, 8, 8, 2].
 
-    backbone: "vgg16" or "vgg19"; weights: a file, or None for the shipped or downloaded ones.
-    Raises UserError where the weights cannot be had.
+    network: the backbone, `vgg16()` or `vgg19()`; train_backbone: whether it is trained too.
     """
 
     # Pixels to each side of a block that its features see: two 3x3 convolutions at stride 1,
     # two at 2 and three at 4, and what the poolings add, up to the next whole block.
     receptive_field = 24
 
-    def __init__(self, backbone="vgg16", weights=None, train_backbone=False, **kwargs):
+    def __init__(self, network, train_backbone=False, **kwargs):
         super().__init__(**kwargs)
-        network = BACKBONES[backbone](weights)
         if train_backbone:
             self.backbone = network
         else:

@@ -14,14 +14,13 @@ suffer; --max_noise 0 made the better JPEG files.
 """
 
 import arg_parser
-import compress
-import training
-from conv_blocks import ResConvLayer
-from image_utils import BLOCK, ijg_qtables
-from jpeg_pipeline import JPEGPipeline
+from jpeg_pipeline import Dial, JPEGPipeline
+from learned_jpeg import command, standard
+from learned_jpeg.lazy import lazy_import
 
-import tensorflow as tf
-import tensorflow_compression as tfc
+conv_blocks = lazy_import("conv_blocks")
+tf = lazy_import("tensorflow")
+tfc = lazy_import("tensorflow_compression")
 
 MAX_NOISE = 0.15  # standard deviation, on the scale 0 to 1; published
 QUALITIES = (8.0, 25.0)
@@ -30,30 +29,34 @@ QUALITIES = (8.0, 25.0)
 PRIOR_RATE = 100.0
 
 
-class PriorAdam(tf.keras.optimizers.Adam):
+def prior_adam(learning_rate):
     """Adam with the entropy model's steps PRIOR_RATE times as long."""
 
-    def update_step(self, gradient, variable):
-        before = tf.identity(variable)
-        super().update_step(gradient, variable)
-        if variable.name.startswith("DeepFactorized"):
-            variable.assign(before + PRIOR_RATE * (variable - before))
+    class PriorAdam(tf.keras.optimizers.Adam):
+        def update_step(self, gradient, variable):
+            before = tf.identity(variable)
+            super().update_step(gradient, variable)
+            if variable.name.startswith("DeepFactorized"):
+                variable.assign(before + PRIOR_RATE * (variable - before))
+
+    return PriorAdam(learning_rate)
 
 
 class GoogleBaseline(JPEGPipeline):
     """The pipeline with edited pixels and the IJG tables at a quality."""
 
     architecture = "google_baseline"
-    receptive_field = ResConvLayer.receptive_field
+    dial = Dial("quality", 1, 100, 25, (5, 10, 15, 20, 25))  # dots: arXiv 2009.12927
+    receptive_field = 13  # conv_blocks.ResConvLayer's
     tile = 512  # 128 channels at full resolution: twice the memory a pixel of the others
-    model_options = ("lmbda", "max_noise")
+    model_options = (*JPEGPipeline.model_options, "max_noise")
 
     def __init__(self, max_noise=MAX_NOISE, **kwargs):
         super().__init__(**kwargs)
         self.max_noise = max_noise
-        self.network = ResConvLayer()
+        self.network = conv_blocks.ResConvLayer()
         # One density for each frequency and channel.
-        self.prior = tfc.NoisyDeepFactorized(batch_shape=(BLOCK, BLOCK, 3))
+        self.prior = tfc.NoisyDeepFactorized(batch_shape=(standard.BLOCK, standard.BLOCK, 3))
 
     def edit_image(self, images, training):
         if training:
@@ -65,32 +68,47 @@ class GoogleBaseline(JPEGPipeline):
             images += deviation * noise
         return tf.clip_by_value(images + self.network(images, training=training), 0.0, 1.0)
 
-    def get_qtables(self, batch, quality, training):
+    def get_qtables(self, batch, dial, training):
         if training:
-            quality = tf.random.stateless_uniform([batch], self.random_seed(2), *QUALITIES)
-        return ijg_qtables(tf.reshape(quality, [-1]))
+            dial = tf.random.stateless_uniform([batch], self.random_seed(2), *QUALITIES)
+        return standard.ijg_qtables(tf.reshape(dial, [-1]), tf.experimental.numpy)
 
     def rate(self, coded, height, width):
         # The coefficients are whole numbers with the gradient of the rounding surrogate, so
         # the model's probability of them needs no noise in its stead.
-        entropy_model = tfc.ContinuousBatchedEntropyModel(
-            self.prior, coding_rank=5, compression=False, offset_heuristic=False
-        )
-        _, bits = entropy_model(coded.coefficients, training=False)
-        return tf.reduce_mean(bits) / tf.cast(height * width, tf.float32)
+        luma, chroma = coded.coefficients
+        rows, columns = tf.shape(luma)[1], tf.shape(luma)[2]
+        share = 1.0
+        if self.sampling == "420":
+            # A density takes all three components at once: each block of chroma four times.
+            chroma, share = tf.repeat(tf.repeat(chroma, 2, axis=2), 2, axis=3), 0.25
+        together = tf.concat([luma[:, None], chroma[:, :, :rows, :columns]], axis=1)
+        log_probability = self.prior.log_prob(tf.transpose(together, [0, 2, 3, 4, 5, 1]))
+        nats = -tf.reduce_sum(log_probability * [1.0, share, share], axis=[1, 2, 3, 4, 5])
+        return tf.reduce_mean(nats) / tf.math.log(2.0) / tf.cast(height * width, tf.float32)
 
     def make_optimizer(self, learning_rate):
-        return PriorAdam(learning_rate)
+        return prior_adam(learning_rate)
+
+    @classmethod
+    def add_options(cls, parser):
+        super().add_options(parser)
+        parser.add_argument(
+            "--max_noise",
+            type=arg_parser.number(float, 0, 1),
+            default=MAX_NOISE,
+            metavar="SIGMA",
+            help="standard deviation, up to which Gaussian noise is added to the images (0 to 1)",
+        )
+
+
+ARCHITECTURE = GoogleBaseline
 
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    args = arg_parser.make_parser(
-        __doc__, learned_tables=False, backbone=False, max_noise=MAX_NOISE
-    ).parse_args(argv)
-    command = compress.compress if args.command == "compress" else training.train
-    return command(GoogleBaseline, args)
+    return command.main(GoogleBaseline, __doc__, argv)
 
 
 if __name__ == "__main__":
-    arg_parser.run(main)
+    command.run(main)

@@ -1,74 +1,96 @@
-"""JPEG as one differentiable Keras model whose stages an architecture may replace."""
+"""JPEG as one differentiable flow whose stages an architecture may replace.
 
-import threading
-from typing import NamedTuple
+    RGB -> edit_image -> YCbCr, blocks, DCT -> / get_qtables -> edit_coefficients -> rounding
+        -> * tables, IDCT, upsampling, RGB: the reconstruction
 
-import jpeg_file
-from image_utils import (
-    BLOCK,
-    ROUNDINGS,
-    dct,
-    from_blocks,
-    idct_decoder,
-    pad_to_blocks,
-    per_channel,
-    rgb_to_ycbcr,
-    round_straight_through,
-    to_blocks,
-    ycbcr_to_rgb,
-)
+Files are written from the same stages up to the rounding, which a quantizer does for the whole
+image (`learned_jpeg.encoding`). Importing this module does not import TensorFlow.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from learned_jpeg import standard
+from learned_jpeg.lazy import lazy_import
+from learned_jpeg.sampling import SAMPLINGS, Planes
 
 import numpy as np
-import tensorflow as tf
 
-# What 8-bit JPEG can code. A block of noise at a table of ones can go past it; its mean cannot.
-_LARGEST = np.full([BLOCK, BLOCK, 1], jpeg_file.MAX_AC, np.float32)
-_LARGEST[0, 0] += 1
+image_utils = lazy_import("image_utils")
+lpips_tf2 = lazy_import("learned_jpeg.lpips_tf2")
+tf = lazy_import("tensorflow")
+
+# The surrogate gradients of the rounding: image_utils has a function `round_<name>` for each.
+ROUNDINGS = ("cubic", "mixed")
+
+
+@dataclass(frozen=True)
+class Dial:
+    """What moves one model along the rate axis; more of it is finer and takes more bits.
+
+    name: "quality" or "lambda"; low, high: its bounds; default: what `compress` takes; values:
+    the dots of an evaluation.
+    """
+
+    name: str
+    low: float
+    high: float
+    default: float
+    values: tuple
+
+
+class Edit(NamedTuple):
+    """What an architecture makes of the coefficients of a batch.
+
+    y: Planes, the coefficients over their tables. log2_lambda: Planes [B, rows, columns] and
+    [B, rows', columns'] for a quantizer: what a block may save, as the logarithm of a factor on
+    the rate's weight; or None. attention: Planes of factors in (0, 1), or None.
+    """
+
+    y: Planes
+    log2_lambda: Planes | None = None
+    attention: Planes | None = None
 
 
 class Coded(NamedTuple):
     """What the encoder decided about a batch of images.
 
-    coefficients: float32 [B, ceil(H/8), ceil(W/8), 8, 8, 3], whole numbers.
-    unrounded: the same before they were rounded.
-    qtables: float32 [B or 1, 8, 8, 2], whole numbers in [1, 255].
-    attention: float32 [B, ceil(H/8), ceil(W/8), 8, 8, 2] in (0, 1), or None.
+    coefficients: Planes float32, whole numbers. unrounded: the same before they were rounded.
+    qtables: float32 [B or 1, 8, 8, 2], whole numbers in [1, 255]. edit: Edit.
     """
 
-    coefficients: tf.Tensor
-    unrounded: tf.Tensor
-    qtables: tf.Tensor
-    attention: tf.Tensor = None
+    coefficients: Planes
+    unrounded: Planes
+    qtables: Any
+    edit: Edit
 
 
-class JPEGPipeline(tf.keras.Model):
+class JPEGPipeline:
     """The encoder's data flow; an architecture overrides the stages that it replaces.
 
     lmbda: weight of the distortion against the rate. lpips_weight: weight of LPIPS beside the
-    squared error in the distortion; at 0 it is not computed. rounding: the name of the surrogate
-    gradient of the coefficients' rounding, see `image_utils.ROUNDINGS`.
+    squared error in the distortion; at 0 it is not computed. rounding: the surrogate gradient of
+    the coefficients' rounding, one of ROUNDINGS. sampling: of chroma, one of SAMPLINGS.
     """
 
     architecture = None  # its name, which is its script's
+    trained = True  # whether there is something to train
+    dial = None  # a Dial, or None for a model with tables of one rate
     receptive_field = 0  # pixels to each side of a block that decide about it
-    tile = 1024  # side in pixels of what `compress` takes at a time, a multiple of 8
-    model_options = ()  # the arguments of __init__ that shape the model or its loss
+    tile = 1024  # side in pixels of what is analysed at a time, a multiple of 16
+    quantizer = "round"  # what chooses the integers of a file
+    tune = "psnr"  # what error a search for them minimizes
+    model_options = ("lmbda", "sampling")  # the arguments of __init__ that shape model or loss
 
-    def __init__(self, lmbda=0.01, lpips_weight=0.0, rounding="cubic", seed=0):
-        super().__init__()
-        # On some GPUs a product of matrices has 10 bits of mantissa unless this is off.
-        tf.config.experimental.enable_tensor_float_32_execution(False)
+    def __init__(self, lmbda=0.01, lpips_weight=0.0, rounding="cubic", sampling="444", seed=0):
         self.lmbda = lmbda
         self.lpips_weight = lpips_weight
-        self.round = ROUNDINGS[rounding]
+        self.rounding = rounding
+        self.sampling = sampling
         self.seed = seed
-        self._one_tile = threading.Lock()
-        names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
-        means = [tf.keras.metrics.Mean(name=name) for name in names]
-        # Behind a closure Keras does not find them: no running mean in any checkpoint.
-        self._get_metrics = lambda: means
-        # A metric's result is the mean over all replicas already; Keras would add them up.
-        self.distribute_reduction_method = "first"
+        self.step = None  # a function that gives the optimizer's count, for `random_seed`
+        self.graphs = {}  # the analysis as a graph for each sampling, see learned_jpeg.encoding
+        self.loss_names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
 
     # The stages that an architecture may replace.
 
@@ -76,14 +98,14 @@ class JPEGPipeline(tf.keras.Model):
         """images [B, H, W, 3] in [0, 1] -> the same."""
         return images
 
-    def get_qtables(self, batch, quality, training):
-        """batch: number of images; quality: a number or None -> [batch or 1, 8, 8, 2]."""
+    def get_qtables(self, batch, dial, training):
+        """batch: number of images; dial: a number or None -> [batch or 1, 8, 8, 2]."""
         raise NotImplementedError
 
-    def edit_coefficients(self, y, images, features):
-        """y [B, H/8, W/8, 8, 8, 3]: coefficients over tables; images [B, H, W, 3] in [0, 1], H
-        and W multiples of 8; features: those of a cache, or None -> (y, attention or None)."""
-        return y, None
+    def edit_coefficients(self, y, images, dial, sampling, features):
+        """y: Planes, coefficients over tables; images [B, H, W, 3] in [0, 1], H and W multiples
+        of 8; sampling: of y; features: those of a cache, or None -> Edit."""
+        return Edit(y)
 
     def rate(self, coded, height, width):
         """The rate term of the loss, a scalar."""
@@ -91,18 +113,46 @@ class JPEGPipeline(tf.keras.Model):
 
     # The flow.
 
-    def encode(self, images, quality=None, training=False, features=None, table_scale=None):
-        """images [B, H, W, 3] in [0, 1] -> Coded."""
-        images = pad_to_blocks(self.edit_image(images, training))
-        qtables = self.get_qtables(tf.shape(images)[0], quality, training)
-        if table_scale is not None:
-            qtables = tf.clip_by_value(tf.round(qtables * table_scale), 1.0, 255.0)
-        y = dct(to_blocks(rgb_to_ycbcr(255.0 * images))) / _over_blocks(qtables)
-        y, attention = self.edit_coefficients(y, images, features)
-        return Coded(self.round(y), y, qtables, attention)
+    @property
+    def edits(self):
+        """Whether image or coefficients are edited, by what needs TensorFlow."""
+        stages = ("edit_image", "edit_coefficients")
+        return any(getattr(type(self), name) is not getattr(JPEGPipeline, name) for name in stages)
 
-    @staticmethod
-    def decode(coefficients, qtables, height, width, clip=True):
+    def analyse(
+        self, images, dial=None, training=False, features=None, table_scale=None, sampling=None
+    ):
+        """images [B, H, W, 3] in [0, 1] -> (Edit, qtables [B or 1, 8, 8, 2], YCbCr).
+
+        table_scale: a factor on the tables, for the rates between those of two models. sampling:
+        None for the model's own. YCbCr is the edited image's, around 0, padded to whole blocks.
+        """
+        sampling = sampling or self.sampling
+        images = image_utils.pad(self.edit_image(images, training), 8, (1, 2))
+        qtables = tf.cast(self.get_qtables(tf.shape(images)[0], dial, training), tf.float32)
+        if table_scale is not None:
+            qtables = scaled(qtables, table_scale, tf.experimental.numpy)
+        ycbcr = image_utils.rgb_to_ycbcr(255.0 * images)
+        tables = image_utils.over_planes(qtables)
+        samples = image_utils.split(ycbcr, sampling)
+        y = Planes(
+            *(
+                image_utils.dct(image_utils.to_blocks(part)) / table
+                for part, table in zip(samples, tables, strict=True)
+            )
+        )
+        return self.edit_coefficients(y, images, dial, sampling, features), qtables, ycbcr
+
+    def encode(self, images, dial=None, training=False, features=None):
+        """images [B, H, W, 3] in [0, 1] -> Coded, with the surrogate gradient of the rounding."""
+        edit, qtables, _ = self.analyse(images, dial, training, features)
+        rounded = getattr(image_utils, f"round_{self.rounding}")
+        coefficients = (
+            tf.clip_by_value(rounded(part), standard.LOWEST, standard.HIGHEST) for part in edit.y
+        )
+        return Coded(Planes(*coefficients), edit.y, qtables, edit)
+
+    def decode(self, coefficients, qtables, height, width, clip=True):
         """What a standard decoder makes of them: [B, height, width, 3], 256 levels in [0, 1].
 
         The gradient passes the decoder's roundings straight through. clip: as a decoder does.
@@ -114,76 +164,40 @@ class JPEGPipeline(tf.keras.Model):
         def clipped(x, low, high):
             return tf.clip_by_value(x, low, high) if clip else x
 
-        samples = from_blocks(idct_decoder(coefficients * _over_blocks(qtables)))
-        ycbcr = clipped(samples[:, :height, :width], -128.0, 127.0)
-        return clipped(round_straight_through(ycbcr_to_rgb(ycbcr)), 0.0, 255.0) / 255.0
+        luma, chroma = (
+            clipped(image_utils.from_blocks(image_utils.idct_decoder(part * table)), -128.0, 127.0)
+            for part, table in zip(coefficients, image_utils.over_planes(qtables), strict=True)
+        )
+        ycbcr = image_utils.merge(luma, chroma, height, width, self.sampling)
+        rgb = image_utils.round_straight_through(image_utils.ycbcr_to_rgb(ycbcr))
+        return clipped(rgb, 0.0, 255.0) / 255.0
 
-    def call(self, images, quality=None, training=False, features=None):
+    def reconstruct(self, images, dial=None, training=False, features=None):
         """images [B, H, W, 3] in [0, 1] -> (reconstruction of the same shape, Coded)."""
-        coded = self.encode(images, quality, training, features)
+        coded = self.encode(images, dial, training, features)
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         return self.decode(coded.coefficients, coded.qtables, height, width, not training), coded
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, None, 3], tf.uint8),
-            tf.TensorSpec([]),
-            tf.TensorSpec([]),
-        ]
-    )
-    def _encode_tile(self, image, quality, table_scale):
-        """uint8 [H, W, 3] -> coefficients int16 [3, H/8, W/8, 8, 8], tables uint8 [8, 8, 2]."""
-        images = tf.cast(image, tf.float32)[None] / 255.0
-        coded = self.encode(images, quality, table_scale=table_scale)
-        coefficients = tf.clip_by_value(coded.coefficients[0], -_LARGEST, _LARGEST)
-        planes = tf.transpose(tf.cast(coefficients, tf.int16), [4, 0, 1, 2, 3])
-        return planes, tf.cast(coded.qtables[0], tf.uint8)
+    # Files.
 
-    def compress(self, image, huffman="progressive", quality=None, table_scale=1.0):
-        """One image to the bytes of a standard JPEG file.
+    def complete(self, coding):
+        """A Coding with every choice that it leaves open made as the model was trained for."""
+        return coding.with_defaults(self.sampling, self.quantizer, self.tune)
 
-        image: uint8 [H, W, 3], or [H, W, 1] for a gray file; huffman: one of
-        `jpeg_file.HUFFMAN`; quality: in [1, 100], for the architectures with IJG tables alone;
-        table_scale: a factor on the tables, for the rates between those of two models.
-
-        The networks see tiles that overlap by their receptive field, so that memory does not
-        grow with the image by more than the image and its coefficients; the file is the same.
-        """
-        height, width, channels = image.shape
-        planes = np.empty([channels, -(-height // BLOCK), -(-width // BLOCK), BLOCK, BLOCK], "i2")
-        margin = -(-self.receptive_field // BLOCK) * BLOCK
-        for top in range(0, height, self.tile):
-            for left in range(0, width, self.tile):
-                above, before = min(margin, top), min(margin, left)
-                tile = image[
-                    top - above : top + self.tile + margin,
-                    left - before : left + self.tile + margin,
-                ]
-                tile = np.broadcast_to(tile, [*tile.shape[:2], 3])
-                # One tile has all cores; more at a time would only take more memory.
-                with self._one_tile:
-                    coded, qtables = self._encode_tile(tile, quality or 0.0, table_scale)
-                place = planes[
-                    :,
-                    top // BLOCK : (top + self.tile) // BLOCK,
-                    left // BLOCK : (left + self.tile) // BLOCK,
-                ]
-                rows, columns = above // BLOCK, before // BLOCK
-                place[:] = coded[
-                    :channels, rows : rows + place.shape[1], columns : columns + place.shape[2]
-                ]
-        coefficients = np.moveaxis(planes, 0, -1)
-        return jpeg_file.write_jpeg(coefficients, qtables.numpy(), height, width, huffman)
+    def file_qtables(self, dial, coding, table_scale=1.0):
+        """The tables of a file: uint8 [8, 8, 2]. coding: a complete Coding."""
+        tables = np.asarray(self.get_qtables(1, dial, False), np.float32)[0]
+        return scaled(tables, table_scale, np).astype(np.uint8)
 
     # Training and validation.
 
-    def loss_terms(self, images, **encode_options):
+    def loss_terms(self, images, **options):
         """The scalar terms of the loss, by name; `loss` is the one to minimize.
 
         loss = lmbda * (MSE on the scale 0 to 255 + lpips_weight * LPIPS) + rate; each is the
-        mean over the batch.
+        mean over the batch. options: those of `reconstruct`.
         """
-        reconstruction, coded = self(images, **encode_options)
+        reconstruction, coded = self.reconstruct(images, **options)
         squared = tf.math.squared_difference(255.0 * reconstruction, 255.0 * images)
         mse = tf.reduce_mean(squared, axis=[1, 2, 3])
         terms = {
@@ -194,30 +208,15 @@ class JPEGPipeline(tf.keras.Model):
         }
         distortion = terms["mse"]
         if self.lpips_weight > 0:
-            from lpips_tf2 import lpips
-
-            terms["lpips"] = tf.reduce_mean(lpips(images, reconstruction))
+            terms["lpips"] = tf.reduce_mean(lpips_tf2.lpips(images, reconstruction))
             distortion += self.lpips_weight * terms["lpips"]
         terms["loss"] = self.lmbda * distortion + terms["rate"]
         return terms
 
-    @property
-    def metrics(self):
-        return self._get_metrics()
-
-    def train_step(self, data):
-        """Keras's step. data: {"images": uint8 [B, H, W, 3], "features": cached ones or none}."""
-        images = tf.cast(data["images"], tf.float32) / 255.0
-        features = tf.cast(data["features"], tf.float32) if "features" in data else None
-        with tf.GradientTape() as tape:
-            terms = self.loss_terms(images, training=True, features=features)
-            # Gradients are summed over replicas; the loss is the mean over the whole batch.
-            loss = terms["loss"] / tf.distribute.get_strategy().num_replicas_in_sync
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        for metric in self.metrics:
-            metric.update_state(terms[metric.name])
-        return {metric.name: metric.result() for metric in self.metrics}
+    def parts(self):
+        """{name: variable or layer}: what a checkpoint holds of the model."""
+        kinds = tf.Variable, tf.Module
+        return {name: part for name, part in vars(self).items() if isinstance(part, kinds)}
 
     def random_seed(self, salt):
         """A seed [2] of the stateless generators for this step, replica and purpose (`salt`).
@@ -225,17 +224,28 @@ class JPEGPipeline(tf.keras.Model):
         It follows from the step alone, so a resumed run draws what an unbroken one would.
         """
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        step = tf.cast(self.optimizer.iterations, tf.int32)
+        step = tf.cast(self.step(), tf.int32)
         return tf.stack([self.seed * 16 + salt, step * 1024 + replica])
-
-    def warn_of_options(self):
-        """Says on stderr what about the options of a training cannot be meant."""
 
     def make_optimizer(self, learning_rate):
         """The optimizer that the architecture is trained with."""
         return tf.keras.optimizers.Adam(learning_rate)
 
+    def warn_of_options(self):
+        """Says on stderr what about the options of a training cannot be meant."""
 
-def _over_blocks(qtables):
-    """Tables [B or 1, 8, 8, 2] in the shape that spreads them over blocks and channels."""
-    return per_channel(qtables)[:, None, None]
+    @classmethod
+    def add_options(cls, parser):
+        """Adds the options of `train` that the architecture's own arguments come from."""
+        parser.add_argument(
+            "--sampling",
+            choices=SAMPLINGS,
+            default="444",
+            help="sampling of chroma: 444 as published; with 420 the files have a quarter of its "
+            "samples, and the loss sees what a decoder makes of them",
+        )
+
+
+def scaled(qtables, factor, xp):
+    """Tables times a factor, as whole numbers in [1, 255]. xp: numpy or its TensorFlow twin."""
+    return xp.clip(xp.round(qtables * factor), 1.0, 255.0)

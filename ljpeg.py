@@ -12,12 +12,13 @@ and, with --rate bits, an estimate of the file's bits per pixel.
 import sys
 
 import arg_parser
-import compress
-import training
-from image_utils import BLOCK, estimated_bits, round_straight_through
-from jpeg_pipeline import JPEGPipeline
+from jpeg_pipeline import ROUNDINGS, JPEGPipeline
+from learned_jpeg import command
+from learned_jpeg.lazy import lazy_import
+from learned_jpeg.standard import BLOCK
 
-import tensorflow as tf
+image_utils = lazy_import("image_utils")
+tf = lazy_import("tensorflow")
 
 # The trained variable is the table times this ("scale1e-5" in the names of the published runs):
 # Adam moves it by about the learning rate, so an entry by lr / TABLE_SCALE levels, 0.1 at the
@@ -27,7 +28,7 @@ TABLE_SCALE = 1e-5
 MAX_TABLE_CHANGE = 0.05
 
 
-class TableAdam(tf.keras.optimizers.Adam):
+def table_adam(learning_rate):
     """Adam with the relative step of the tables bounded by MAX_TABLE_CHANGE.
 
     Their gradient is taken with respect to 1/table, in which the rate term is linear. With
@@ -35,42 +36,46 @@ class TableAdam(tf.keras.optimizers.Adam):
     thousand steps, would let the first steps' hold the tables still long after.
     """
 
-    def update_step(self, gradient, variable):
-        if not variable.name.startswith("qtables"):
-            super().update_step(gradient, variable)
-            return
-        before = tf.identity(variable)
-        super().update_step(gradient * tf.square(before / TABLE_SCALE), variable)
-        low, high = before * (1 - MAX_TABLE_CHANGE), before * (1 + MAX_TABLE_CHANGE)
-        variable.assign(tf.clip_by_value(variable, low, high))
+    class TableAdam(tf.keras.optimizers.Adam):
+        def update_step(self, gradient, variable):
+            if not variable.name.startswith("qtables"):
+                super().update_step(gradient, variable)
+                return
+            before = tf.identity(variable)
+            super().update_step(gradient * tf.square(before / TABLE_SCALE), variable)
+            low, high = before * (1 - MAX_TABLE_CHANGE), before * (1 + MAX_TABLE_CHANGE)
+            variable.assign(tf.clip_by_value(variable, low, high))
+
+    return TableAdam(learning_rate)
 
 
 class LJPEG(JPEGPipeline):
     """The pipeline with learned tables."""
 
     architecture = "ljpeg"
-    model_options = ("lmbda", "lpips_weight", "total_weight_regularizer", "rate", "rounding")
+    model_options = (
+        *JPEGPipeline.model_options,
+        *("lpips_weight", "total_weight_regularizer", "rate", "rounding"),
+    )
 
     def __init__(self, total_weight_regularizer=0.0, rate="published", **kwargs):
         super().__init__(**kwargs)
         self.rate_of_bits = rate == "bits"
         self.total_weight_regularizer = total_weight_regularizer
-        self.scaled_qtables = self.add_weight(
-            "qtables",
-            [BLOCK, BLOCK, 2],
-            initializer=tf.keras.initializers.RandomUniform(
-                TABLE_SCALE, 2 * TABLE_SCALE, seed=self.seed
-            ),
+        start = tf.keras.initializers.RandomUniform(TABLE_SCALE, 2 * TABLE_SCALE, seed=self.seed)
+        self.scaled_qtables = tf.Variable(
+            start([BLOCK, BLOCK, 2]),
+            name="qtables",
             constraint=lambda value: tf.clip_by_value(value, TABLE_SCALE, 255 * TABLE_SCALE),
         )
 
-    def get_qtables(self, batch, quality, training):
-        return round_straight_through(self.scaled_qtables / TABLE_SCALE)[None]
+    def get_qtables(self, batch, dial, training):
+        return image_utils.round_straight_through(self.scaled_qtables / TABLE_SCALE)[None]
 
     def rate(self, coded, height, width):
         rate = self.total_weight_regularizer * tf.reduce_sum(TABLE_SCALE / self.scaled_qtables)
         if self.rate_of_bits:
-            bits = estimated_bits(coded.coefficients, coded.unrounded)
+            bits = image_utils.estimated_bits(coded.coefficients, coded.unrounded)
             rate += tf.reduce_mean(bits) / tf.cast(height * width, tf.float32)
         return rate
 
@@ -83,15 +88,50 @@ class LJPEG(JPEGPipeline):
             )
 
     def make_optimizer(self, learning_rate):
-        return TableAdam(learning_rate)
+        return table_adam(learning_rate)
+
+    @classmethod
+    def add_options(cls, parser):
+        super().add_options(parser)
+        parser.add_argument(
+            "--lpips_weight",
+            type=arg_parser.number(float, 0),
+            default=0.0,
+            metavar="W",
+            help="weight of LPIPS (AlexNet, v0.1) beside the squared error in the distortion; "
+            "published: 0, 500, 5000. At 0 it is not computed",
+        )
+        parser.add_argument(
+            "--total_weight_regularizer",
+            type=arg_parser.number(float, 0),
+            default=0.0,
+            metavar="W",
+            help="weight of the sum of 1/table over all 128 entries, the rate term of the "
+            "tables; published runs: 10",
+        )
+        parser.add_argument(
+            "--rate",
+            choices=("published", "bits"),
+            default="published",
+            help="the rate beside the tables': the mean of the attention, as published, or an "
+            "estimate of the file's bits per pixel, for which lambdas are about a tenth",
+        )
+        parser.add_argument(
+            "--rounding",
+            choices=ROUNDINGS,
+            default="cubic",
+            help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
+            "slope 1 for those that do not become 0, which LPIPS needs",
+        )
+
+
+ARCHITECTURE = LJPEG
 
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    args = arg_parser.make_parser(__doc__, learned_tables=True, backbone=False).parse_args(argv)
-    command = compress.compress if args.command == "compress" else training.train
-    return command(LJPEG, args)
+    return command.main(LJPEG, __doc__, argv)
 
 
 if __name__ == "__main__":
-    arg_parser.run(main)
+    command.run(main)

@@ -9,49 +9,99 @@ coefficient, divided by its table entry and not yet rounded, by a factor in (0, 
 
 or, with --rate bits, with an estimate of the file's bits per pixel instead of mean(attention).
 Unlike the published code, the reconstruction in the loss has a decoder's roundings, and the
-backbone is VGG16 and frozen unless --backbone vgg19 and --train_backbone are given.
+backbone is VGG16 and frozen unless --backbone vgg19 and --train_backbone are given. With chroma
+at 4:2:0, a block of it takes the mean of the factors of its four places.
 """
 
 import arg_parser
-import compress
-import training
-from conv_blocks import VGGAttention
-from image_utils import per_channel
+from jpeg_pipeline import Edit
+from learned_jpeg import command
+from learned_jpeg.lazy import lazy_import
+from learned_jpeg.sampling import Planes
 from ljpeg import LJPEG
 
-import tensorflow as tf
+conv_blocks = lazy_import("conv_blocks")
+image_utils = lazy_import("image_utils")
+tf = lazy_import("tensorflow")
+
+BACKBONES = ("vgg16", "vgg19")  # functions of conv_blocks
 
 
 class LJPEGAttention(LJPEG):
     """The pipeline with learned tables and an attention network over the coefficients."""
 
     architecture = "ljpeg_attention"
-    receptive_field = VGGAttention.receptive_field
+    receptive_field = 24  # conv_blocks.VGGAttention's
     tile = 768  # what a network takes, TensorFlow keeps: here 0.6 GB, and 13% for the overlap
     model_options = (*LJPEG.model_options, "backbone", "backbone_weights", "train_backbone")
 
     def __init__(self, backbone="vgg16", backbone_weights=None, train_backbone=False, **kwargs):
         super().__init__(**kwargs)
-        self.attention = VGGAttention(backbone, backbone_weights, train_backbone)
+        network = getattr(conv_blocks, backbone)(backbone_weights)
+        self.attention = conv_blocks.VGGAttention(network, train_backbone)
 
-    def edit_coefficients(self, y, images, features):
-        attention = self.attention(images, features=features)
-        return y * per_channel(attention), attention
+    def edit_coefficients(self, y, images, dial, sampling, features):
+        luma, chroma = tf.unstack(self.attention(images, features=features), axis=-1)
+        if sampling == "420":
+            blocks = image_utils.pad(chroma, 2, (1, 2))
+            rows = 0.5 * (blocks[:, ::2] + blocks[:, 1::2])
+            chroma = 0.5 * (rows[:, :, ::2] + rows[:, :, 1::2])
+        attention = Planes(luma, chroma)
+        return Edit(Planes(y.luma * luma, y.chroma * chroma[:, None]), attention=attention)
 
     def rate(self, coded, height, width):
         rate = super().rate(coded, height, width)
-        return rate if self.rate_of_bits else rate + tf.reduce_mean(coded.attention)
+        if self.rate_of_bits:
+            return rate
+        return rate + 0.5 * sum(map(tf.reduce_mean, coded.edit.attention))
 
     def warn_of_options(self):
         """None: the attention is a rate term of its own."""
 
+    @classmethod
+    def add_options(cls, parser):
+        super().add_options(parser)
+        parser.add_argument(
+            "--backbone",
+            choices=BACKBONES,
+            default="vgg16",
+            help="pretrained features: vgg16 comes with the project, vgg19 is the published "
+            "one and is downloaded by Keras",
+        )
+        parser.add_argument(
+            "--backbone_weights",
+            metavar="FILE",
+            help="weights of the backbone from this file instead: for vgg16 an .npz like "
+            "weights/vgg16_imagenet_block3.npz, for vgg19 Keras's "
+            "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        )
+        parser.add_argument(
+            "--train_backbone",
+            action="store_true",
+            help="train the backbone too, as published; it is then part of the checkpoint",
+        )
+        parser.add_argument(
+            "--feature_cache",
+            metavar="DIR",
+            help="train on a fixed set of crops whose backbone features are computed once and "
+            "kept here, to be shared by runs of the same images, crops and backbone",
+        )
+        parser.add_argument(
+            "--cached_crops",
+            type=arg_parser.number(int, 1),
+            default=4000,
+            metavar="N",
+            help="size of the fixed set of --feature_cache, in crops",
+        )
+
+
+ARCHITECTURE = LJPEGAttention
+
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    args = arg_parser.make_parser(__doc__, learned_tables=True, backbone=True).parse_args(argv)
-    command = compress.compress if args.command == "compress" else training.train
-    return command(LJPEGAttention, args)
+    return command.main(LJPEGAttention, __doc__, argv)
 
 
 if __name__ == "__main__":
-    arg_parser.run(main)
+    command.run(main)

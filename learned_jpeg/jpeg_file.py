@@ -1,8 +1,8 @@
 """Quantized DCT coefficients and tables to a real JPEG file and back, without loss.
 
-The coefficients are handed to libjpeg (package jpeglib) as they are, 4:4:4, and its baseline file
-is turned into an optimized progressive one, where that is asked for, by mozjpeg's lossless
-transcoder (package mozjpeg-lossless-optimization). Nothing here computes a DCT or rounds.
+The coefficients are handed to libjpeg (package jpeglib) as they are, and its baseline file is
+turned into an optimized progressive one, where that is asked for, by mozjpeg's lossless transcoder
+(package mozjpeg-lossless-optimization). Nothing here computes a DCT or rounds.
 
 "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
 """
@@ -12,6 +12,8 @@ import pathlib
 import struct
 import tempfile
 import threading
+
+from learned_jpeg.sampling import SAMPLINGS, Planes, grid
 
 import jpeglib
 import mozjpeg_lossless_optimization
@@ -36,15 +38,16 @@ _reading = threading.Lock()
 
 
 def write_jpeg(
-    coefficients: np.ndarray, qtables: np.ndarray, height: int, width: int, huffman: str
+    planes: Planes, qtables: np.ndarray, height: int, width: int, sampling: str, huffman: str
 ) -> bytes:
     """Return a JFIF file that holds exactly these integers. Safe to call from several threads.
 
     Args:
-      coefficients: int [ceil(height / 8), ceil(width / 8), 8, 8, C], quantized; axis 2 is the
-        vertical and axis 3 the horizontal frequency; C is 3 (Y, Cb, Cr) or 1 (Y).
-      qtables: int [8, 8, 2], luma and chroma, in 1..255, row-major; [8, 8, 1] does for C = 1.
+      planes: Planes of int, quantized, each on its grid of `sampling.grid`; chroma is None for a
+        gray file.
+      qtables: int [8, 8, 2], luma and chroma, in 1..255, row-major; [8, 8, 1] does for gray.
       height, width: of the picture in pixels, 1..65500.
+      sampling: of chroma, one of `sampling.SAMPLINGS`.
       huffman: `standard` writes a baseline file with the example tables of T.81 K.3, `optimized`
         a baseline file with tables of its own, `progressive` optimized scans and tables.
 
@@ -53,13 +56,16 @@ def write_jpeg(
     """
     if huffman not in HUFFMAN:
         raise ValueError(f"huffman is {huffman!r}, not one of {', '.join(HUFFMAN)}")
-    coefficients, qtables = np.asarray(coefficients), np.asarray(qtables)
-    _check(coefficients, qtables, height, width)
+    components = [planes.luma] if planes.chroma is None else [planes.luma, *planes.chroma]
+    qtables = np.asarray(qtables)
+    _check(components, qtables, height, width, sampling)
 
-    planes = np.moveaxis(coefficients, -1, 0).astype(np.int16, order="C", copy=False)
-    tables = np.moveaxis(qtables, -1, 0)[: min(len(planes), 2)].astype(np.int16, order="C")
-    jpeg = jpeglib.from_dct(*planes, qt=tables)
+    components = [plane.astype(np.int16, order="C", copy=False) for plane in components]
+    tables = np.moveaxis(qtables, -1, 0)[: min(len(components), 2)].astype(np.int16, order="C")
+    jpeg = jpeglib.from_dct(*components, qt=tables)
     jpeg.height, jpeg.width = int(height), int(width)
+    luma = 2 if sampling == "420" and len(components) > 1 else 1
+    jpeg.samp_factor = np.array([[luma, luma], [1, 1], [1, 1]][: len(components)])
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "image.jpg")
         jpeg.write_dct(path, flags=["+OPTIMIZE_CODING"] if huffman == "optimized" else [])
@@ -73,10 +79,10 @@ def decode(data: bytes) -> np.ndarray:
         return np.asarray(file.convert("RGB"))
 
 
-def read_jpeg(data: bytes) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Return (coefficients, qtables, height, width) of a gray or a 4:4:4 YCbCr JPEG file.
+def read_jpeg(data: bytes) -> tuple[Planes, np.ndarray, int, int, str]:
+    """Return (planes, qtables, height, width, sampling) of a gray, 4:4:4 or 4:2:0 JPEG file.
 
-    Shapes are `write_jpeg`'s, coefficients int16 and tables int32; a gray file has one table.
+    Shapes are `write_jpeg`'s, planes int16 and tables int32; a gray file has one table.
 
     Raises:
       ValueError: not a JPEG file, a truncated or broken one, or one of another kind.
@@ -103,14 +109,23 @@ def read_jpeg(data: bytes) -> tuple[np.ndarray, np.ndarray, int, int]:
             raise ValueError("not a readable JPEG file") from error
 
     planes = [jpeg.Y] if components == "L" else [jpeg.Y, jpeg.Cb, jpeg.Cr]
-    blocks = (-(-jpeg.height // 8), -(-jpeg.width // 8), 8, 8)
-    if any(plane.shape != blocks for plane in planes):
-        raise ValueError("a JPEG file with subsampled chroma; only 4:4:4 is read")
+    factors = [tuple(factor) for factor in np.asarray(jpeg.samp_factor)[: len(planes)]]
+    samplings = {(1, 1): "444", (2, 2): "420"}
+    sampling = "444" if len(planes) == 1 else samplings.get(factors[0])
+    if sampling is None or any(factor != (1, 1) for factor in factors[1:]):
+        raise ValueError("a JPEG file of another sampling than 4:4:4 and 4:2:0")
     tables = [jpeg.get_component_qt(i) for i in range(len(planes))]
     if not np.array_equal(tables[1:2], tables[2:3]):
         raise ValueError("a JPEG file with different tables for Cb and Cr")
     qtables = np.stack(tables[:2], axis=-1).astype(np.int32)
-    return np.stack(planes, axis=-1), qtables, jpeg.height, jpeg.width
+    # libjpeg may keep more blocks than the picture has, to whole MCUs.
+    grids = grid(jpeg.height, jpeg.width, sampling)
+    luma, *chroma = (
+        plane[:rows, :columns]
+        for plane, (rows, columns) in zip(planes, (grids[0], *grids[1:] * 2), strict=False)
+    )
+    planes = Planes(luma, np.stack(chroma) if chroma else None)
+    return planes, qtables, jpeg.height, jpeg.width, sampling
 
 
 def add_metadata(
@@ -164,36 +179,50 @@ def _segment(marker: int, payload: bytes, name: str = "") -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 
 
-def _check(coefficients, qtables, height, width):
+def _check(components, qtables, height, width, sampling):
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise ValueError(f"a picture of {width}x{height}: JPEG holds 1 to {MAX_SIDE} pixels a side")
-    blocks = (-(-height // 8), -(-width // 8), 8, 8)
-    if coefficients.shape not in (blocks + (1,), blocks + (3,)):
-        raise ValueError(
-            f"coefficients of shape {coefficients.shape} for {width}x{height} pixels; "
-            f"{blocks + (3,)} or {blocks + (1,)} is needed"
-        )
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling is {sampling!r}, not one of {', '.join(SAMPLINGS)}")
+    luma, chroma = grid(height, width, sampling)
+    needed = [luma, chroma, chroma][: len(components)]
+    for plane, (rows, columns) in zip(components, needed, strict=True):
+        if plane.shape != (rows, columns, 8, 8):
+            raise ValueError(
+                f"coefficients of shape {plane.shape} for {width}x{height} pixels at {sampling}; "
+                f"{(rows, columns, 8, 8)} is needed"
+            )
     tables = (8, 8, 2), (8, 8, 1)
-    if qtables.shape not in tables[: 2 if coefficients.shape[-1] == 1 else 1]:
+    if qtables.shape not in tables[: 2 if len(components) == 1 else 1]:
         raise ValueError(f"tables of shape {qtables.shape}; {tables[0]} is needed")
-    for name, values in (("coefficients", coefficients), ("tables", qtables)):
+    for name, values in (*(("coefficients", plane) for plane in components), ("tables", qtables)):
         if not np.issubdtype(values.dtype, np.integer):
             raise ValueError(f"{name} of type {values.dtype}; integers are needed")
     if qtables.min() < 1 or qtables.max() > 255:
         raise ValueError(f"table entries from {qtables.min()} to {qtables.max()}, not in 1..255")
 
-    for plane in np.moveaxis(coefficients, -1, 0):
-        plane = plane.reshape(-1, 64)
-        # In 64 bits, where no difference wraps around.
-        difference = np.abs(np.diff(plane[:, 0].astype(np.int64), prepend=0)).max()
+    for plane in components:
+        means = plane[..., 0, 0].astype(np.int64)  # in 64 bits, where no difference wraps around
+        if plane is components[0] and sampling == "420" and len(components) > 1:
+            means = _in_mcus(means)
+        difference = np.abs(np.diff(means.ravel(), prepend=0)).max()
         if difference > MAX_DC_DIFFERENCE:
             raise ValueError(
                 f"neighbouring DC coefficients differ by {difference}; "
                 f"8-bit JPEG holds {MAX_DC_DIFFERENCE}"
             )
-        largest = max(int(plane.max(axis=0)[1:].max()), -int(plane.min(axis=0)[1:].min()))
+        flat = plane.reshape(-1, 64)
+        largest = max(int(flat.max(axis=0)[1:].max()), -int(flat.min(axis=0)[1:].min()))
         if largest > MAX_AC:
             raise ValueError(f"an AC coefficient of size {largest}; 8-bit JPEG holds {MAX_AC}")
+
+
+def _in_mcus(values):
+    """Values of luma's blocks at 4:2:0 in the order of an interleaved scan (T.81, A.2.3)."""
+    rows, columns = values.shape
+    whole = np.pad(values, [(0, rows % 2), (0, columns % 2)], "edge")
+    rows, columns = whole.shape
+    return whole.reshape(rows // 2, 2, columns // 2, 2).swapaxes(1, 2)
 
 
 def _segments(data):

@@ -62,6 +62,13 @@ def _zigzag():
 ZIGZAG = _zigzag()
 
 
+# What 8-bit JPEG can code (T.81, F.1.2.1 and F.1.2.2), [8, 8]. A mean cannot go past it, a block
+# of noise at a table of ones can.
+LOWEST = np.full([BLOCK, BLOCK], -1023.0, np.float32)
+LOWEST[0, 0] = -1024.0
+HIGHEST = np.full([BLOCK, BLOCK], 1023.0, np.float32)
+
+
 def _dct_matrix():
     """The orthonormal DCT-II as a matrix [frequency, sample] (T.81, A.3.3)."""
     frequency, sample = np.mgrid[:BLOCK, :BLOCK]

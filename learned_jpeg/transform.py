@@ -11,6 +11,9 @@ from learned_jpeg.standard import (
 import numpy as np
 
 _COLOURS = np.ascontiguousarray(RGB_TO_YCBCR.T, np.float32)
+# The levels 0 to 255 as the TensorFlow flow has them, whose graph multiplies by 1/255 first: so
+# the two halves give the same coefficients to the last bit.
+_LEVELS = np.float32(255) * (np.arange(256, dtype=np.float32) * np.float32(1 / 255))
 _DCT = np.kron(DCT_MATRIX, DCT_MATRIX).T.astype(np.float32)
 
 # What is transformed at a time, in rows of blocks: memory grows with the planes alone.
@@ -50,7 +53,7 @@ def to_ycbcr(pixels):
     """
     if pixels.shape[-1] == 1:
         return pixels[None, ..., 0].astype(np.float32) - np.float32(128)
-    ycbcr = pixels.reshape(-1, 3).astype(np.float32) @ _COLOURS
+    ycbcr = _LEVELS[pixels.reshape(-1, 3)] @ _COLOURS
     ycbcr[:, 0] -= np.float32(128)
     return np.moveaxis(ycbcr.reshape(pixels.shape), -1, 0)
 

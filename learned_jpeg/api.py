@@ -1,0 +1,80 @@
+"""The public face: `load` a trained model, `encode` pictures. See docs/python.md."""
+
+from learned_jpeg import architectures, encoding
+from learned_jpeg.encoding import Coding
+from learned_jpeg.errors import UserError
+from learned_jpeg.lazy import lazy_import
+
+import numpy as np
+
+checkpoints = lazy_import("learned_jpeg.checkpoints")
+
+
+class Model:
+    """A trained model, or an architecture that has nothing to train, that writes JPEG files."""
+
+    def __init__(self, pipeline):
+        self._pipeline = pipeline
+
+    @property
+    def architecture(self):
+        """The name of its architecture."""
+        return self._pipeline.architecture
+
+    @property
+    def dial(self):
+        """Its Dial (name, low, high, default, values), or None for a model of one rate."""
+        return self._pipeline.dial
+
+    @property
+    def lmbda(self):
+        """The weight of the distortion that it was trained with; None if it was not trained."""
+        return self._pipeline.lmbda if self._pipeline.trained else None
+
+    def encode(
+        self,
+        pixels: np.ndarray,
+        *,
+        dial: float | None = None,
+        huffman: str = "progressive",
+        sampling: str | None = None,
+        quantizer: str | None = None,
+        tune: str | None = None,
+        table_scale: float = 1.0,
+    ) -> bytes:
+        """One picture to the bytes of a standard JPEG file. Safe to call from several threads.
+
+        Args:
+          pixels: uint8 [H, W, 3], sRGB, or [H, W, 1] for a gray file; 1 to 65500 a side.
+          dial: where on the model's dial; None for its default.
+          huffman: "progressive", "optimized" (sequential), or "standard" (the example tables).
+          sampling: of chroma, "444" or "420"; None for what the model was trained for, like
+            quantizer and tune.
+          table_scale: a factor on the quantization tables, for rates between two models'.
+
+        Raises:
+          UserError: pixels of another kind, or a choice that does not exist.
+        """
+        pixels = np.asarray(pixels)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+            raise UserError(
+                f"pixels are {pixels.dtype} {list(pixels.shape)}; uint8 [H, W, 3] or [H, W, 1] "
+                "is needed"
+            )
+        coding = Coding(huffman, sampling, quantizer, tune)
+        return encoding.encode(self._pipeline, pixels, dial, coding, table_scale)
+
+
+def load(folder: str) -> Model:
+    """The trained model in a checkpoint folder, or "ljpeg_PIL", which has nothing to train.
+
+    Raises UserError where there is none or it is broken.
+    """
+    if str(folder) in architectures.NAMES and not architectures.load(str(folder)).trained:
+        return Model(architectures.load(str(folder))())
+    return Model(checkpoints.restore(folder))
+
+
+def encode(pixels: np.ndarray, **options) -> bytes:
+    """One picture to the bytes of a JPEG file by "ljpeg_PIL"; options are `Model.encode`'s."""
+    return load("ljpeg_PIL").encode(pixels, **options)

@@ -1,0 +1,148 @@
+"""From pixels to a JPEG file: analysed tile by tile, quantized as a whole, written."""
+
+import threading
+from dataclasses import dataclass, replace
+
+from learned_jpeg import jpeg_file, transform
+from learned_jpeg.errors import UserError
+from learned_jpeg.lazy import lazy_import
+from learned_jpeg.quantizer import Analysis, Round
+from learned_jpeg.sampling import Planes, grid
+from learned_jpeg.standard import BLOCK
+
+import numpy as np
+
+tf = lazy_import("tensorflow")
+
+QUANTIZERS = ("round",)
+SAMPLINGS = ("444", "420")
+TUNES = ("psnr", "visual")
+
+# One tile has all cores; more at a time would only take more memory.
+_one_tile = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a file is written; None leaves a choice to what the model was trained for.
+
+    huffman: of `jpeg_file.HUFFMAN`; sampling: of SAMPLINGS; quantizer: of QUANTIZERS.
+    """
+
+    huffman: str = "progressive"
+    sampling: str | None = None
+    quantizer: str | None = None
+    tune: str | None = None
+
+    def with_defaults(self, sampling, quantizer, tune):
+        """The same with no choice open."""
+        return replace(
+            self,
+            sampling=self.sampling or sampling,
+            quantizer=self.quantizer or quantizer,
+            tune=self.tune or tune,
+        )
+
+
+def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
+    """One image to the bytes of a standard JPEG file.
+
+    pipeline: a JPEGPipeline; pixels: uint8 [H, W, 3], or [H, W, 1] for a gray file; dial: where
+    on the model's dial, None for its default; table_scale: a factor on the tables, for the rates
+    between those of two models. Raises UserError for a choice that the model does not have.
+    """
+    coding = pipeline.complete(coding)
+    dial = _check_dial(pipeline, dial)
+    analysis = analyse(pipeline, pixels, dial, coding, table_scale)
+    integers = Round()(analysis)
+    qtables, sampling = analysis.qtables, analysis.sampling
+    del analysis  # the most of the memory
+    return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
+
+
+def _check_dial(pipeline, value):
+    dial = pipeline.dial
+    if dial is None:
+        if value is not None:
+            raise UserError(f"{pipeline.architecture} has tables of its own: no dial to set")
+        return None
+    value = dial.default if value is None else value
+    if not dial.low <= value <= dial.high:
+        raise UserError(f"{dial.name} {value:g} is not in {dial.low:g} to {dial.high:g}")
+    return float(value)
+
+
+def analyse(pipeline, pixels, dial, coding, table_scale=1.0):
+    """The first half of the encoder on a whole image: Analysis.
+
+    coding: a complete Coding. The networks see tiles that overlap by their receptive field, so
+    that memory does not grow with the image by more than the image and its coefficients; the
+    result is the same.
+    """
+    if not pipeline.edits:
+        qtables = pipeline.file_qtables(dial, coding, table_scale)
+        planes = transform.forward(pixels, coding.sampling)
+        for plane, table in zip(planes, np.moveaxis(qtables, -1, 0), strict=True):
+            if plane is not None:
+                plane /= table.astype(np.float32)
+        return Analysis(planes, qtables, coding.sampling, *pixels.shape[:2])
+    return _analyse_tiles(pipeline, pixels, dial, coding.sampling, table_scale)
+
+
+def _analyse_tiles(pipeline, pixels, dial, sampling, table_scale):
+    height, width, channels = pixels.shape
+    luma, chroma = ([*size, BLOCK, BLOCK] for size in grid(height, width, sampling))
+    planes = Planes(np.empty(luma, np.float32), np.empty([2, *chroma], np.float32))
+    steps = Planes(BLOCK, BLOCK if sampling == "444" else 2 * BLOCK)  # pixels a block
+    margin = -(-pipeline.receptive_field // steps.chroma) * steps.chroma
+    analyse_tile = _tile_function(pipeline, sampling)
+    for top in range(0, height, pipeline.tile):
+        for left in range(0, width, pipeline.tile):
+            above, before = min(margin, top), min(margin, left)
+            tile = pixels[
+                top - above : top + pipeline.tile + margin,
+                left - before : left + pipeline.tile + margin,
+            ]
+            tile = np.broadcast_to(tile, [*tile.shape[:2], 3])
+            with _one_tile:
+                *coded, qtables = analyse_tile(tile, dial or 0.0, table_scale)
+            for plane, part, step in zip(planes, coded, steps, strict=True):
+                place = plane[
+                    ...,
+                    top // step : (top + pipeline.tile) // step,
+                    left // step : (left + pipeline.tile) // step,
+                    :,
+                    :,
+                ]
+                rows, columns = above // step, before // step
+                place[:] = part[
+                    ..., rows : rows + place.shape[-4], columns : columns + place.shape[-3], :, :
+                ]
+    if channels == 1:
+        planes = Planes(planes.luma, None)
+    return Analysis(planes, qtables.numpy(), sampling, height, width)
+
+
+def _tile_function(pipeline, sampling):
+    """The pipeline's first half as a graph: (uint8 [H, W, 3], dial, scale of the tables) to the
+    coefficients over their tables, luma and chroma, and the tables, uint8 [8, 8, 2]."""
+    if sampling in pipeline.graphs:
+        return pipeline.graphs[sampling]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, 3], tf.uint8),
+            tf.TensorSpec([]),
+            tf.TensorSpec([]),
+        ]
+    )
+    def analyse_tile(tile, dial, table_scale):
+        images = tf.cast(tile, tf.float32)[None] / 255.0
+        dial = dial if pipeline.dial else None
+        edit, qtables, _ = pipeline.analyse(
+            images, dial, table_scale=table_scale, sampling=sampling
+        )
+        return edit.y.luma[0], edit.y.chroma[0], tf.cast(qtables[0], tf.uint8)
+
+    pipeline.graphs[sampling] = analyse_tile
+    return analyse_tile
