@@ -131,7 +131,7 @@ class JPEGPipeline:
         images = image_utils.pad(self.edit_image(images, training), 8, (1, 2))
         qtables = tf.cast(self.get_qtables(tf.shape(images)[0], dial, training), tf.float32)
         if table_scale is not None:
-            qtables = scaled(qtables, table_scale, tf.experimental.numpy)
+            qtables = tf.clip_by_value(tf.round(qtables * table_scale), 1.0, 255.0)
         ycbcr = image_utils.rgb_to_ycbcr(255.0 * images)
         tables = image_utils.over_planes(qtables)
         samples = image_utils.split(ycbcr, sampling)
@@ -187,7 +187,7 @@ class JPEGPipeline:
     def file_qtables(self, dial, coding, table_scale=1.0):
         """The tables of a file: uint8 [8, 8, 2]. coding: a complete Coding."""
         tables = np.asarray(self.get_qtables(1, dial, False), np.float32)[0]
-        return scaled(tables, table_scale, np).astype(np.uint8)
+        return np.clip(np.rint(tables * table_scale), 1, 255).astype(np.uint8)
 
     # Training and validation.
 
@@ -244,8 +244,3 @@ class JPEGPipeline:
             help="sampling of chroma: 444 as published; with 420 the files have a quarter of its "
             "samples, and the loss sees what a decoder makes of them",
         )
-
-
-def scaled(qtables, factor, xp):
-    """Tables times a factor, as whole numbers in [1, 255]. xp: numpy or its TensorFlow twin."""
-    return xp.clip(xp.round(qtables * factor), 1.0, 255.0)
