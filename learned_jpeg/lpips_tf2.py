@@ -8,10 +8,13 @@ Features as a Perceptual Metric, CVPR 2018, arXiv 1801.03924. The weights are th
 import functools
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
+from learned_jpeg.lazy import lazy_import
 
-WEIGHTS = Path(__file__).parent / "weights" / "lpips_alex_v0.1.npz"
+import numpy as np
+
+tf = lazy_import("tensorflow")
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "lpips_alex_v0.1.npz"
 MIN_SIZE = 32  # pixels a side; little below, the last feature map is empty
 
 # The authors' input normalisation, for RGB in [-1, 1].
@@ -78,9 +81,42 @@ def lpips(x, y):
                 f"LPIPS needs images of {MIN_SIZE} pixels a side or more, "
                 f"not {images.shape[2]}x{images.shape[1]}"
             )
+    return _distance(_features(x), _features(y))
+
+
+def _distance(x, y):
+    """LPIPS [B] of two lists of features."""
     _, heads = _weights()
     distances = [
         tf.reduce_mean(tf.linalg.matvec(tf.math.squared_difference(a, b), head), axis=[1, 2])
-        for a, b, head in zip(_features(x), _features(y), heads, strict=True)
+        for a, b, head in zip(x, y, heads, strict=True)
     ]
     return tf.add_n(distances)
+
+
+@functools.cache
+def _graphs():
+    """`_features` and `_distance` of `_features`, each traced once for images of any size."""
+    images = tf.TensorSpec([1, None, None, 3], tf.uint8)
+    maps = [tf.TensorSpec([1, None, None, head.size], tf.float32) for head in _weights()[1]]
+
+    def features(pixels):
+        return _features(tf.cast(pixels, tf.float32) / 255)
+
+    return (
+        tf.function(features, input_signature=[images]),
+        tf.function(lambda x, y: _distance(x, features(y)), input_signature=[maps, images]),
+    )
+
+
+class Lpips:
+    """LPIPS against one original, whose features are computed once: uint8 RGB [H, W, 3]."""
+
+    MIN_SIZE = MIN_SIZE
+
+    def __init__(self, original):
+        self._features = _graphs()[0](original[np.newaxis])
+
+    def compare(self, decoded):
+        """The figure of an image of the same size, a float."""
+        return float(_graphs()[1](self._features, decoded[np.newaxis])[0])

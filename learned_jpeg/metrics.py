@@ -1,8 +1,10 @@
-"""Quality and rate of a decoded 8-bit image, one call each, and BD-rate between two curves.
+"""Quality and rate of a decoded 8-bit image, and BD-rate between two curves.
 
-Every quality metric takes the original and the decoded image, uint8 RGB [H, W, 3] of one size,
-and returns a float. They raise ValueError for anything else, and return NaN for an image that is
-too small for the metric's definition:
+Every quality metric compares an original with a decoded image, uint8 RGB [H, W, 3] of one size,
+and is a float: `psnr(original, decoded)`, or several at once, and several decoded images of one
+original, by `Reference(original).measure(decoded)`, which does the original's part only once.
+Anything else than such images is a ValueError; an image that is too small for the metric's
+definition gives NaN:
 
     metric          range         better  equal images  smallest side
     mse             [0, 65025]    lower   0             1
@@ -12,32 +14,117 @@ too small for the metric's definition:
     ssimulacra2     (-inf, 100]   higher  100           8
     psnr_hvs_m      dB            higher  inf           8
 
+mse: mean over pixels and RGB channels, in squared 8-bit levels. psnr: of that, peak 255.
+ms_ssim: five scales, mean of the RGB channels, see `ssim.py`. lpips: AlexNet, version 0.1, see
+`lpips_tf2.py`. ssimulacra2: 90 is visually lossless, 30 low, see `ssim.py`. psnr_hvs_m: on the
+BT.601 luma, see `psnr_hvs_m.py`.
+
 A figure for a set of images is `mean_over_images` of the single images' figures in these units:
 PSNR is averaged in dB, MS-SSIM before `ms_ssim_db`.
 
 Nothing here imports TensorFlow until LPIPS is asked for.
 """
 
-import contextlib
 import functools
+import hashlib
 import importlib.metadata
-import io
 import math
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
+from learned_jpeg import lpips_tf2
 
-# Count up when a change here changes a figure, so that stored figures are measured again.
-VERSION = 1
+import numpy as np
+
+# Count up when a change in any of the metrics' modules changes a figure by more than 1e-4, so that
+# stored figures are measured again.
+VERSION = 2
+
+METRICS = ("mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m")
 
 _PEAK = 255.0
 
 
+@functools.cache
 def versions():
-    """What the figures depend on, as {name: version}: this module and the metrics' packages."""
-    packages = ("ssimulacra2", "psnr-hvsm")
-    return {"metrics": str(VERSION)} | {name: importlib.metadata.version(name) for name in packages}
+    """What the figures depend on, as {name: version or digest}: this code, weights and packages."""
+    digest = hashlib.sha256(lpips_tf2.WEIGHTS.read_bytes()).hexdigest()
+    packages = ("tensorflow", "numpy", "numba")
+    return {"metrics": str(VERSION), "LPIPS weights": digest[:16]} | {
+        name: importlib.metadata.version(name) for name in packages
+    }
+
+
+class Reference:
+    """An original to compare decoded images with; keeps what each metric needs of it.
+
+    Raises ValueError unless it is uint8 RGB [H, W, 3].
+    """
+
+    def __init__(self, original):
+        _check(original)
+        self._original = original
+        self._halves = {}
+
+    def measure(self, decoded, metrics=METRICS):
+        """The figures {metric: float} of a decoded image; see the module.
+
+        Raises ValueError unless it is uint8 RGB of the original's size.
+        """
+        _check(decoded)
+        if decoded.shape != self._original.shape:
+            sizes = list(self._original.shape), list(decoded.shape)
+            raise ValueError("images differ in size: {} and {}".format(*sizes))
+        return {metric: getattr(self, f"_{metric}")(decoded) for metric in metrics}
+
+    def _mse(self, decoded):
+        difference = np.subtract(self._original, decoded, dtype=np.int32)
+        return float(np.mean(np.square(difference, out=difference), dtype=np.float64))
+
+    def _psnr(self, decoded):
+        return _decibel(self._mse(decoded) / _PEAK**2)
+
+    def _ms_ssim(self, decoded):
+        from learned_jpeg.ssim import MsSsim
+
+        return self._compare(MsSsim, decoded)
+
+    def _lpips(self, decoded):
+        return self._compare(lpips_tf2.Lpips, decoded)
+
+    def _ssimulacra2(self, decoded):
+        from learned_jpeg.ssim import Ssimulacra2
+
+        return self._compare(Ssimulacra2, decoded)
+
+    def _psnr_hvs_m(self, decoded):
+        from learned_jpeg.psnr_hvs_m import PsnrHvsM
+
+        return _decibel(self._compare(PsnrHvsM, decoded))
+
+    def _compare(self, half, decoded):
+        """By a class that is made of the original; NaN where that is too small for it."""
+        if min(decoded.shape[:2]) < half.MIN_SIZE:
+            return math.nan
+        if half not in self._halves:
+            self._halves[half] = half(self._original)
+        return self._halves[half].compare(decoded)
+
+
+def _single(metric):
+    def measure(original, decoded):
+        return Reference(original).measure(decoded, [metric])[metric]
+
+    measure.__name__ = metric
+    measure.__doc__ = f"The metric {metric} of two images; see the module."
+    return measure
+
+
+mse, psnr, ms_ssim, lpips, ssimulacra2, psnr_hvs_m = map(_single, METRICS)
+
+
+def ms_ssim_db(value):
+    """MS-SSIM on the scale of curves and BD-rates, -10 log10(1 - value), in dB; inf at 1."""
+    return _decibel(1 - value)
 
 
 def mean_over_images(values):
@@ -53,95 +140,6 @@ def mean_over_images(values):
 def bpp(n_bytes, height, width):
     """Bits per pixel of a file of `n_bytes` that shows `height` x `width` pixels."""
     return 8 * n_bytes / (height * width)
-
-
-def mse(a, b):
-    """Mean squared error over pixels and RGB channels, in squared 8-bit levels."""
-    _check(a, b)
-    return float(np.mean(np.square(a.astype(np.int32) - b), dtype=np.float64))
-
-
-def psnr(a, b):
-    """PSNR over RGB in dB, peak 255."""
-    return _decibel(mse(a, b) / _PEAK**2)
-
-
-# Z. Wang, E. P. Simoncelli, A. C. Bovik: Multiscale structural similarity for image quality
-# assessment, Asilomar 2003: the weights of the five scales, finest first, and the constants of
-# single-scale SSIM: an 11x11 Gaussian window with sigma 1.5, K1 = 0.01, K2 = 0.03.
-_MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_WINDOW_RADIUS = 5
-_WINDOW = np.exp(-0.5 * (np.arange(-_WINDOW_RADIUS, _WINDOW_RADIUS + 1) / 1.5) ** 2)
-_WINDOW = (_WINDOW / _WINDOW.sum()).astype(np.float32)
-_MID = np.float32(128)
-_C1 = np.float32((0.01 * _PEAK) ** 2)
-_C2 = np.float32((0.03 * _PEAK) ** 2)
-
-# The coarsest scale, the side halved and rounded up four times, must hold one window.
-_MS_SSIM_MIN_SIZE = 2 * _WINDOW_RADIUS * 2 ** (len(_MS_SSIM_WEIGHTS) - 1) + 1
-
-
-def ms_ssim(a, b):
-    """MS-SSIM with five scales, mean of the RGB channels, in [0, 1]; negative terms count as 0."""
-    _check(a, b)
-    if min(a.shape[:2]) < _MS_SSIM_MIN_SIZE:
-        return math.nan
-    # Variances do not depend on the mean level; around 0 they lose less in float32.
-    x, y = (np.subtract(image.transpose(2, 0, 1), _MID, order="C") for image in (a, b))
-    value = np.ones(3)
-    for scale, weight in enumerate(_MS_SSIM_WEIGHTS):
-        if scale > 0:
-            x, y = _halve(x), _halve(y)
-        mean_x, mean_y = _blur(x), _blur(y)
-        covariance = _blur(x * y) - mean_x * mean_y
-        variances = _blur(x * x + y * y) - (mean_x * mean_x + mean_y * mean_y)
-        similarity = (2 * covariance + _C2) / (variances + _C2)
-        if scale == len(_MS_SSIM_WEIGHTS) - 1:
-            mean_x, mean_y = mean_x + _MID, mean_y + _MID
-            similarity *= (2 * mean_x * mean_y + _C1) / (mean_x * mean_x + mean_y * mean_y + _C1)
-        value *= np.maximum(similarity.mean(axis=(1, 2), dtype=np.float64), 0) ** weight
-    return float(value.mean())
-
-
-def ms_ssim_db(value):
-    """MS-SSIM on the scale of the plots, -10 log10(1 - value), in dB; inf at 1."""
-    return _decibel(1 - value)
-
-
-def lpips(a, b):
-    """LPIPS (AlexNet v0.1), see `lpips_tf2.py`."""
-    _check(a, b)
-    # The smallest side that lpips_tf2 takes, known only once TensorFlow is there.
-    function, min_size = _lpips_function()
-    if min(a.shape[:2]) < min_size:
-        return math.nan
-    return float(function(*(image[np.newaxis].astype(np.float32) / 255 for image in (a, b)))[0])
-
-
-def ssimulacra2(a, b):
-    """SSIMULACRA2 as the package `ssimulacra2` computes it; 90 is visually lossless, 30 low."""
-    _check(a, b)
-    if min(a.shape[:2]) < 8:
-        return math.nan
-    from ssimulacra2 import compute_ssimulacra2
-
-    return float(compute_ssimulacra2(_ppm(a), _ppm(b)))
-
-
-def psnr_hvs_m(a, b):
-    """PSNR-HVS-M in dB on the BT.601 luma, as the package `psnr-hvsm` computes it.
-
-    Its 8x8 blocks do not overlap; rows and columns beyond the last whole block do not count.
-    """
-    _check(a, b)
-    height, width = (side // 8 * 8 for side in a.shape[:2])
-    if min(height, width) == 0:
-        return math.nan
-    backend = _psnr_hvsm_backend()
-    luma_a, luma_b = (backend["bt601ycbcr"](image[:height, :width])[0] for image in (a, b))
-    with np.errstate(invalid="ignore"):  # flat blocks; the package then takes 0
-        _, masked_mse = backend["hvs_hvsm_mse"](luma_a, luma_b)
-    return _decibel(masked_mse)
 
 
 class BDRate(NamedTuple):
@@ -166,8 +164,8 @@ def bd_rate(anchor_bpp, anchor_quality, tested_bpp, tested_quality, lower_is_bet
 
     Args:
       anchor_bpp, tested_bpp: rates, any unit, positive.
-      anchor_quality, tested_quality: as many values of one metric. PSNR in dB; MS-SSIM and LPIPS
-        as they are.
+      anchor_quality, tested_quality: as many values of one metric. PSNR and MS-SSIM in dB, the
+        others as they are.
       lower_is_better: True for MSE and LPIPS.
 
     Returns:
@@ -205,61 +203,10 @@ def _front(rate, quality, lower_is_better):
     return points[points[:, 1] > best_before]
 
 
-def _check(a, b):
-    for image in (a, b):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise ValueError(f"not a uint8 image [H, W, 3]: {image.dtype} {list(image.shape)}")
-    if a.shape != b.shape:
-        raise ValueError(f"images differ in size: {list(a.shape)} and {list(b.shape)}")
+def _check(image):
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"not a uint8 image [H, W, 3]: {image.dtype} {list(image.shape)}")
 
 
 def _decibel(ratio):
-    return -10 * math.log10(ratio) if ratio > 0 else math.inf
-
-
-def _halve(x):
-    """Means of 2x2 pixels of [C, H, W]; an odd last row or column is repeated."""
-    x = np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2)), "edge")
-    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
-
-
-def _blur(x):
-    """[C, H, W] under the Gaussian window, where it lies wholly inside.
-
-    Slices beat scipy.ndimage and TensorFlow's depthwise convolution here.
-    """
-    for axis in (1, 2):
-        x = x.swapaxes(axis, 1)
-        size = x.shape[1] - 2 * _WINDOW_RADIUS
-        shifted = [x[:, k : k + size] for k in range(len(_WINDOW))]
-        blurred = _WINDOW[_WINDOW_RADIUS] * shifted[_WINDOW_RADIUS]
-        for k in range(_WINDOW_RADIUS):
-            blurred += _WINDOW[k] * (shifted[k] + shifted[-1 - k])
-        x = blurred.swapaxes(axis, 1)
-    return x
-
-
-@functools.cache
-def _lpips_function():
-    """LPIPS as one graph for images of any size, and the smallest side that it takes."""
-    import lpips_tf2
-
-    import tensorflow as tf
-
-    images = tf.TensorSpec([None, None, None, 3], tf.float32)
-    return tf.function(lpips_tf2.lpips, input_signature=[images, images]), lpips_tf2.MIN_SIZE
-
-
-@functools.cache
-def _psnr_hvsm_backend():
-    """The package's functions; the compiled ones where its wheel has them: twice as fast."""
-    with contextlib.redirect_stdout(io.StringIO()):  # on import it advertises PyTorch
-        import psnr_hvsm
-    return psnr_hvsm.BACKENDS.get("cpp", psnr_hvsm.BACKENDS["numpy"])
-
-
-def _ppm(image):
-    """The image as a lossless file in memory, for a package that only reads files."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PPM")
-    return file
+    return math.inf if ratio <= 0 else -10 * math.log10(ratio)

@@ -1,7 +1,7 @@
 import io
 from pathlib import Path
 
-from lpips_tf2 import WEIGHTS, lpips
+from learned_jpeg.lpips_tf2 import WEIGHTS, lpips
 
 import numpy as np
 import pytest
@@ -119,7 +119,7 @@ def test_gradient_stays_finite_where_a_feature_vector_is_zero(crops, monkeypatch
     class Dead(dict):
         __enter__ = __exit__ = lambda self, *_: self
 
-    import lpips_tf2
+    from learned_jpeg import lpips_tf2
 
     monkeypatch.setattr(np, "load", lambda *_, **__: Dead(weights))
     lpips_tf2._weights.cache_clear()
