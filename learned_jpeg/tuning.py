@@ -1,0 +1,76 @@
+"""What the search minimizes, and the tables that go with it, by the name of the `--tune` option."""
+
+from dataclasses import dataclass
+
+from learned_jpeg.standard import BLOCK, YCBCR_TO_RGB
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tune:
+    """The error that the search weighs against the bits.
+
+    lmbda: what a bit costs, in units of the square of luma's step. squares, power: weight of the
+    squared error; over the table to this power, each frequency. hvs: weight of PSNR-HVS-M's
+    error of luma. mask: the exponent with which a busy block hides its squared error.
+    chroma: a factor on the weight of chroma's error. slope, bend: tables rise to
+    1 + slope times over the frequencies, by this power. chroma_table, chroma_slope: chroma's step
+    over luma's, and its own slope.
+    """
+
+    lmbda: float
+    squares: float = 1.0
+    power: float = 0.0
+    hvs: float = 0.0
+    mask: float = 0.0
+    chroma: float = 1.0
+    slope: float = 0.0
+    bend: float = 1.0
+    chroma_table: float = 1.0
+    chroma_slope: float = 0.0
+
+
+TUNES = {
+    "psnr": Tune(0.15, slope=0.8, chroma_table=0.75, chroma_slope=0.8),
+    "visual": Tune(
+        0.108,
+        squares=0.37,
+        power=1.0,
+        hvs=0.6,
+        mask=0.35,
+        slope=4,
+        chroma_table=0.85,
+        chroma_slope=4,
+    ),
+}
+
+# How an error of Y, Cb and Cr counts in RGB, per pixel and channel.
+COMPONENTS = (YCBCR_TO_RGB**2).sum(0) / 3
+# The part of Cb's and of Cr's error that Y can make up for: their columns over Y's.
+TAKEN_OVER = (YCBCR_TO_RGB[:, :1] * YCBCR_TO_RGB[:, 1:]).sum(0) / 3
+
+_SUM = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
+
+
+def upsampling_gain():
+    """How much energy the decoder's triangle filter makes of each frequency: [8, 8].
+
+    Of a wave of angular frequency w per chroma sample it makes two phases, 3/4 of the nearer
+    sample and 1/4 of the next, |3 + e^(iw)|^2 / 16 of the energy each.
+    """
+    axis = (10 + 6 * np.cos(np.pi * np.arange(BLOCK) / BLOCK)) / 8
+    return np.outer(axis, axis)
+
+
+def reference_step(qtable):
+    """The step that a table [8, 8] stands for: the geometric mean of its six lowest."""
+    return float(np.exp(np.log(np.asarray(qtable, np.float64))[_SUM <= 2].mean()))
+
+
+def shaped_qtables(step, tune):
+    """uint8 [8, 8, 2] for a step of any size, before the tune's own shape is rounded."""
+    rise = (_SUM / (2 * BLOCK - 2)) ** tune.bend
+    luma = step * (1 + tune.slope * rise)
+    chroma = step * tune.chroma_table * (1 + tune.chroma_slope * rise)
+    return np.clip(np.rint(np.stack([luma, chroma], -1)), 1, 255).astype(np.uint8)
