@@ -40,7 +40,7 @@ class Trainer(tf.keras.Model):
 
     def train_step(self, data):
         """data: {"images": uint8 [B, H, W, 3], "features": cached ones or none}."""
-        self.pipeline.step = self.optimizer.iterations
+        self.pipeline.step = lambda: self.optimizer.iterations
         images = tf.cast(data["images"], tf.float32) / 255.0
         features = tf.cast(data["features"], tf.float32) if "features" in data else None
         with tf.GradientTape() as tape:
