@@ -1,122 +1,199 @@
-"""What belongs to a picture beside its pixels: EXIF, XMP, the ICC profile, the resolution."""
+"""What belongs to a picture beside its pixels: what a JPEG file keeps, and what it cannot.
 
-import io
+Items are EXIF, XMP, the ICC profile, IPTC, comments and the density of the pixels, as `embed`
+puts them into a file, and what is left out, by names for people. `collect` gathers them.
+"""
 
-from learned_jpeg.jpeg_file import add_metadata as embed
+import math
+import struct
+from dataclasses import dataclass, field
 
-from PIL import ExifTags, Image, ImageCms
+from learned_jpeg import colours, xmp
+from learned_jpeg.jpeg_file import APP0, APP1, APP2, EXIF_HEADER, ICC_HEADER, SEGMENT, XMP_HEADER
+from learned_jpeg.paths import shown
 
-# The descriptive tags of a TIFF file; the others say how its own pixels are stored.
-TIFF_TAGS = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
-)
+from PIL import ExifTags, Image
 
-
-def collect(image, notes):
-    """`embed`'s items, and notes on what is left out. The image must be loaded."""
-    metadata = {
-        "exif": _exif(image, notes),
-        "xmp": _xmp(image, notes),
-        "icc": icc_profile(image, notes),
-        "dpi": _dpi(image, notes),
-    }
-    texts = set(getattr(image, "text", {})) - {"XML:com.adobe.xmp"}
-    texts = {name for name in texts if not name.startswith("Raw profile type")}
-    texts |= {name for name in ("comment", "photoshop") if image.info.get(name)}
-    if texts:
-        notes.append(f"texts left out: {', '.join(sorted(texts))}")
-    return {name: item for name, item in metadata.items() if item is not None}
+APP13, COM = 0xED, 0xFE
+EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
+PHOTOSHOP_HEADER = b"Photoshop 3.0\0"
+IPTC_RESOURCE = 0x0404  # Photoshop file format: IPTC-NAA
+NO_DENSITY = 0, 1, 1  # JFIF: no unit, square pixels
 
 
-def _exif(image, notes):
+@dataclass
+class Items:
+    """What `embed` puts into a file.
+
+    density: (unit, x, y) as JFIF has it, unit 1 for inches, 2 for centimetres and 0 for a mere
+    ratio. left: what is left out, notes: what else is to be said.
+    """
+
+    exif: bytes | None = None  # a TIFF structure
+    xmp: bytes | None = None
+    extension: list = field(default_factory=list)  # payloads of extended XMP
+    icc: bytes | None = None
+    iptc: bytes | None = None  # records
+    comments: list = field(default_factory=list)
+    density: tuple[int, int, int] | None = None
+    convert: bool = False  # whether the profile is for the way to sRGB alone
+    left: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    def warnings(self):
+        """Lines for people."""
+        left = [f"left out: {', '.join(dict.fromkeys(self.left))}"] if self.left else []
+        return [shown(line) for line in (*self.notes, *left)]
+
+
+def check(items):
+    """Leaves out what a JPEG file cannot hold or what is broken, by name."""
+    if items.xmp:
+        _check_xmp(items)
+    if items.exif is not None:
+        items.exif = _checked_exif(items, items.exif)
+    if items.density is not None:
+        items.density = _checked_density(items, items.density)
+    for name in ("exif", "iptc"):
+        if (item := getattr(items, name)) and len(item) > SEGMENT - 40:
+            items.left.append(f"{name.upper()} of {len(item)} bytes, which does not fit")
+            setattr(items, name, None)
+    kept = [comment for comment in items.comments if len(comment) <= SEGMENT]
+    if len(kept) < len(items.comments):
+        items.left.append("a comment that does not fit")
+    items.comments = kept
+
+
+def orientation(items):
+    """The EXIF orientation, 1 to 8."""
+    return load_exif(items.exif).get(ExifTags.Base.Orientation, 1) if items.exif else 1
+
+
+def embed(data, items):
+    """A JPEG file (bytes, as `write_jpeg` gives it) with Items; the picture stays what it is."""
+    head = 2 + 18  # SOI and JFIF's APP0: marker, length 16, "JFIF\0", version, unit, densities
+    if data[2:4] != bytes([0xFF, APP0]):
+        raise ValueError("not a JFIF file")
+    app0 = bytearray(data[2:head])
+    struct.pack_into(">BHH", app0, 11, *(items.density or NO_DENSITY))
+    segments = []
+    if items.exif:
+        segments.append((APP1, EXIF_HEADER + items.exif))
+    if items.xmp:
+        segments.append((APP1, XMP_HEADER + items.xmp))
+    segments += [(APP1, EXTENSION_HEADER + part) for part in items.extension]
+    if items.icc:
+        # Spread over as many APP2 segments as it needs (ICC.1, annex B.4).
+        room = SEGMENT - len(ICC_HEADER) - 2
+        count = -(-len(items.icc) // room)
+        segments += [
+            (APP2, ICC_HEADER + bytes([i + 1, count]) + items.icc[i * room : (i + 1) * room])
+            for i in range(count)
+        ]
+    if items.iptc:
+        resource = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(items.iptc)) + items.iptc
+        segments.append((APP13, PHOTOSHOP_HEADER + resource + bytes(len(items.iptc) % 2)))
+    segments += [(COM, comment) for comment in items.comments]
+    written = b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+        for marker, payload in segments
+    )
+    return data[:2] + bytes(app0) + written + data[head:]
+
+
+# What is kept is checked
+
+
+def load_exif(data):
+    """A TIFF structure as Pillow's Image.Exif."""
+    exif = Image.Exif()
+    exif.load(data)
+    return exif
+
+
+def _checked_exif(items, raw):
     try:
-        exif = image.getexif()
-        if image.format == "TIFF":
-            exif = _descriptive(exif)
-        raw = image.info.get("exif")
-        if not raw:
-            # A TIFF's entries are its own; an old PNG has them in a text.
-            if (
-                not len(exif)
-                or image.format != "TIFF"
-                and "Raw profile type exif" not in image.info
-            ):
-                return None
-            raw = exif.tobytes()
-        orientation = exif.get(ExifTags.Base.Orientation, 1)
+        exif = load_exif(raw)
+        value = exif.get(ExifTags.Base.Orientation, 1)
         if not len(exif):
             raise ValueError("no entry")
-        if orientation not in range(1, 9):
-            notes.append(f"EXIF orientation {orientation!r} is none; set to 1")
+        if value not in range(1, 9):
+            items.notes.append(f"EXIF orientation {value!r} is none; set to 1")
             exif[ExifTags.Base.Orientation] = 1
-            raw = exif.tobytes()
-        raw = raw.removeprefix(b"Exif\0\0")
-        embed(_EMPTY_JFIF, exif=raw)
-    except Exception as error:  # see read_source
-        notes.append(f"EXIF left out: {str(error) or type(error).__name__}")
+            raw = exif.tobytes().removeprefix(EXIF_HEADER)
+    except Exception as error:  # whatever a parser stumbles over
+        items.left.append(f"EXIF ({' '.join(str(error).split()) or type(error).__name__})")
         return None
     return raw
 
 
-def _descriptive(exif):
-    kept = Image.Exif()
-    for tag in TIFF_TAGS:
-        if tag in exif:
-            kept[tag] = exif[tag]
-    for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        if entries := exif.get_ifd(ifd):
-            kept.get_ifd(ifd).update(entries)
-    return kept
-
-
-def _xmp(image, notes):
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    if not xmp:
-        return None
-    xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+def check_profile(items):
+    """Leaves out a profile that is broken or too large."""
+    if items.icc is None:
+        return
     try:
-        embed(_EMPTY_JFIF, xmp=xmp)
+        colours.space(items.icc)
+        if len(items.icc) > 255 * (SEGMENT - 14):
+            raise ValueError("it does not fit")
     except ValueError as error:
-        notes.append(f"XMP left out: {error}")
-        return None
-    return xmp
+        items.left.append(f"ICC profile ({error})")
+        items.icc = None
 
 
-def icc_profile(image, notes):
-    """The profile of a loaded Pillow image, or None, with a note where it is broken."""
-    icc = image.info.get("icc_profile")
-    if not icc:
-        return None
+def _check_xmp(items):
+    """Takes out what promises what is left out, and leaves a packet out that does not fit."""
+    gone = {
+        "HDR gain map": xmp.GAIN_MAP,
+        "motion photo": xmp.MOTION,
+        "directory of further pictures": xmp.DIRECTORY,
+        "content credentials": xmp.CREDENTIALS,
+    }
+    if not items.extension:
+        gone["extended XMP"] = xmp.EXTENSION
     try:
-        # ICC.1:2022, 7.2: the profile's own size, its colour space and its signature.
-        if len(icc) < 128 or icc[36:40] != b"acsp" or int.from_bytes(icc[:4], "big") > len(icc):
-            raise ValueError("broken")
-        ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        embed(_EMPTY_JFIF, icc=icc)
-    except (ValueError, OSError, ImageCms.PyCMSError) as error:
-        notes.append(f"ICC profile left out: {error}")
-        return None
-    return icc
+        for name, properties in gone.items():
+            if xmp.promises(items.xmp, properties):
+                items.left.append(f"{name} of the XMP")
+    except ValueError as error:
+        items.left.append(f"XMP ({error})")
+        items.xmp, items.extension = None, []
+        return
+    items.xmp = take_out(items, *gone.values())
+    if items.xmp and len(items.xmp) > SEGMENT - len(XMP_HEADER):
+        items.left.append(f"XMP of {len(items.xmp)} bytes, which does not fit")
+        items.xmp = None
+    if items.xmp is None:
+        items.extension = []
 
 
-def _dpi(image, notes):
-    dpi = image.info.get("dpi")
-    if dpi is None:
-        return None
+def take_out(items, *properties):
+    """The XMP without some properties, see `xmp.without`; None where that fails."""
     try:
-        dpi = tuple(float(value) for value in dpi)
-        embed(_EMPTY_JFIF, dpi=dpi)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        notes.append(f"resolution left out: {error}")
+        return xmp.without(items.xmp, *properties)
+    except ValueError as error:
+        items.left.append(f"XMP ({error})")
         return None
-    return dpi
 
 
-# What `embed` says about an item does not depend on the picture.
-_EMPTY_JFIF = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
+def _checked_density(items, density):
+    unit, *values = density
+    try:
+        values = [float(value) for value in values]
+        if not all(0 < value < 1e6 for value in values):
+            raise ValueError
+        if abs(values[0] / values[1] - 1) > 0.01:
+            ratio = values if unit == 0 else values[::-1]
+            items.notes.append(
+                f"pixels that are not square ({ratio[0]:g}:{ratio[1]:g}), which most viewers ignore"
+            )
+        if unit == 0:  # a ratio alone
+            if values[0] == values[1]:
+                return None
+            values = [value / math.gcd(*map(int, values)) for value in values]
+        values = [round(value) for value in values]
+        if unit not in (0, 1, 2) or not all(1 <= value <= 0xFFFF for value in values):
+            raise ValueError
+    except (ValueError, TypeError, ArithmeticError):
+        items.left.append(f"resolution of {shown(density[1])} x {shown(density[2])}")
+        return None
+    return unit, *values

@@ -1,23 +1,38 @@
 """The one reader of pictures, for training, evaluation and compression."""
 
 import contextlib
-import io
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-from learned_jpeg import metadata, paths
+from learned_jpeg import colours, containers, decoders, metadata, paths
+from learned_jpeg.collect import collect
 from learned_jpeg.errors import UserError
-from learned_jpeg.jpeg_file import MAX_SIDE
 from learned_jpeg.paths import shown
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 WHITE = (255, 255, 255)
+DEFAULT_MEGAPIXELS = 200.0
+# Rows that are laid on a background at a time.
+BAND = 512
 
-# Pillow hands an EPS to Ghostscript, a program in a file that may never end.
-EXCLUDED_FORMATS = {"EPS"}
+# Pillow's guard against a picture that is small only as a file: it refuses twice this.
+Image.MAX_IMAGE_PIXELS = int(DEFAULT_MEGAPIXELS * 1e6 / 2)
+# What matters among its warnings is among a picture's own.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@dataclass
+class Source:
+    """What a file holds: pixels uint8 [H, W, 3] or gray [H, W, 1], `metadata.Items`, and lines
+    for people. jpeg: the file itself where it is a JPEG, or None."""
+
+    pixels: np.ndarray
+    metadata: metadata.Items
+    warnings: list[str]
+    jpeg: bytes | None = None
 
 
 def find(patterns, option):
@@ -29,142 +44,160 @@ def find(patterns, option):
     return sorted({path for pattern in patterns for path in paths.expand(pattern, option)[1]})
 
 
+@contextlib.contextmanager
+def limit(megapixels):
+    """Refuses pictures of more pixels, in all threads, within the context."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6 / 2)
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def size(path):
     """(width, height) of a picture, from its header. Raises UserError, naming the file."""
-    with _reading(path), _open(path) as image:
-        return image.size
+    with _reading(path), open(path, "rb") as file:
+        width, height = decoders.dimensions(file)
+        decoders.check_size(width, height)
+        return width, height
 
 
 def read(path, background=WHITE):
     """Reads one still image as RGB uint8 [height, width, 3].
 
-    Transparency is laid over `background` (RGB, 0 to 255). Raises UserError, naming the file.
+    16-bit samples are rounded to 8 bit, gray and palettes become RGB, transparency is laid over
+    `background` (RGB, 0 to 255), CMYK is converted. Of an animation, the first frame is taken.
+    Raises UserError, naming the file.
     """
-    pixels = read_source(path, background).pixels
+    with _reading(path):
+        decoded, items = _decode(Path(path).read_bytes())
+        pixels = _pixels(decoded, background, items)
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+
+def read_source(path, background=None, strip=False, srgb=False, data=None):
+    """Reads one still image with all that belongs to it.
+
+    background: RGB under transparent pixels; None is white, with a warning. strip: leave the
+    metadata out; the picture is then turned upright by its EXIF orientation and converted to
+    sRGB. srgb: convert it in any case. data: the file's bytes, where they are known already.
+
+    Returns Source. Raises UserError, naming the file and the reason.
+    """
+    with _reading(path):
+        data = Path(path).read_bytes() if data is None else data
+        decoded, items = _decode(data)
+        orientation = metadata.orientation(items)
+        pixels = _pixels(decoded, background, items, strip or srgb)
+        jpeg = data if decoded.kind == "JPEG" else None
+        if jpeg is not None and (text := decoders.damage(containers.jpeg_parts(data).core)):
+            items.notes.append(f"damaged: {text}")
+    if strip:
+        # Nothing will tell a viewer to turn the picture.
+        pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
+        items = metadata.Items(notes=items.notes)
+    return Source(pixels, items, items.warnings(), jpeg)
 
 
 @contextlib.contextmanager
 def _reading(path):
     try:
         yield
-    except UserError:
-        raise
-    # Whatever a parser of forty formats stumbles over in a broken file.
+    except UserError as error:
+        raise UserError(f"{shown(path)}: {error}") from error
+    except FileNotFoundError as error:
+        raise UserError(f"{shown(path)}: no such file") from error
+    except MemoryError as error:
+        raise UserError(f"{shown(path)}: not enough memory") from error
+    # Whatever a parser of twenty formats stumbles over in a broken file.
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            raise UserError(f"{shown(path)}: cannot be read as an image") from error
+        text = getattr(error, "detail", "") or str(error)  # libvips's reason
+        reason = shown(" ".join(text.split())) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from error
         raise UserError(f"{shown(path)}: cannot be read as an image ({reason})") from error
 
 
-@dataclass
-class Source:
-    """What a file holds: pixels uint8 [H, W, 3] or gray [H, W, 1], and `add_metadata`'s items."""
-
-    pixels: np.ndarray
-    metadata: dict[str, Any]
-    warnings: list[str]
+def _decode(data):
+    decoded = decoders.decode(data)
+    items = collect(data, decoded)
+    items.notes[:0] = decoded.notes
+    return decoded, items
 
 
-def read_source(path, background=None, strip=False):
-    """Reads one still image of any kind that Pillow knows.
-
-    background: RGB under transparent pixels; None is white, with a warning. strip: leave the
-    metadata out; an EXIF orientation is then carried out on the pixels.
-
-    Returns Source. Raises UserError, naming the file and the reason.
-    """
-    notes = []
-    with _reading(path):
-        image = _load(path, notes)
-        items = {} if strip else metadata.collect(image, notes)
-        if strip or (image.info.get("exif") and "exif" not in items):
-            # Nothing will tell a viewer to turn the picture.
-            image = ImageOps.exif_transpose(image)
-        pixels = _pixels(image, background, items, notes)
-    return Source(pixels, items, notes)
-
-
-def _open(path):
-    Image.init()
-    return Image.open(path, formats=[name for name in Image.ID if name not in EXCLUDED_FORMATS])
+def _pixels(decoded, background, items, srgb=False):
+    """uint8 [H, W, 3 or 1]; drops a profile of other channels from the items."""
+    samples, alpha = decoded.samples, None
+    if decoded.alpha:
+        samples, alpha = samples[..., :-1], samples[..., -1:]
+    samples = _right_colours(samples, decoded.space, items, srgb)
+    if alpha is not None:
+        if background is None and alpha.min() < np.iinfo(alpha.dtype).max:
+            items.notes.append("transparent parts are laid on white (--background chooses)")
+        samples = _laid_on(samples, alpha, background or WHITE, decoded.alpha == "premultiplied")
+    if samples.dtype == np.uint16:
+        items.notes.append("more than 8 bits a sample; reduced to 8")
+        samples = _to_8_bits(samples)
+    if samples.shape[-1] == 3 and items.icc and colours.space(items.icc) == "GRAY":
+        items.left.append("ICC profile (it is for gray)")
+        items.icc = None
+    return samples
 
 
-def _load(path, notes):
-    with _open(path) as image:
-        if max(image.size) > MAX_SIDE:
-            raise UserError(
-                f"{shown(path)}: {image.width}x{image.height} pixels; a JPEG file holds at most "
-                f"{MAX_SIDE} a side"
-            )
-        if getattr(image, "is_animated", False):
-            notes.append("holds several pictures; the first one is taken")
-        # Where Pillow has no mode for them, it reduces deeper samples while it decodes.
-        if image.mode[0] in "IF" or any(";16" in str(tile) for tile in image.tile):
-            notes.append("more than 8 bits a sample; reduced to 8")
-        image.load()
-        return image
-
-
-def _pixels(image, background, items, notes):
-    """uint8 [H, W, 3 or 1]; drops a profile of other channels from the metadata."""
-    gray = image.mode in ("1", "L", "LA", "La") or image.mode[0] in "IF"
-    if image.mode in ("CMYK", "LAB"):
-        image = _to_srgb(image, items, notes)
-    if image.has_transparency_data and background is None:
-        if image.mode not in ("RGBA", "LA") or image.getchannel("A").getextrema()[0] < 255:
-            notes.append("transparent parts are laid on white (--background chooses)")
-    pixels = _to_rgb(image, background or WHITE)
-    if gray and len(set(background or WHITE)) == 1:
-        pixels = pixels[..., :1].copy()
-    icc = items.get("icc")
-    space = {1: b"GRAY", 3: b"RGB "}[pixels.shape[-1]]
-    if icc is not None and icc[16:20] != space:
-        notes.append(f"ICC profile left out: it is for {icc[16:20].decode('latin-1').strip()!r}")
-        del items["icc"]
-    return pixels
-
-
-def _to_srgb(image, items, notes):
-    """CMYK or L*a*b* to sRGB by the file's own profile where it has a usable one."""
-    icc = items.pop("icc", None) or metadata.icc_profile(image, [])
-    notes.append(f"{image.mode} converted to sRGB")
-    srgb = ImageCms.createProfile("sRGB")
+def _right_colours(samples, space, items, srgb):
+    """RGB or gray of the profile that stays in the items, or sRGB where none may stay."""
     try:
-        if image.mode == "LAB":
-            profile = ImageCms.createProfile("LAB")
-        elif icc is not None and icc[16:20] == b"CMYK":
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        else:
-            return image.convert("RGB")
-        return ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
-    except ImageCms.PyCMSError as error:
-        notes.append(f"ICC profile not applied: {error}")
-        return image.convert("RGB")
+        if space == "CMYK":
+            items.notes.append("CMYK converted to sRGB")
+            profile, items.icc = items.icc, None
+            if profile and colours.space(profile) != "CMYK":
+                items.left.append(f"ICC profile (it is for {colours.space(profile)!r})")
+                profile = None
+            return colours.to_srgb(samples, profile)
+        if items.icc is None:
+            return samples
+        wanted = ("RGB", "GRAY") if items.convert else (space,)
+        if colours.space(items.icc) not in wanted:
+            items.left.append(f"ICC profile (it is for {colours.space(items.icc)!r})")
+            items.icc = None
+        elif srgb or items.convert:
+            if colours.space(items.icc) == "GRAY" or not colours.is_srgb(items.icc):
+                items.notes.append("colours converted to sRGB")
+                samples = colours.to_srgb(samples, items.icc)
+            items.icc = None
+    except ValueError as error:
+        items.left.append(f"ICC profile ({error})")
+        items.icc = None
+        if space == "CMYK":
+            return colours.to_srgb(samples, None)
+    return samples
 
 
-def _to_rgb(image, background):
-    """A loaded Pillow image as RGB uint8 [height, width, 3]; see `read`."""
-    if image.mode.startswith("I") or image.mode == "F":
-        # Pillow clips 16-bit gray to 8 bit where it should scale it.
-        samples = np.asarray(image, np.float64)
-        if image.mode != "F":
-            samples = samples / 257.0
-        gray = np.clip(np.round(samples), 0, 255).astype(np.uint8)
-        return np.repeat(gray[..., None], 3, axis=-1)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
-    return np.array(image.convert("RGB"))
+def _laid_on(samples, alpha, background, premultiplied):
+    """Samples [H, W, C] of either depth and alpha [H, W, 1] over a colour of 8 bits.
+
+    Gray stays gray on a gray background.
+    """
+    if samples.shape[-1] == 1 and len(set(background)) > 1:
+        samples = np.repeat(samples, 3, axis=-1)
+    top = np.iinfo(samples.dtype).max
+    under = np.asarray(background[: samples.shape[-1]], np.uint64) * (top // 255)
+    result = np.empty_like(samples)
+    for start in range(0, len(samples), BAND):
+        part = slice(start, start + BAND)
+        over = samples[part].astype(np.uint64)
+        opaque = alpha[part].astype(np.uint64)
+        over *= top if premultiplied else opaque
+        result[part] = np.minimum((over + under * (top - opaque) + top // 2) // top, top)
+    return result
 
 
-@contextlib.contextmanager
-def limit(megapixels):
-    """Pillow's guard against a picture that is small only as a file, at our limit."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6 / 2)  # Pillow refuses twice this
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what matters among Pillow's warnings is in a report
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+def _to_8_bits(samples):
+    result = np.empty(samples.shape, np.uint8)
+    for start in range(0, len(samples), BAND):
+        part = slice(start, start + BAND)
+        result[part] = (samples[part].astype(np.uint32) + 128) // 257
+    return result

@@ -1,0 +1,64 @@
+"""XMP packets: what they promise beside the picture, and taking such a promise out."""
+
+import re
+from xml.etree import ElementTree
+
+# Properties that point to what a new file does not have: {namespace: names; None for all}.
+GAIN_MAP = {
+    "http://ns.adobe.com/hdr-gain-map/1.0/": None,
+    "http://ns.apple.com/HDRGainMap/1.0/": None,
+}
+MOTION = {"http://ns.google.com/photos/1.0/camera/": re.compile("Motion|MicroVideo")}
+DIRECTORY = {
+    "http://ns.google.com/photos/1.0/container/": None,
+    "http://ns.google.com/photos/1.0/container/item/": None,
+}
+CREDENTIALS = {"http://purl.org/dc/terms/": re.compile("provenance")}
+EXTENSION = {"http://ns.adobe.com/xmp/note/": re.compile("HasExtendedXMP")}
+ORIENTATION = {"http://ns.adobe.com/tiff/1.0/": re.compile("Orientation")}
+
+
+def promises(packet, properties):
+    """Whether a packet (bytes) has one of some properties. Raises ValueError: not XML."""
+    return any(True for _ in _found(_parsed(packet), properties))
+
+
+def without(packet, *properties):
+    """A packet without some properties, otherwise as it stands.
+
+    Raises ValueError where it is not XML or written so that they cannot be taken out.
+    """
+    wanted = [each for each in properties if promises(packet, each)]
+    text = packet.decode()
+    for each in wanted:
+        for namespace, names in each.items():
+            for prefix in set(
+                re.findall(rf"xmlns:([\w.-]+)\s*=\s*[\"']{re.escape(namespace)}", text)
+            ):
+                name = rf"{re.escape(prefix)}:(?:{names.pattern if names else ''})[\w.-]*"
+                text = re.sub(rf"\s{name}\s*=\s*(?:\"[^\"]*\"|'[^']*')", "", text)
+                text = re.sub(rf"<({name})(?:\s[^<>]*)?/>", "", text)
+                text = re.sub(rf"<({name})(?:\s[^<>]*)?>.*?</\1\s*>", "", text, flags=re.S)
+    packet = text.encode()
+    if any(promises(packet, each) for each in wanted):
+        raise ValueError("it promises what is left out")
+    return packet
+
+
+def _parsed(packet):
+    if re.search(rb"<!(DOCTYPE|ENTITY)", packet):  # nothing of XMP's; may expand without end
+        raise ValueError("it has a document type")
+    try:
+        return ElementTree.fromstring(packet.decode().strip(" \n\r\t\0\ufeff"))
+    except (ElementTree.ParseError, UnicodeError, RecursionError) as error:
+        raise ValueError(f"it is no XML ({error})") from error
+
+
+def _found(root, properties):
+    for element in root.iter():
+        for name in (element.tag, *element.attrib):
+            namespace, _, local = name[1:].partition("}") if name[:1] == "{" else ("", "", name)
+            if namespace in properties:
+                names = properties[namespace]
+                if names is None or names.match(local):
+                    yield name
