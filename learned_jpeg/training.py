@@ -87,15 +87,14 @@ def _config(folder, architecture, options):
 
 def _init(pipeline, folder):
     """Takes over another model's weights, not its optimizer and step."""
-    architecture = checkpoints.read_config(folder)["architecture"]
     try:
+        architecture = checkpoints.read_config(folder)["architecture"]
         if architecture != pipeline.architecture:
-            raise UserError(f"those of {architecture}")
+            raise UserError(f"{folder} holds a model of {architecture}")
         checkpoints.load_weights(pipeline, folder)
     except UserError as error:
         raise UserError(
-            f"--init_checkpoint {folder} holds other weights than {pipeline.architecture} needs: "
-            f"take one of the same architecture and backbone ({error})"
+            f"--init_checkpoint needs one of {pipeline.architecture}, of the same backbone: {error}"
         ) from error
 
 

@@ -6,13 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-import evaluate
+import ljpeg
+from learned_jpeg import checkpoints
 
 import pytest
-import skimage.data
-from PIL import Image
 
-SCRIPT = Path(evaluate.__file__).parent / "batch_job_attention.sh"
+SCRIPT = Path(ljpeg.__file__).parent / "batch_job_attention.sh"
 LAMBDAS = {
     "0.001": "lambda_0001",
     "0.0025": "lambda_00025",
@@ -188,32 +187,18 @@ def test_shellcheck_finds_nothing():
     assert (result.returncode, result.stdout) == (0, "")
 
 
-def test_what_it_trains_is_a_run_and_what_is_finished_is_skipped(tmp_path):
-    photos = tmp_path / "my photos"
-    photos.mkdir()
-    Image.fromarray(skimage.data.astronaut()[:64, :64]).save(photos / "a.png")
+def test_what_it_trains_is_a_run(job, photos, tmp_path, monkeypatch):
     settings = {
-        "PYTHON": sys.executable,
         "ARCHITECTURE": "ljpeg",
         "LAMBDAS": "0.01",
-        "TRAIN_GLOB": "my photos/*.png",
+        "TRAIN_GLOB": str(photos / "*.png"),
         "LAST_STEP": "2",
         "BATCHSIZE": "1",
         "PATCHSIZE": "16",
         "LPIPS_WEIGHT": "0",
     }
-    outputs = []
-    for _ in range(2):
-        result = subprocess.run(
-            ["/bin/bash", str(SCRIPT), "runs/run_1"],
-            cwd=tmp_path,
-            env=clean() | settings,
-            capture_output=True,
-            text=True,
-        )
-        assert result.returncode == 0, result.stderr
-        outputs.append(result.stdout)
-    architecture, digest = evaluate.describe_checkpoint(tmp_path / "runs/run_1/lambda_001/train")
-    assert (architecture, len(digest)) == ("ljpeg", 64)
-    assert "already" not in outputs[0]
-    assert "already trained to step 2" in outputs[1]
+    _, [(_, *arguments)] = job("runs/run_1", **settings)
+    monkeypatch.chdir(tmp_path)
+    assert ljpeg.main(arguments) == 0
+    architecture, *_ = checkpoints.describe(tmp_path / "runs/run_1/lambda_001/train")
+    assert architecture == "ljpeg"
