@@ -29,9 +29,10 @@ Trains $ARCHITECTURE for each lambda of
 into RUN_FOLDER/lambda_*/train, so that RUN_FOLDER is one run for evaluate.py.
 A lambda that is finished is skipped, one that was interrupted goes on.
 
-Set from the environment: LAMBDAS, TRAIN_GLOB, ARCHITECTURE (ljpeg_attention, ljpeg,
-google_baseline), LAST_STEP, BATCHSIZE, PATCHSIZE, LR, LR_DECAY, LPIPS_WEIGHT,
-TOTAL_WEIGHT_REGULARIZER, BACKBONE, PREPROCESS_THREADS, SEED, PYTHON. For instance:
+Set from the environment: LAMBDAS, TRAIN_GLOB, ARCHITECTURE (a script that trains, for instance
+ljpeg), LAST_STEP, BATCHSIZE, PATCHSIZE, LR, LR_DECAY, LPIPS_WEIGHT, TOTAL_WEIGHT_REGULARIZER,
+BACKBONE, PREPROCESS_THREADS, SEED, PYTHON. What an architecture has no option for is passed over.
+For instance:
   TRAIN_GLOB="photos/*.png" LAST_STEP=5000 /bin/bash batch_job_attention.sh experiments/run_1
 
 TRAIN_OPTION: further options of "$ARCHITECTURE.py train", for instance --feature_cache DIR.
@@ -80,12 +81,14 @@ options=(
   --patchsize "$PATCHSIZE" --lr "$LR" --lr_decay "$LR_DECAY"
   --preprocess_threads "$PREPROCESS_THREADS" --seed "$SEED"
 )
-if [[ $ARCHITECTURE == ljpeg* ]]; then
-  options+=(--lpips_weight "$LPIPS_WEIGHT" --total_weight_regularizer "$TOTAL_WEIGHT_REGULARIZER")
-fi
-if [[ $ARCHITECTURE == ljpeg_attention ]]; then
-  options+=(--backbone "$BACKBONE")
-fi
+# Of the others, those that the architecture has.
+known=$("$PYTHON" "$script" train --help) || fail "ARCHITECTURE $ARCHITECTURE cannot be trained"
+add() {
+  [[ $known != *" $1 "* ]] || options+=("$1" "$2")
+}
+add --lpips_weight "$LPIPS_WEIGHT"
+add --total_weight_regularizer "$TOTAL_WEIGHT_REGULARIZER"
+add --backbone "$BACKBONE"
 
 # A training that is told to stop saves and ends well, which must not start the next one. It runs
 # in the background, so that a signal to this script alone is passed on at once.

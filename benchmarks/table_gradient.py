@@ -14,9 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import training  # noqa: E402
-from arg_parser import run  # noqa: E402
-from image_utils import ROUNDINGS, ijg_qtables  # noqa: E402
+from jpeg_pipeline import ROUNDINGS  # noqa: E402
+from learned_jpeg.command import run  # noqa: E402
+from learned_jpeg.crops import CropSource, find_images  # noqa: E402
+from learned_jpeg.standard import ijg_qtables  # noqa: E402
 from ljpeg import LJPEG, TABLE_SCALE  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -70,10 +71,10 @@ def main(argv=None):
     parser.add_argument("--crops", type=int, default=160, help="of 128x128 (default: 160)")
     args = parser.parse_args(argv)
 
-    paths, pixels = training.find_images(args.train_glob, 128, "--train_glob")
-    source = training.CropSource(paths, pixels, 128, seed=0)
+    paths, pixels = find_images(args.train_glob, 128, "--train_glob")
+    source = CropSource(paths, pixels, 128, seed=0)
     crops = np.stack(list(source.dataset(4).take(args.crops).as_numpy_iterator()))
-    qtables, masks = ijg_qtables(args.quality).numpy(), groups()
+    qtables, masks = ijg_qtables(args.quality), groups()
     models = {name: LJPEG(lpips_weight=1.0, rate="bits", rounding=name) for name in ROUNDINGS}
     exact = next(iter(models.values()))  # all are, forward
     true = {

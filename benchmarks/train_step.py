@@ -32,27 +32,26 @@ CASES = [
 
 def measure(args):
     """Trains one case for some steps and prints a JSON object of its figures."""
-    import training
-    from google_baseline import GoogleBaseline
-    from ljpeg import LJPEG
-    from ljpeg_attention import LJPEGAttention
+    from learned_jpeg import architectures, checkpoints, crops, feature_cache, trainer
 
     import numpy as np
     import tensorflow as tf
 
     name, lpips = args.case.removesuffix("+lpips"), args.case.endswith("+lpips")
-    classes = {c.architecture: c for c in (LJPEG, LJPEGAttention, GoogleBaseline)}
-    model = classes[name](lmbda=0.01, **({"lpips_weight": 500.0} if lpips else {}))
-    model(tf.zeros([1, 16, 16, 3]), quality=50.0)
-    model.compile(optimizer=model.make_optimizer(1e-5))
-    paths, pixels = training.find_images(args.train_glob, args.patch, "--train_glob")
-    source = training.CropSource(paths, pixels, args.patch, seed=0)
+    options = {"lpips_weight": 500.0} if lpips else {}
+    pipeline = checkpoints.build(architectures.load(name), options)
+    model = trainer.Trainer(pipeline)
+    model.compile(optimizer=pipeline.make_optimizer(1e-5))
+    model.optimizer.build(model.trainable_variables)
+    paths, pixels = crops.find_images(args.train_glob, args.patch, "--train_glob")
+    source = crops.CropSource(paths, pixels, args.patch, seed=0)
     if args.cached:
-        crops = np.stack(list(source.dataset(2).take(256).as_numpy_iterator()))
+        images = np.stack(list(source.dataset(2).take(256).as_numpy_iterator()))
+        features_of = pipeline.attention.features
         features = np.concatenate(
-            [model.attention.features(crops[i : i + 8] / np.float32(255)) for i in range(0, 256, 8)]
+            [features_of(images[i : i + 8] / np.float32(255)) for i in range(0, 256, 8)]
         )
-        dataset = training.cached_dataset(crops, features.astype(np.float16), args.batch, 0, 0)
+        dataset = feature_cache.dataset(images, features.astype(np.float16), args.batch, 0, 0)
     else:
         dataset = source.dataset(16).batch(args.batch, drop_remainder=True)
         dataset = dataset.map(lambda images: {"images": images})

@@ -29,7 +29,7 @@ chain() {
     LAMBDAS=$lambda LR=$small LAST_STEP=$((steps + settle)) bash batch_job_attention.sh "$run" \
       --valid_glob "$VALID_GLOB" "${previous[@]}" "$@"
     previous=(--init_checkpoint "$run/lambda_${lambda//./}/train")
-    "$PYTHON" -c 'import sys, training; training.strip(sys.argv[1])' "${previous[1]}"
+    "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "${previous[1]}"
     steps=$next
   done
 }

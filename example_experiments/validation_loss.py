@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from arg_parser import UserError, run  # noqa: E402
-from training import read_config  # noqa: E402
+from learned_jpeg.checkpoints import read_config  # noqa: E402
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402

@@ -23,18 +23,22 @@ LAMBDAS = {
 
 # Stands in for python3: notes its arguments, one a line, then does what the test says.
 STUB = """#!/bin/bash
+[[ $* != *--help ]] || {{ {help}; exit; }}
 printf '%s\\n' call "$@" >> "$NOTES"
 {does}
 """
+
+REAL_HELP = f"'{sys.executable}' \"$@\""
+HELP = "echo '  --lpips_weight W  --total_weight_regularizer W  --backbone NAME'"
 
 
 @pytest.fixture
 def job(tmp_path):
     """Runs the script from another folder, with a stub for Python: -> (result, calls)."""
 
-    def run(*arguments, does="", script=SCRIPT, **environment):
+    def run(*arguments, does="", help=HELP, script=SCRIPT, **environment):
         stub, notes = tmp_path / "a stub", tmp_path / "the notes"
-        stub.write_text(STUB.format(does=does))
+        stub.write_text(STUB.format(does=does, help=help))
         stub.chmod(0o755)
         notes.write_text("")
         result = subprocess.run(
@@ -92,15 +96,19 @@ def test_every_hyperparameter_can_be_set_from_the_environment(job):
 
 
 def test_other_architectures_get_the_options_that_they_have(job):
-    _, (call, *_) = job("run", ARCHITECTURE="google_baseline")
-    assert call[0].endswith("google_baseline.py")
-    assert not {"--lpips_weight", "--total_weight_regularizer", "--backbone"} & set(call)
-    _, (call, *_) = job("run", ARCHITECTURE="ljpeg")
-    assert {"--lpips_weight", "--total_weight_regularizer"} <= set(call)
-    assert "--backbone" not in call
-    result, calls = job("run", ARCHITECTURE="no_such")
-    assert (result.returncode, calls) == (2, [])
-    assert "ARCHITECTURE" in result.stderr
+    options = {"--lpips_weight", "--total_weight_regularizer", "--backbone"}
+    for architecture, has in (
+        ("google_baseline", set()),
+        ("ljpeg", options - {"--backbone"}),
+        ("ljpeg_attention", options),
+    ):
+        _, (call, *_) = job("run", help=REAL_HELP, ARCHITECTURE=architecture)
+        assert call[0].endswith(f"{architecture}.py")
+        assert options & set(call) == has
+    for architecture in ("no_such", "ljpeg_PIL"):
+        result, calls = job("run", help=REAL_HELP, ARCHITECTURE=architecture)
+        assert (result.returncode, calls) == (2, [])
+        assert "ARCHITECTURE" in result.stderr
 
 
 def test_works_with_spaces_in_paths_and_passes_further_options_on(job, tmp_path):
@@ -160,6 +168,7 @@ def test_a_signal_stops_the_training_and_starts_no_other(tmp_path, number, statu
     stub, notes = tmp_path / "stub", tmp_path / "notes"
     stub.write_text(
         "#!/bin/bash\n"
+        "[[ $* != *--help ]] || exit 0\n"
         f"trap 'echo stopped >> {notes}; exit 0' TERM\n"  # saves and ends well
         f"echo started >> {notes}\n"
         "while true; do sleep 0.05; done\n"
@@ -197,7 +206,7 @@ def test_what_it_trains_is_a_run(job, photos, tmp_path, monkeypatch):
         "PATCHSIZE": "16",
         "LPIPS_WEIGHT": "0",
     }
-    _, [(_, *arguments)] = job("runs/run_1", **settings)
+    _, [(_, *arguments)] = job("runs/run_1", help=REAL_HELP, **settings)
     monkeypatch.chdir(tmp_path)
     assert ljpeg.main(arguments) == 0
     architecture, *_ = checkpoints.describe(tmp_path / "runs/run_1/lambda_001/train")
