@@ -114,15 +114,19 @@ def _model(architecture, args, options, step):
     return model
 
 
-def _data(args, options, source, pipeline, step):
+def _cached(args, options, source, pipeline):
+    """The crops and features of --feature_cache, or None without it."""
+    if not options.get("feature_cache"):
+        return None
+    features_of = pipeline.attention.features
+    return feature_cache.load(args.feature_cache, source, features_of, args.cached_crops, options)
+
+
+def _data(args, source, cached, step):
     """The batches from a step on, as a dataset, and the crops of the summaries."""
-    if options.get("feature_cache"):
-        features_of = pipeline.attention.features
-        arrays = feature_cache.load(
-            args.feature_cache, source, features_of, args.cached_crops, options
-        )
-        dataset = feature_cache.dataset(*arrays, args.batchsize, args.seed, step)
-        probes = arrays[0][:PROBES]
+    if cached:
+        dataset = feature_cache.dataset(*cached, args.batchsize, args.seed, step)
+        probes = cached[0][:PROBES]
     else:
         dataset = source.dataset(args.preprocess_threads, first=step * args.batchsize)
         dataset = dataset.batch(args.batchsize, drop_remainder=True)
@@ -135,9 +139,11 @@ def _data(args, options, source, pipeline, step):
 
 
 def _finished(folder, step, last_step):
-    if step >= last_step:
-        print(f"{folder}: already trained to step {step} (--last_step {last_step})")
-    return step >= last_step
+    if step < last_step:
+        return False
+    checkpoints.newest(folder)  # an error where it is lost
+    print(f"{folder}: already trained to step {step} (--last_step {last_step})")
+    return True
 
 
 def train(architecture, args):
@@ -155,17 +161,17 @@ def train(architecture, args):
     strategy, chief = _strategy(args.batchsize)
     paths, pixels = crops.find_images(args.train_glob, args.patchsize, "--train_glob")
     source = crops.CropSource(paths, pixels, args.patchsize, args.seed)
-    valid = []
-    if args.valid_glob:
-        paths, _ = crops.find_images(args.valid_glob, args.patchsize, "--valid_glob")
-        valid = crops.validation_batches(paths, args.patchsize, args.batchsize)
     try:
         step = _config(folder, architecture, options)["step"]
         if _finished(folder, step, args.last_step):
-            checkpoints.newest(folder)
             return 0
+        valid = []
+        if args.valid_glob:
+            paths, _ = crops.find_images(args.valid_glob, args.patchsize, "--valid_glob")
+            valid = crops.validation_batches(paths, args.patchsize, args.batchsize)
         with strategy.scope():
             model = _model(architecture, args, options, step)
+        cached = _cached(args, options, source, model.pipeline)
         lock = locks.alone(folder, "choose another --checkpoint_dir")
         with lock if chief else contextlib.nullcontext():
             config = _config(folder, architecture, options)
@@ -174,7 +180,7 @@ def train(architecture, args):
                 saver.restore()
             if _finished(folder, model.step, args.last_step):
                 return 0
-            dataset, probes = _data(args, options, source, model.pipeline, model.step)
+            dataset, probes = _data(args, source, cached, model.step)
             if chief:
                 checkpoints.write_config(folder, config)
             summaries = Summaries(folder, model.pipeline, probes, valid, args.last_step, chief)
@@ -184,9 +190,10 @@ def train(architecture, args):
         if source.failure:
             raise source.failure from error
         message = getattr(error, "message", None) or str(error)
-        hint = next((h for sign, h in _HINTS.items() if sign in message), None)
-        if hint is None:
+        hint = next((hint for sign, hint in _HINTS.items() if sign in message), None)
+        if hint is None and not isinstance(error, OSError):
             raise
+        hint = hint or "cannot be used"
         raise UserError(f"{folder}: {hint} ({message.splitlines()[0]})") from error
 
 
@@ -197,6 +204,7 @@ _HINTS = {
     "Read-only file system": "cannot be written; choose another --checkpoint_dir",
     "Not a directory": "is not a folder; choose another --checkpoint_dir",
     "File exists": "is not a folder; choose another --checkpoint_dir",
+    "No such file": "vanished; start the same command again",
     "OOM when allocating": "not enough memory; lower --batchsize or --patchsize",
     "Unable to allocate": "not enough memory; lower --batchsize or --patchsize",
 }
