@@ -32,10 +32,14 @@ def load(folder, source, features_of, count, options):
     of other images, crops or of another backbone, or is damaged.
     """
     folder, made_of = Path(folder), _made_of(source, count, options)
-    if not (folder / "cache.json").exists():
-        with locks.alone(folder, "choose another --feature_cache", wait=True):
-            if not (folder / "cache.json").exists():
-                _make(folder, made_of, source, features_of, count, options["preprocess_threads"])
+    try:
+        if not (folder / "cache.json").exists():
+            with locks.alone(folder, "choose another --feature_cache", wait=True):
+                if not (folder / "cache.json").exists():
+                    threads = options["preprocess_threads"]
+                    _make(folder, made_of, source, features_of, count, threads)
+    except OSError as error:
+        raise UserError(f"--feature_cache {folder} cannot be made ({error})") from error
     try:
         description = json.loads((folder / "cache.json").read_text())
         for name, value in made_of.items():

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -194,7 +195,9 @@ def train(architecture, args):
         if hint is None and not isinstance(error, OSError):
             raise
         hint = hint or "cannot be used"
-        raise UserError(f"{folder}: {hint} ({message.splitlines()[0]})") from error
+        # Without the names of TensorFlow's nodes around it.
+        message = re.sub(r"\{\{.*?\}\} | \[Op:.*\]$", "", message.splitlines()[0])
+        raise UserError(f"{folder}: {hint} ({message})") from error
 
 
 _HINTS = {

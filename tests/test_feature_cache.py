@@ -1,5 +1,7 @@
 """The fixed crops and their features: made once, told apart by content, never a wrong one."""
 
+import errno
+import os
 import shutil
 import threading
 
@@ -104,6 +106,20 @@ def test_arrays_of_somebody_else_stay(photos, tmp_path):
     with pytest.raises(UserError, match=r"crops\.npy"):
         load(tmp_path, photos)
     assert (tmp_path / "crops.npy").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_named(photos, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--feature_cache .*file cannot be made"):
+        load(tmp_path / "file", photos)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(feature_cache.os, "replace", full)
+    with pytest.raises(UserError, match="cannot be made .*No space left"):
+        load(tmp_path / "cache", photos)
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_two_at_once_make_it_once(photos, tmp_path):
