@@ -72,16 +72,19 @@ def describe(folder):
     """
     config = read_config(folder)
     architecture, options = config["architecture"], config["options"]
-    digest = hashlib.sha256(json.dumps([architecture, options], sort_keys=True).encode())
-    path = newest(folder)
-    try:
-        for file in files_of(path):
-            digest.update(file.read_bytes())
-        if options.get("backbone_weights"):
-            digest.update(sha256(options["backbone_weights"]).encode())
-    except (OSError, TypeError) as error:
-        raise UserError(f"{folder}: its weights cannot be read ({error})") from error
-    return architecture, options, digest.hexdigest()
+
+    def digest_of(path):
+        digest = hashlib.sha256(json.dumps([architecture, options], sort_keys=True).encode())
+        try:
+            for file in files_of(path):
+                digest.update(file.read_bytes())
+            if options.get("backbone_weights"):
+                digest.update(sha256(options["backbone_weights"]).encode())
+        except (OSError, TypeError) as error:
+            raise UserError(f"{folder}: its weights cannot be read ({error})") from error
+        return digest.hexdigest()
+
+    return architecture, options, _of_newest(folder, digest_of)
 
 
 # The note
@@ -106,6 +109,13 @@ def write_note(path):
     write_whole(path.with_name("checkpoint"), f"{line}all_{line.replace('path', 'paths', 1)}")
 
 
+def _noted(note):
+    """The path in a note, or None. An absolute one is that of a folder that has been moved."""
+    text = note.read_text() if note.exists() else ""
+    named = re.search(r'^model_checkpoint_path: "(.*)"$', text, re.MULTILINE)
+    return named and note.with_name(os.path.basename(named[1]) or " ")
+
+
 def newest(folder):
     """The path, without its ending, of the checkpoint that the note of a folder names.
 
@@ -115,20 +125,18 @@ def newest(folder):
     folder = Path(folder)
     note, found = folder / "checkpoint", []
     try:
-        text = note.read_text() if note.exists() else ""
-        named = re.search(r'^model_checkpoint_path: "(.*)"$', text, re.MULTILINE)
-        # An absolute path is that of a folder that has been moved.
-        path = named and folder / os.path.basename(named[1])
+        path = _noted(note)
         if path and is_whole(path):
             return path
+        if path != _noted(note):  # a training has gone on meanwhile
+            return newest(folder)
         indices = [file for file in folder.glob("*.index") if is_whole(file.with_suffix(""))]
         found = [file.stem for file in sorted(indices, key=os.path.getmtime)]
     except (OSError, ValueError) as error:
         raise UserError(f"{note}: cannot be read ({error})") from error
     if path:
         raise UserError(
-            f"{folder}: the files {path.name}.* of its checkpoint are missing; put them back, or "
-            "move config.json and checkpoint away to start again"
+            f"{folder}: the files {path.name}.* of its checkpoint are missing; put them back"
         )
     if not found:
         raise UserError(f"{folder}: no checkpoint here (yet)")
@@ -136,6 +144,17 @@ def newest(folder):
         f"{note}: the note of the newest checkpoint is missing or broken. Write this line into "
         f'it to go on with {found[-1]}: model_checkpoint_path: "{found[-1]}"'
     )
+
+
+def _of_newest(folder, use):
+    """What a function makes of the newest checkpoint, which a training may replace meanwhile."""
+    path = newest(folder)
+    try:
+        return use(path)
+    except UserError:
+        if newest(folder) == path:
+            raise
+        return _of_newest(folder, use)
 
 
 # Models
@@ -187,15 +206,15 @@ def read(path, **parts):
         status = tf.train.Checkpoint(**parts).read(str(path))
         status.assert_existing_objects_matched().expect_partial()
     except (tf.errors.OpError, *_BROKEN) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path}: the checkpoint is broken, or that of another model "
-            f"({str(error).splitlines()[0]:.100})"
+            f"{path}: the checkpoint is broken, or that of another model ({reason:.100})"
         ) from error
 
 
 def load_weights(pipeline, folder):
     """Sets a model's weights from the checkpoint in a folder. Raises UserError without one."""
-    read(newest(folder), model=model_of(pipeline))
+    _of_newest(folder, lambda path: read(path, model=model_of(pipeline)))
 
 
 def restore(folder):

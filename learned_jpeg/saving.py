@@ -84,16 +84,19 @@ class Saver:
             whole = [path for path in whole if checkpoints.is_whole(path)]
             if not whole:
                 return
-            checkpoints.write_note(
-                max(whole, key=lambda path: int(path.name.split("-")[1]))
-            )  # killed before
-        path = checkpoints.newest(self.folder)
-        if is_stripped(path):
-            raise UserError(
-                f"{path} holds the weights of a finished training alone, which cannot go on; "
-                f"start another from them with --init_checkpoint {self.folder}"
-            )
-        checkpoints.read(path, **self.parts)
+            # Killed between the first checkpoint and its note.
+            checkpoints.write_note(max(whole, key=lambda path: int(path.name.split("-")[1])))
+        try:
+            path = checkpoints.newest(self.folder)
+            if not is_stripped(path):
+                checkpoints.read(path, **self.parts)
+                return
+        except UserError as error:
+            raise UserError(f"{error}; or move {self.folder} away to start again") from error
+        raise UserError(
+            f"{path} holds the weights of a finished training alone, which cannot go on; "
+            f"start another from them with --init_checkpoint {self.folder}"
+        )
 
     def save(self, step):
         """Saves this step's state, whole or not at all."""

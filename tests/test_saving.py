@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from learned_jpeg import checkpoints, encoding, saving
@@ -65,6 +66,30 @@ def test_the_newest_stays_alone(tmp_path):
         save(tmp_path, step)
         assert names(tmp_path) == WHOLE | checkpoint(step)
         assert saved_step(tmp_path) == step
+
+
+def test_it_can_be_read_while_it_is_saved(tmp_path):
+    """As `compress` and `evaluate` do beside a training: one state or the next, no error."""
+    made, model = saver(tmp_path)
+    made.save(1)
+    done = threading.Event()
+
+    def go_on():
+        for step in range(2, 60):
+            model.step.assign(step)
+            made.save(step)
+        done.set()
+
+    thread, steps, digests = threading.Thread(target=go_on), [0], set()
+    thread.start()
+    while not done.is_set():
+        read = Model()
+        checkpoints.load_weights(read, tmp_path)
+        steps.append(int(read.step))
+        digests.add(checkpoints.describe(tmp_path)[2])
+    thread.join()
+    assert steps == sorted(steps)
+    assert len(digests) > 1
 
 
 def test_what_is_not_this_programs_stays(tmp_path):
