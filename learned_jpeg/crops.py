@@ -4,11 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from learned_jpeg import pictures
 from learned_jpeg.errors import UserError
+from learned_jpeg.lazy import lazy_import
 from learned_jpeg.paths import shown
 from learned_jpeg.progress import warn
 
 import numpy as np
-import tensorflow as tf
+
+tf = lazy_import("tensorflow")
 
 # The images whose crops are mixed, and the most crops taken from one while it is decoded.
 MIXED_IMAGES = 32

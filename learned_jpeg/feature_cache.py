@@ -12,10 +12,12 @@ from learned_jpeg import locks
 from learned_jpeg.checkpoints import sha256
 from learned_jpeg.errors import UserError
 from learned_jpeg.files import PART, write_whole
+from learned_jpeg.lazy import lazy_import
 from learned_jpeg.progress import bar
 
 import numpy as np
-import tensorflow as tf
+
+tf = lazy_import("tensorflow")
 
 _ARRAYS = ("crops", "features")
 _BATCH = 8

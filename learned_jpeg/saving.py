@@ -10,8 +10,10 @@ from pathlib import Path
 from learned_jpeg import checkpoints, locks
 from learned_jpeg.errors import UserError
 from learned_jpeg.files import PART
+from learned_jpeg.lazy import lazy_import
 
-import tensorflow as tf
+tf = lazy_import("tensorflow")
+
 
 _STRIPPED = "-weights"  # how the name of a checkpoint without its optimizer ends
 _OWN = re.compile(rf"(learned_jpeg-\d+(?:{_STRIPPED})?)\.(?:index|data-\d{{5}}-of-\d{{5}})")

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from learned_jpeg import checkpoints, crops, feature_cache, locks, lpips_tf2, saving
 from learned_jpeg.errors import UserError
+from learned_jpeg.lazy import lazy_import
 from learned_jpeg.standard import BLOCK
-from learned_jpeg.summaries import PROBES, Summaries
-from learned_jpeg.trainer import Checkpoints, Trainer, fit
 
-import tensorflow as tf
+# What a user may get wrong is said before TensorFlow is there.
+summaries = lazy_import("learned_jpeg.summaries")
+trainer = lazy_import("learned_jpeg.trainer")
+tf = lazy_import("tensorflow")
 
 DECAY_STEPS = 10_000
 
@@ -106,7 +108,7 @@ def _model(architecture, args, options, step):
     if args.init_checkpoint and not step:
         _init(pipeline, args.init_checkpoint)
     pipeline.warn_of_options()
-    model = Trainer(pipeline)
+    model = trainer.Trainer(pipeline)
     rate = tf.keras.optimizers.schedules.ExponentialDecay(
         args.lr, DECAY_STEPS, args.lr_decay, staircase=True
     )
@@ -127,12 +129,12 @@ def _data(args, source, cached, step):
     """The batches from a step on, as a dataset, and the crops of the summaries."""
     if cached:
         dataset = feature_cache.dataset(*cached, args.batchsize, args.seed, step)
-        probes = cached[0][:PROBES]
+        probes = cached[0][: summaries.PROBES]
     else:
         dataset = source.dataset(args.preprocess_threads, first=step * args.batchsize)
         dataset = dataset.batch(args.batchsize, drop_remainder=True)
         dataset = dataset.map(lambda images: {"images": images})
-        probes = source.crops(0)[:PROBES]
+        probes = source.crops(0)[: summaries.PROBES]
     sharding = tf.data.Options()
     # Every worker reads the same stream and takes its share of each batch.
     sharding.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
@@ -159,34 +161,15 @@ def train(architecture, args):
     options = {k: v for k, v in vars(args).items() if k not in ("command", "checkpoint_dir")}
     folder = Path(args.checkpoint_dir)
     _check(args)
-    strategy, chief = _strategy(args.batchsize)
     paths, pixels = crops.find_images(args.train_glob, args.patchsize, "--train_glob")
     source = crops.CropSource(paths, pixels, args.patchsize, args.seed)
     try:
         step = _config(folder, architecture, options)["step"]
         if _finished(folder, step, args.last_step):
             return 0
-        valid = []
-        if args.valid_glob:
-            paths, _ = crops.find_images(args.valid_glob, args.patchsize, "--valid_glob")
-            valid = crops.validation_batches(paths, args.patchsize, args.batchsize)
-        with strategy.scope():
-            model = _model(architecture, args, options, step)
-        cached = _cached(args, options, source, model.pipeline)
-        lock = locks.alone(folder, "choose another --checkpoint_dir")
-        with lock if chief else contextlib.nullcontext():
-            config = _config(folder, architecture, options)
-            saver = saving.Saver(folder, config, model.pipeline, model.optimizer, chief)
-            with strategy.scope():
-                saver.restore()
-            if _finished(folder, model.step, args.last_step):
-                return 0
-            dataset, probes = _data(args, source, cached, model.step)
-            if chief:
-                checkpoints.write_config(folder, config)
-            summaries = Summaries(folder, model.pipeline, probes, valid, args.last_step, chief)
-            callbacks = [Checkpoints(saver, args.checkpoint_steps), summaries]
-            return fit(model, dataset, folder, args.last_step, callbacks, chief)
+        return _train(architecture, args, options, folder, source, step)
+    except UserError:
+        raise
     except (OSError, MemoryError, tf.errors.OpError) as error:
         if source.failure:
             raise source.failure from error
@@ -198,6 +181,34 @@ def train(architecture, args):
         # Without the names of TensorFlow's nodes around it.
         message = re.sub(r"\{\{.*?\}\} | \[Op:.*\]$", "", message.splitlines()[0])
         raise UserError(f"{folder}: {hint} ({message})") from error
+
+
+def _train(architecture, args, options, folder, source, step):
+    valid = []
+    if args.valid_glob:
+        paths, _ = crops.find_images(args.valid_glob, args.patchsize, "--valid_glob")
+        valid = crops.validation_batches(paths, args.patchsize, args.batchsize)
+    strategy, chief = _strategy(args.batchsize)
+    with strategy.scope():
+        model = _model(architecture, args, options, step)
+    pipeline = model.pipeline
+    cached = _cached(args, options, source, pipeline)
+    lock = locks.alone(folder, "choose another --checkpoint_dir")
+    with lock if chief else contextlib.nullcontext():
+        config = _config(folder, architecture, options)
+        saver = saving.Saver(folder, config, pipeline, model.optimizer, chief)
+        with strategy.scope():
+            saver.restore()
+        if _finished(folder, model.step, args.last_step):
+            return 0
+        dataset, probes = _data(args, source, cached, model.step)
+        if chief:
+            checkpoints.write_config(folder, config)
+        callbacks = [
+            trainer.Checkpoints(saver, args.checkpoint_steps),
+            summaries.Summaries(folder, pipeline, probes, valid, args.last_step, chief),
+        ]
+        return trainer.fit(model, dataset, folder, args.last_step, callbacks, chief)
 
 
 _HINTS = {

@@ -114,6 +114,35 @@ def test_options_that_cannot_be_meet_an_error_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_wrong_is_said_and_a_finished_run_passed_over_without_tensorflow(
+    arguments, trained
+):
+    script = """if True:
+        import json, sys
+        import ljpeg
+        from learned_jpeg.errors import UserError
+        for arguments in json.loads(sys.argv[1]):
+            try:
+                print(ljpeg.main(arguments))
+            except UserError as error:
+                print(error)
+        print("tensorflow" in sys.modules)
+    """
+    calls = [
+        arguments("out", "--patchsize=31", "--lpips_weight=5"),
+        arguments("out", glob="nothing/*"),
+        arguments(trained, "--lambda=5"),
+        arguments(trained, "--last_step=3"),
+    ]
+    output = subprocess.check_output(
+        [sys.executable, "-c", script, json.dumps(calls)], cwd=PROJECT, text=True
+    )
+    *lines, tensorflow = output.splitlines()
+    expected = ("--lpips_weight", "--train_glob", "--lambda", "already trained", "0")
+    assert all(word in line for word, line in zip(expected, lines, strict=True)), output
+    assert tensorflow == "False"
+
+
 def test_a_cluster_that_is_not_described_is_an_error(tmp_path, arguments, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "{}{")
     with pytest.raises(UserError, match="TF_CONFIG"):
