@@ -9,6 +9,7 @@ from learned_jpeg.paths import shown
 from learned_jpeg.progress import warn
 
 import numpy as np
+from PIL import Image
 
 tf = lazy_import("tensorflow")
 
@@ -17,17 +18,34 @@ MIXED_IMAGES = 32
 MAX_CROPS_PER_IMAGE = 64
 
 
-def find_images(pattern, smallest, option):
+def _reduced(side, downscale):
+    return max(1, round(side / downscale))
+
+
+def read(path, downscale=1.0):
+    """An image as uint8 [height, width, 3], each side over `downscale`.
+
+    A reduced photograph shows less of what a JPEG file left in it, and more detail a pixel.
+    Raises UserError, naming the file.
+    """
+    pixels = pictures.read(path)
+    if downscale == 1:
+        return pixels
+    size = [_reduced(side, downscale) for side in pixels.shape[1::-1]]
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def find_images(pattern, smallest, option, downscale=1.0):
     """The readable images of a glob, folder or list, sorted, and the median of their pixels.
 
-    Those that are no image or have a side below `smallest` pixels are left out with a warning.
-    Raises UserError, naming the option, if none is left.
+    Those that are no image or have, over `downscale`, a side below `smallest` pixels are left
+    out with a warning. Raises UserError, naming the option, if none is left.
     """
     paths = pictures.find(pattern, option)
 
     def check(path):
         try:
-            size = pictures.size(path)
+            size = [_reduced(side, downscale) for side in pictures.size(path)]
         except UserError as error:
             return None, str(error)
         if min(size) < smallest:
@@ -69,8 +87,9 @@ class CropSource:
     follows from the seed and the place in the stream: a resumed training goes on exactly.
     """
 
-    def __init__(self, paths, pixels, patchsize, seed):
+    def __init__(self, paths, pixels, patchsize, seed, downscale=1.0):
         self.paths, self.patchsize, self.seed = paths, patchsize, seed
+        self.downscale = downscale
         # About as many crops as cover the image once, so that decoding is never the bottleneck.
         self.crops_per_image = int(np.clip(pixels // patchsize**2, 8, MAX_CROPS_PER_IMAGE))
         self.mixed_images = min(MIXED_IMAGES, len(paths))
@@ -84,7 +103,7 @@ class CropSource:
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))
             path = self.paths[order[index]]
             try:
-                image = pictures.read(path)
+                image = read(path, self.downscale)
                 if min(image.shape[:2]) < size:
                     raise UserError(f"{shown(path)}: smaller than --patchsize {size}")
             except UserError as error:
@@ -118,7 +137,7 @@ class CropSource:
         return blocks.prefetch(1).unbatch().skip(first % block)
 
 
-def validation_batches(paths, patchsize, batchsize):
+def validation_batches(paths, patchsize, batchsize, downscale=1.0):
     """The crop at the centre of every image, uint8, in batches like those of the training.
 
     Images that cannot be read to their end are left out with a warning. Raises UserError if none
@@ -127,7 +146,7 @@ def validation_batches(paths, patchsize, batchsize):
     crops = []
     for path in paths:
         try:
-            image = pictures.read(path)
+            image = read(path, downscale)
         except UserError as error:
             warn(f"left out: {error}")
             continue

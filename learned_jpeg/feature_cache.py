@@ -68,6 +68,7 @@ def _made_of(source, count, options):
     weights = options["backbone_weights"]
     return {
         "images": images,
+        "downscale": source.downscale,
         "patchsize": source.patchsize,
         "cached_crops": count,
         "seed": options["seed"],

@@ -161,8 +161,9 @@ def train(architecture, args):
     options = {k: v for k, v in vars(args).items() if k not in ("command", "checkpoint_dir")}
     folder = Path(args.checkpoint_dir)
     _check(args)
-    paths, pixels = crops.find_images(args.train_glob, args.patchsize, "--train_glob")
-    source = crops.CropSource(paths, pixels, args.patchsize, args.seed)
+    size, downscale = args.patchsize, options.get("downscale", 1.0)
+    paths, pixels = crops.find_images(args.train_glob, size, "--train_glob", downscale)
+    source = crops.CropSource(paths, pixels, size, args.seed, downscale)
     try:
         step = _config(folder, architecture, options)["step"]
         if _finished(folder, step, args.last_step):
@@ -186,8 +187,9 @@ def train(architecture, args):
 def _train(architecture, args, options, folder, source, step):
     valid = []
     if args.valid_glob:
-        paths, _ = crops.find_images(args.valid_glob, args.patchsize, "--valid_glob")
-        valid = crops.validation_batches(paths, args.patchsize, args.batchsize)
+        size, downscale = source.patchsize, source.downscale
+        paths, _ = crops.find_images(args.valid_glob, size, "--valid_glob", downscale)
+        valid = crops.validation_batches(paths, size, args.batchsize, downscale)
     strategy, chief = _strategy(args.batchsize)
     with strategy.scope():
         model = _model(architecture, args, options, step)

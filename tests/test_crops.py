@@ -119,3 +119,19 @@ def test_the_validation_takes_the_centres(photos, tmp_path, capsys):
     assert "broken.png" in capsys.readouterr().err
     with pytest.raises(UserError, match="--valid_glob"):
         crops.validation_batches([broken], 32, 8)
+
+
+def test_images_can_be_reduced_first(photos, capsys):
+    """A photograph over 2 has the mean of four pixels, but for what the filter sharpens."""
+    whole, half = (crops.read(photos / "camera.png", downscale) for downscale in (1, 2))
+    means = whole.reshape(90, 2, 90, 2, 3).mean((1, 3))
+    assert half.shape == means.shape
+    assert np.abs(half - means).mean() < 3
+    paths, pixels = crops.find_images(str(photos / "*"), 81, "--train_glob", 2)
+    assert [path.name for path in paths] == ["camera.png", "coffee.jpg", "rocket.png"]
+    assert pixels == 100 * 100
+    assert "wide.png: 75x75 is smaller" in capsys.readouterr().err
+    source = crops.CropSource(paths[:1], pixels, 81, 0, 2)
+    crop = source.crops(0)[0]
+    places = np.argwhere((half[:10, :10] == crop[0, 0]).all(-1))
+    assert any((half[y : y + 81, x : x + 81] == crop).all() for y, x in places)
