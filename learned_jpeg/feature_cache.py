@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from learned_jpeg.errors import UserError
 from learned_jpeg.files import PART, write_whole
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.progress import bar
+from learned_jpeg.saving import remove_parts
 
 import numpy as np
 
@@ -84,8 +84,7 @@ def _make(folder, made_of, source, features_of, count, threads):
                 f"--feature_cache {folder} holds a {name}.npy, but no cache.json that says of "
                 "what: move it away, or choose another folder"
             )
-    for part in folder.glob(f"{PART}*.part"):  # what a kill left
-        shutil.rmtree(part) if part.is_dir() else part.unlink()
+    remove_parts(folder)
     features_of = tf.function(features_of)
     batches = source.dataset(threads).batch(_BATCH).prefetch(2)
     starts = bar(range(0, count, _BATCH), desc="features", unit="batch")

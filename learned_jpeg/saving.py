@@ -41,6 +41,12 @@ def _own(folder):
     return {file: match[1] for file, match in matches if match}
 
 
+def remove_parts(folder):
+    """Removes what a kill left half written; in a folder that is this process's alone."""
+    for part in folder.glob(f"{PART}*.part"):
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
 def _save(checkpoint, path):
     """Writes a checkpoint of that name, which the note then names, and removes those before it."""
     folder, before = path.parent, None
@@ -79,8 +85,7 @@ class Saver:
     def restore(self):
         """Goes on from the folder's checkpoint, if there is one. Raises UserError."""
         if self.chief:
-            for part in self.folder.glob(f"{PART}*.part"):  # what a kill left
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
+            remove_parts(self.folder)
         if not self.config["step"] and not (self.folder / "checkpoint").exists():
             whole = [self.folder / name for name in set(_own(self.folder).values())]
             whole = [path for path in whole if checkpoints.is_whole(path)]
