@@ -160,6 +160,15 @@ def _of_newest(folder, use):
 # Models
 
 
+def defaults(architecture):
+    """{option: default} of a class's model_options and seed: what a training before them had."""
+    found = {}
+    for kind in reversed(architecture.__mro__):
+        found |= inspect.signature(kind.__init__).parameters
+    names = (*architecture.model_options, "seed")
+    return {name: found[name].default for name in names}
+
+
 def _fits(value, default):
     """Whether an option can be in the place of its default."""
     if default is None:
@@ -174,13 +183,12 @@ def build(architecture, options):
 
     Raises UserError for what is no option of it.
     """
-    names = (*architecture.model_options, "seed")
-    chosen = {name: options[name] for name in names if name in options}
+    known = defaults(architecture)
+    chosen = known | {name: options[name] for name in known if name in options}
     try:
-        for kind in architecture.__mro__:
-            for name, parameter in inspect.signature(kind.__init__).parameters.items():
-                if name in chosen and not _fits(chosen[name], parameter.default):
-                    raise ValueError(f"{name} is {chosen[name]!r}")
+        for name, default in known.items():
+            if not _fits(chosen[name], default):
+                raise ValueError(f"{name} is {chosen[name]!r}")
         if chosen.get("sampling", SAMPLINGS[0]) not in SAMPLINGS:
             raise ValueError(f"sampling is {chosen['sampling']!r}")
         pipeline = architecture(**chosen)

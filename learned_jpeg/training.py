@@ -62,23 +62,24 @@ def _strategy(batchsize):
 
 def _config(folder, architecture, options):
     """The config of a training, new or going on with the folder's. Raises UserError."""
-    packages = ("tensorflow", "tensorflow-compression", "numpy", "pillow")
-    versions = {name: metadata.version(name) for name in packages}
+    versions = {"python": sys.version.split()[0]}
+    for name in ("tensorflow", "tensorflow-compression", "numpy", "pillow"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
     config = {
         "architecture": architecture.architecture,
         "options": options,
-        "versions": {"python": sys.version.split()[0], **versions},
+        "versions": versions,
         "step": 0,
     }
     found = saving.find(folder)
     if found is None:
         return config
-    differences = [
-        (f"--{'lambda' if name == 'lmbda' else name}", found["options"].get(name, value), value)
-        for name, value in options.items()
-        if name in architecture.model_options
-    ]
-    differences.insert(0, ("architecture", found["architecture"], architecture.architecture))
+    had = checkpoints.defaults(architecture) | found["options"]
+    differences = [("architecture", found["architecture"], architecture.architecture)]
+    for name in architecture.model_options:
+        option = f"--{'lambda' if name == 'lmbda' else name}"
+        differences.append((option, had[name], options.get(name, had[name])))
     for name, old, new in differences:
         if old != new:
             raise UserError(
