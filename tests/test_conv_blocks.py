@@ -3,12 +3,18 @@
 import pathlib
 
 import conv_blocks
-from arg_parser import UserError
+from learned_jpeg.errors import UserError
 
 import numpy as np
 import pytest
 import scipy.signal
 import tensorflow as tf
+
+
+@pytest.fixture(scope="module")
+def network():
+    """The shipped backbone, which is only read."""
+    return conv_blocks.vgg16()
 
 
 def random_image(height, width, seed=0):
@@ -33,7 +39,7 @@ def pool(x):
     return x.reshape(height // 2, 2, width // 2, 2, channels).max((1, 3))
 
 
-def test_vgg16_features_agree_with_a_plain_convolution():
+def test_vgg16_features_agree_with_a_plain_convolution(network):
     weights = pathlib.Path(conv_blocks.__file__).parent / "weights" / "vgg16_imagenet_block3.npz"
     arrays = np.load(weights)
     image = random_image(16, 16)
@@ -43,13 +49,13 @@ def test_vgg16_features_agree_with_a_plain_convolution():
             name = f"block{block}_conv{number}"
             x = convolve(x, arrays[f"{name}/kernel"], arrays[f"{name}/bias"])
         x = pool(x)
-    features = conv_blocks.VGGAttention().features(image)
+    features = conv_blocks.VGGAttention(network).features(image)
     assert features.shape == (1, 2, 2, 256)
     np.testing.assert_allclose(features[0], x, rtol=1e-3, atol=1e-3)
 
 
-def test_attention_gives_each_block_a_factor_for_each_frequency():
-    layer = conv_blocks.VGGAttention()
+def test_attention_gives_each_block_a_factor_for_each_frequency(network):
+    layer = conv_blocks.VGGAttention(network)
     image = random_image(24, 40)
     attention = layer(image)
     assert attention.shape == (1, 3, 5, 8, 8, 2)
@@ -64,8 +70,8 @@ def test_attention_gives_each_block_a_factor_for_each_frequency():
     np.testing.assert_allclose(layer(image, features=layer.features(image)), attention)
 
 
-def test_attention_sees_its_receptive_field_and_no_more():
-    layer = conv_blocks.VGGAttention()
+def test_attention_sees_its_receptive_field_and_no_more(network):
+    layer = conv_blocks.VGGAttention(network)
     image = random_image(104, 8 * 13)
     middle = layer.features(image)[0, 6, 6]
     field = layer.receptive_field
@@ -77,8 +83,9 @@ def test_attention_sees_its_receptive_field_and_no_more():
     assert np.abs(layer.features(inside)[0, 6, 6] - middle).max() > 1e-3
 
 
-def test_a_frozen_backbone_is_not_in_the_weights_and_a_trained_one_is():
-    frozen, trained = conv_blocks.VGGAttention(), conv_blocks.VGGAttention(train_backbone=True)
+def test_a_frozen_backbone_is_not_in_the_weights_and_a_trained_one_is(network):
+    frozen = conv_blocks.VGGAttention(network)
+    trained = conv_blocks.VGGAttention(conv_blocks.vgg16(), train_backbone=True)
     image = random_image(16, 16)
     np.testing.assert_allclose(frozen.features(image), trained.features(image))
     frozen(image), trained(image)
@@ -94,15 +101,29 @@ def test_vgg19_takes_a_weights_file_of_keras(tmp_path):
     expected = tf.keras.Model(reference.input, reference.get_layer("block3_pool").output)(
         tf.keras.applications.vgg19.preprocess_input(255 * image)
     )
-    layer = conv_blocks.VGGAttention("vgg19", path)
+    layer = conv_blocks.VGGAttention(conv_blocks.vgg19(path))
     np.testing.assert_allclose(layer.features(image), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_missing_weights_say_what_to_fetch(tmp_path):
     with pytest.raises(UserError, match="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"):
-        conv_blocks.VGGAttention("vgg19", str(tmp_path / "missing.h5"))
+        conv_blocks.vgg19(str(tmp_path / "missing.h5"))
     with pytest.raises(UserError, match="missing.npz"):
-        conv_blocks.VGGAttention("vgg16", str(tmp_path / "missing.npz"))
+        conv_blocks.vgg16(str(tmp_path / "missing.npz"))
+
+
+@pytest.mark.parametrize("spoil", ["text", "names", "shapes"])
+def test_weights_of_another_kind_are_named(tmp_path, spoil):
+    path = tmp_path / "other.npz"
+    if spoil == "text":
+        path.write_text("no weights")
+    elif spoil == "names":
+        np.savez(path, conv=np.zeros([3, 3, 3, 64]))
+    else:
+        kernel, bias = np.zeros([3, 3, 3, 32]), np.zeros(32)
+        np.savez(path, **{"block1_conv1/kernel": kernel, "block1_conv1/bias": bias})
+    with pytest.raises(UserError, match="other.npz: no weights of VGG16.*--backbone_weights"):
+        conv_blocks.vgg16(path)
 
 
 def test_vgg19_offline_says_what_to_fetch(monkeypatch):
@@ -111,7 +132,7 @@ def test_vgg19_offline_says_what_to_fetch(monkeypatch):
 
     monkeypatch.setattr(tf.keras.applications, "VGG19", offline)
     with pytest.raises(UserError, match="URL fetch failure.*--backbone_weights"):
-        conv_blocks.VGGAttention("vgg19")
+        conv_blocks.vgg19()
 
 
 def test_res_conv_layer_has_the_published_shape_and_starts_at_zero():

@@ -1,8 +1,11 @@
 """google_baseline: noise, sampled qualities, and an entropy model that predicts files."""
 
-import jpeg_file
 from google_baseline import GoogleBaseline
-from image_utils import ijg_qtables
+from learned_jpeg import encoding, jpeg_file
+from learned_jpeg.encoding import Coding
+from learned_jpeg.sampling import SAMPLINGS
+from learned_jpeg.standard import ijg_qtables
+from ljpeg_PIL import LJPEGPIL
 
 import numpy as np
 import pytest
@@ -12,21 +15,23 @@ import tensorflow as tf
 @pytest.fixture
 def model():
     model = GoogleBaseline()
-    model(tf.zeros([1, 16, 16, 3]), quality=50.0)
-    model.compile(optimizer=model.make_optimizer(1e-3))
+    model.reconstruct(tf.zeros([1, 16, 16, 3]), 50.0)  # makes the variables
+    step = tf.Variable(0, dtype=tf.int64)
+    model.step = lambda: step
     return model
 
 
-def test_it_starts_as_plain_jpeg(model, photograph):
-    from ljpeg_PIL import LJPEGPIL
-
-    assert model.compress(photograph, quality=20.0) == LJPEGPIL().compress(photograph, quality=20.0)
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_it_starts_as_plain_jpeg(model, photograph, sampling):
+    pixels, coding = photograph[:123, :155], Coding(sampling=sampling)
+    plain = encoding.encode(LJPEGPIL(), pixels, 20.0, coding)
+    assert encoding.encode(model, pixels, 20.0, coding) == plain
 
 
 def test_training_draws_a_quality_between_8_and_25_for_each_image(model):
     drawn = model.get_qtables(64, None, training=True)
     assert drawn.shape == (64, 8, 8, 2)
-    coarsest, finest = ijg_qtables(8.0).numpy(), ijg_qtables(25.0).numpy()
+    coarsest, finest = ijg_qtables(8.0), ijg_qtables(25.0)
     assert (finest <= drawn.numpy()).all() and (drawn.numpy() <= coarsest).all()
     assert len({table.tobytes() for table in drawn.numpy()}) > 16
 
@@ -42,7 +47,7 @@ def test_training_adds_noise_of_a_deviation_up_to_15_percent(model):
 
 def test_without_noise_training_sees_the_image_itself():
     model = GoogleBaseline(max_noise=0.0)
-    model.compile(optimizer=model.make_optimizer(1e-3))
+    model.step = lambda: 0
     gray = tf.fill([1, 16, 16, 3], 0.5)
     np.testing.assert_array_equal(model.edit_image(gray, training=True), gray)
 
@@ -51,18 +56,44 @@ def test_the_draws_follow_from_seed_and_step(model):
     gray = tf.fill([1, 16, 16, 3], 0.5)
     first, again = model.edit_image(gray, True), model.edit_image(gray, True)
     np.testing.assert_array_equal(first, again)
-    model.optimizer.iterations.assign_add(1)
+    model.step().assign_add(1)
     assert not np.array_equal(first, model.edit_image(gray, True))
 
 
-def test_the_entropy_model_learns_a_hundred_times_as_fast(model, photograph):
-    before = [weight.numpy() for weight in model.trainable_variables]
-    model.train_step({"images": tf.constant(photograph[None, :32, :32])})
-    for weight, old in zip(model.trainable_variables, before, strict=True):
+def test_the_entropy_model_learns_a_hundred_times_as_fast(model, photograph, training_of):
+    training = training_of(model, 1e-3)
+    before = [weight.numpy() for weight in training.variables]
+    training.step(photograph[None, :32, :32])
+    assert any("DeepFactorized" in weight.name for weight in training.variables)
+    for weight, old in zip(training.variables, before, strict=True):
         # Adam's first step is the learning rate itself, wherever there is a gradient.
         step = np.abs(weight.numpy() - old).max()
         expected = 1e-3 * (100 if "DeepFactorized" in weight.name else 1)
         assert step == pytest.approx(expected, rel=0.05) or step < 1e-6, weight.name
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 24)])
+def test_at_420_each_block_of_chroma_counts_once(model, size):
+    """The estimate is the sum over every block of its component's own densities."""
+    model.sampling = "420"
+    random = np.random.default_rng(0)
+    _, coded = model.reconstruct(random.random([1, *size, 3], np.float32), 25.0)
+    luma, chroma = coded.coefficients
+
+    def nats(component, blocks):
+        of_all = np.zeros([*blocks.shape, 3], np.float32)
+        of_all[..., component] = blocks
+        return -float(tf.reduce_sum(model.prior.log_prob(of_all)[..., component]))
+
+    expected = nats(0, luma[0])
+    for component in (0, 1):
+        blocks = chroma[0, component].numpy()
+        # A block beyond luma's last one stands for as many of its blocks as there are.
+        rows, columns = luma.shape[1], luma.shape[2]
+        spread = blocks.repeat(2, 0).repeat(2, 1)[:rows, :columns]
+        expected += 0.25 * nats(1 + component, spread)
+    bpp = float(model.rate(coded, *size))
+    assert bpp == pytest.approx(expected / np.log(2) / np.prod(size), rel=1e-4)
 
 
 def test_the_estimated_rate_comes_near_the_files_once_it_is_trained(model, photograph):
@@ -71,7 +102,7 @@ def test_the_estimated_rate_comes_near_the_files_once_it_is_trained(model, photo
     )
     images = crops.astype(np.float32) / 255
 
-    coded = model.encode(images, quality=25.0)
+    coded = model.encode(images, 25.0)
 
     def estimate():
         return model.rate(coded, 64, 64)
@@ -88,9 +119,17 @@ def test_the_estimated_rate_comes_near_the_files_once_it_is_trained(model, photo
     before = float(estimate())
     for _ in range(150):
         step()
-    files = [model.compress(crop, "optimized", 25.0) for crop in crops]
-    headers = len(model.compress(np.zeros_like(crops[0]), "optimized", 25.0))
+
+    def file_of(pixels):
+        return encoding.encode(model, pixels, 25.0, Coding("optimized"))
+
+    files = [file_of(crop) for crop in crops]
+    headers = len(file_of(np.zeros_like(crops[0])))
     bpp = 8 * (np.mean([len(file) for file in files]) - headers) / 64**2
     assert float(estimate()) < 0.5 * before
     assert float(estimate()) == pytest.approx(bpp, rel=0.3)
-    assert jpeg_file.read_jpeg(files[0])[2:] == (64, 64)
+    assert jpeg_file.read_jpeg(files[0])[2:] == (64, 64, "444")
+    # What it was estimated for is what the files hold.
+    planes = jpeg_file.read_jpeg(files[3])[0]
+    for found, expected in zip(planes, coded.coefficients, strict=True):
+        np.testing.assert_array_equal(found, expected[3])

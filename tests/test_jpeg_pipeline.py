@@ -1,110 +1,186 @@
 """The pipeline: its reconstruction is what decoders show, for every architecture."""
 
-import jpeg_file
-import metrics
-from google_baseline import GoogleBaseline
-from jpeg_pipeline import JPEGPipeline
-from ljpeg import LJPEG, TABLE_SCALE
-from ljpeg_attention import LJPEGAttention
-from ljpeg_PIL import LJPEGPIL
+from jpeg_pipeline import ROUNDINGS, JPEGPipeline
+from learned_jpeg import architectures, encoding, jpeg_file, lpips_tf2, metrics
+from learned_jpeg.encoding import Coding
+from learned_jpeg.sampling import SAMPLINGS, Planes, grid
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+SIZES = [(1, 1), (8, 8), (13, 40), (64, 7), (1, 37), (40, 3), (17, 18)]
+
 
 class FixedTables(JPEGPipeline):
     """The plain pipeline with given tables."""
+
+    architecture = "fixed"
 
     def __init__(self, tables, **kwargs):
         super().__init__(**kwargs)
         self.tables = tf.constant(tables, tf.float32)
 
-    def get_qtables(self, batch, quality, training):
+    def get_qtables(self, batch, dial, training):
         return self.tables[None]
 
     def rate(self, coded, height, width):
-        return tf.reduce_mean(tf.abs(coded.coefficients))
+        return tf.reduce_mean(tf.abs(coded.coefficients.luma))
+
+
+class Graph(FixedTables):
+    """The same, whose files come from the TensorFlow half of the encoder too."""
+
+    def edit_image(self, images, training):
+        return tf.identity(images)
 
 
 def random_tables(high, seed=0):
     return np.random.default_rng(seed).integers(1, high + 1, [8, 8, 2])
 
 
-def randomized(architecture, high):
-    """A model of an architecture with every weight far from its start."""
-    model = architecture()
-    model(tf.zeros([1, 16, 16, 3]), quality=50.0)
-    for number, weight in enumerate(model.trainable_weights):
-        noise = tf.random.stateless_normal(weight.shape, [number, 0], stddev=0.02)
-        weight.assign_add(noise)
-    if isinstance(model, LJPEG):
-        model.scaled_qtables.assign(random_tables(high) * TABLE_SCALE)
-    return model
+def batch_of(*pixels):
+    return np.stack(pixels).astype(np.float32) / 255
 
 
+def dial_of(pipeline, value):
+    return None if pipeline.dial is None else value
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("high", [2, 20, 150])
-@pytest.mark.parametrize("architecture", [LJPEG, LJPEGAttention, GoogleBaseline, LJPEGPIL])
-def test_pillow_shows_the_reconstruction(architecture, high, photograph, decode):
-    model, quality = randomized(architecture, high), {2: 95.0, 20: 75.0, 150: 10.0}[high]
-    shown = decode(model.compress(photograph, "standard", quality)).astype(int)
-    reconstruction, _ = model(photograph[None].astype(np.float32) / 255, quality=quality)
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_pillow_shows_the_reconstruction(name, high, sampling, photograph, decode, randomized):
+    model, pixels = randomized(name, high, sampling), photograph[:173, 60:]
+    dial = dial_of(model, {2: 95.0, 20: 75.0, 150: 10.0}[high])
+    shown = decode(encoding.encode(model, pixels, dial, Coding("standard"))).astype(int)
+    reconstruction, _ = model.reconstruct(batch_of(pixels), dial)
     difference = np.abs(shown - np.round(255 * reconstruction[0])).max(-1)
     assert (difference <= 1).mean() >= 0.999
     # Few edits would leave this test without a meaning.
-    assert np.abs(shown - photograph).mean() > 0.5
+    assert np.abs(shown - pixels).mean() > 0.5
 
 
-@pytest.mark.parametrize("height,width", [(1, 1), (8, 8), (13, 40), (64, 7)])
-def test_any_size_comes_back_in_its_size(height, width, photograph, decode):
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("height,width", SIZES)
+def test_any_size_comes_back_in_its_size(height, width, sampling, photograph, decode):
     image = photograph[:height, :width]
-    model = FixedTables(np.ones([8, 8, 2]))
-    reconstruction, coded = model(image[None].astype(np.float32) / 255)
+    model = FixedTables(np.ones([8, 8, 2]), sampling=sampling)
+    reconstruction, coded = model.reconstruct(batch_of(image))
     assert reconstruction.shape == (1, height, width, 3)
-    assert coded.coefficients.shape[1:3] == (-(-height // 8), -(-width // 8))
-    assert np.abs(255 * reconstruction[0] - image).max() <= 3  # roundings at tables of 1
-    assert decode(model.compress(image)).shape == image.shape
+    luma, chroma = grid(height, width, sampling)
+    assert coded.coefficients.luma.shape == (1, *luma, 8, 8)
+    assert coded.coefficients.chroma.shape == (1, 2, *chroma, 8, 8)
+    if sampling == "444":
+        assert np.abs(255 * reconstruction[0] - image).max() <= 3  # roundings at tables of 1
+    # However narrow, it is what a decoder shows, whose chroma has its own way with the edges.
+    shown = decode(encoding.encode(model, image))
+    assert shown.shape == image.shape
+    # A level of Cb, where a coefficient lies between two integers, is two of blue.
+    assert np.abs(255 * reconstruction[0] - shown).max() <= 2
 
 
-def test_a_batch_is_its_images_one_by_one(photograph):
-    model = randomized(LJPEGAttention, 30)
-    images = np.stack([photograph[:64, :80], photograph[100:164, 50:130]]).astype("f4") / 255
-    together, coded = model(images)
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_a_batch_is_its_images_one_by_one(sampling, photograph, randomized):
+    model = randomized("ljpeg_attention", 30, sampling)
+    images = batch_of(photograph[:64, :80], photograph[100:164, 50:130])
+    together, coded = model.reconstruct(images)
     for number in range(2):
-        alone, coded_alone = model(images[number : number + 1])
-        same = coded_alone.coefficients[0] == coded.coefficients[number]
-        assert tf.reduce_mean(tf.cast(same, tf.float32)) > 0.999  # float noise may flip a few
+        alone, coded_alone = model.reconstruct(images[number : number + 1])
+        for one, both in zip(coded_alone.coefficients, coded.coefficients, strict=True):
+            same = tf.cast(one[0] == both[number], tf.float32)
+            assert tf.reduce_mean(same) > 0.999  # float noise may flip a few
         np.testing.assert_allclose(alone[0], together[number], atol=0.1)
 
 
-def test_the_file_holds_the_very_integers_and_tables(photograph):
-    model = FixedTables(random_tables(60))
-    _, coded = model(photograph[None].astype(np.float32) / 255)
+@pytest.mark.parametrize("kind", [FixedTables, Graph])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_the_file_holds_the_very_integers_and_tables(photograph, sampling, kind):
+    model = kind(random_tables(60), sampling=sampling)
+    _, coded = model.reconstruct(batch_of(photograph))
     for huffman in jpeg_file.HUFFMAN:
-        read = jpeg_file.read_jpeg(model.compress(photograph, huffman))
-        np.testing.assert_array_equal(read[0], coded.coefficients[0])
-        np.testing.assert_array_equal(read[1], coded.qtables[0])
-        assert tuple(read[2:]) == photograph.shape[:2]
+        planes, qtables, *size, found = jpeg_file.read_jpeg(
+            encoding.encode(model, photograph, coding=Coding(huffman))
+        )
+        assert (*size, found) == (*photograph.shape[:2], sampling)
+        np.testing.assert_array_equal(qtables, coded.qtables[0])
+        for ours, expected in zip(planes, coded.coefficients, strict=True):
+            np.testing.assert_array_equal(ours, expected[0])
 
 
-@pytest.mark.parametrize("quality", [10, 50, 90])
-def test_ijg_tables_give_pillows_jpeg_but_for_rounding(quality, photograph, decode):
-    from encoders import ENCODERS
+def extreme(kind):
+    """Pictures whose coefficients at tables of 1 go to the ends of what JPEG holds."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:48, :40]
+    if kind == "noise":
+        picture = 255 * random.integers(0, 2, [48, 40, 3])
+    elif kind == "checks":
+        picture = 255 * ((rows + columns) % 2)[..., None] * np.ones(3, int)
+    elif kind == "stripes":  # of the frequencies of a DCT, so that one coefficient has all
+        cosines = np.cos((2 * (columns % 8) + 1) * np.pi * (1 + rows // 8) / 16)
+        picture = 255 * (cosines > 0)[..., None] * np.ones(3, int)
+    elif kind == "colours":
+        corners = random.integers(0, 2, [6, 5, 3])
+        picture = 255 * corners.repeat(8, 0).repeat(8, 1)
+    else:
+        picture = np.full([48, 40, 3], {"black": 0, "white": 255}[kind])
+    return picture.astype(np.uint8)
 
-    ours = LJPEGPIL().compress(photograph, "standard", float(quality))
-    pillows = ENCODERS["pillow_444"].encode(photograph, quality, "standard")
-    assert len(ours) == pytest.approx(len(pillows), rel=0.02)
-    psnr = [metrics.psnr(photograph, decode(data)) for data in (ours, pillows)]
-    assert psnr[0] == pytest.approx(psnr[1], abs=0.15)
+
+@pytest.mark.parametrize("model", [FixedTables, Graph])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("kind", ["black", "white", "noise", "checks", "stripes", "colours"])
+def test_what_jpeg_cannot_hold_is_clipped_alike_in_graph_and_file(kind, sampling, model, decode):
+    pixels, model = extreme(kind), model(np.ones([8, 8, 2]), sampling=sampling)
+    reconstruction, coded = model.reconstruct(batch_of(pixels))
+    data = encoding.encode(model, pixels)
+    for ours, expected in zip(jpeg_file.read_jpeg(data)[0], coded.coefficients, strict=True):
+        np.testing.assert_array_equal(ours, expected[0])
+    luma = coded.coefficients.luma.numpy()
+    assert luma[..., 0, 0].min() >= -1024 and np.abs(luma.reshape(-1, 64)[:, 1:]).max() <= 1023
+    if kind == "black":
+        assert set(luma[..., 0, 0].ravel()) == {-1024.0}
+    if kind == "stripes":  # the bounds are reached indeed
+        assert np.abs(coded.unrounded.luma.numpy().reshape(-1, 64)[:, 1:]).max() > 900
+    shown = decode(data).astype(int)
+    assert (np.abs(shown - np.round(255 * reconstruction[0])) <= 1).mean() >= 0.999
 
 
-def test_the_loss_is_made_of_its_terms(photograph):
-    images = photograph[None, :64, :64].astype(np.float32) / 255
-    model = FixedTables(random_tables(60), lmbda=0.03, lpips_weight=200.0)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_a_coefficient_beyond_what_jpeg_holds_is_clipped(rounding):
+    """By the flow itself: no picture gets that far but with what an architecture adds."""
+
+    class Louder(FixedTables):
+        def edit_coefficients(self, y, images, dial, sampling, features):
+            edit = super().edit_coefficients(y, images, dial, sampling, features)
+            return edit._replace(y=Planes(*(4.0 * part for part in edit.y)))
+
+    pixels, model = extreme("noise"), Louder(np.ones([8, 8, 2]), rounding=rounding)
+    coded = model.encode(batch_of(pixels))
+    for unrounded, part in zip(coded.unrounded, coded.coefficients, strict=True):
+        # 8-bit JPEG (T.81, F.1.2): 11 bits for the mean, 10 for the others.
+        low, high = -1023 * np.ones([8, 8]), 1023 * np.ones([8, 8])
+        low[0, 0] = -1024
+        np.testing.assert_array_equal(part, np.clip(np.round(unrounded), low, high))
+    assert np.abs(coded.unrounded.luma).max() > 1024
+    planes = jpeg_file.read_jpeg(encoding.encode(model, pixels))[0]
+    for ours, expected in zip(planes, coded.coefficients, strict=True):
+        np.testing.assert_array_equal(ours, expected[0])
+
+
+# The loss
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_the_loss_is_made_of_its_terms(photograph, sampling):
+    images = batch_of(photograph[:64, :64])
+    model = FixedTables(random_tables(60), lmbda=0.03, lpips_weight=200.0, sampling=sampling)
     terms = {name: float(value) for name, value in model.loss_terms(images).items()}
-    reconstruction = model(images)[0].numpy()
-    levels = np.round(255 * reconstruction[0]).astype(np.uint8)
+    assert sorted(terms) == sorted(model.loss_names)
+    reconstruction, coded = model.reconstruct(images)
+    levels = np.round(255 * reconstruction[0].numpy()).astype(np.uint8)
     original = photograph[:64, :64]
+    assert terms["rate"] == pytest.approx(float(model.rate(coded, 64, 64)))
     assert terms["mse"] == pytest.approx(metrics.mse(original, levels), rel=1e-4)
     assert terms["psnr"] == pytest.approx(metrics.psnr(original, levels), abs=1e-3)
     assert terms["lpips"] == pytest.approx(metrics.lpips(original, levels), abs=1e-4)
@@ -113,22 +189,110 @@ def test_the_loss_is_made_of_its_terms(photograph):
 
 
 def test_without_weight_lpips_is_not_computed(photograph, monkeypatch):
-    import lpips_tf2
-
     monkeypatch.setattr(lpips_tf2, "lpips", None)
-    images = photograph[None, :64, :64].astype(np.float32) / 255
-    assert "lpips" not in FixedTables(random_tables(9)).loss_terms(images)
+    model = FixedTables(random_tables(9))
+    terms = model.loss_terms(batch_of(photograph[:64, :64]))
+    assert sorted(terms) == sorted(model.loss_names) == ["loss", "mse", "psnr", "rate"]
 
 
-def test_the_gradient_reaches_pixels_and_agrees_with_the_decoder_where_nothing_clips(photograph):
+@pytest.mark.parametrize("name", architectures.trained())
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_every_part_of_a_model_learns(name, sampling, photograph, training_of):
+    """From its start, at either sampling; but for what the zeros of a last layer hide."""
+    model = architectures.load(name)(sampling=sampling)
+    images = batch_of(photograph[:32, :32])
+    model.reconstruct(images, dial_of(model, 20.0))  # makes the variables
+    training = training_of(model, 1e-3)
+    before = [variable.numpy() for variable in training.variables]
+    losses = [training.step(photograph[None, :32, :32]) for _ in range(2)]
+    assert np.isfinite(losses).all()
+    for part in training.pipeline.parts().values():
+        own = {id(v) for v in getattr(part, "trainable_variables", [part])}
+        moved = [
+            not np.array_equal(variable, old)
+            for variable, old in zip(training.variables, before, strict=True)
+            if id(variable) in own
+        ]
+        assert moved and any(moved)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_the_gradient_reaches_coefficients_as_the_linear_decoder_would(sampling):
     """With straight-through roundings, decode is linear: the gradient of a sum is a DCT."""
-    coefficients = tf.Variable(np.random.default_rng(0).integers(-3, 4, [1, 1, 1, 8, 8, 3]) * 1.0)
-    coefficients = tf.Variable(tf.cast(coefficients, tf.float32))
+    side, blocks = (8, 1) if sampling == "444" else (16, 2)
+    random = np.random.default_rng(0)
+    luma = tf.Variable(random.integers(-3, 4, [1, blocks, blocks, 8, 8]).astype("f4"))
+    chroma = tf.Variable(random.integers(-3, 4, [1, 2, 1, 1, 8, 8]).astype("f4"))
     tables = tf.constant(random_tables(9)[None], tf.float32)
+    model = FixedTables(tables[0], sampling=sampling)
     with tf.GradientTape() as tape:
-        red = tf.reduce_sum(JPEGPipeline.decode(coefficients, tables, 8, 8)[..., 0])
-    gradient = tape.gradient(red, coefficients).numpy()[0, 0, 0]
-    # Only the means matter to a sum: 8 for luma, 1.402 * 8 for Cr, nothing for Cb.
-    expected = np.zeros([8, 8, 3])
-    expected[0, 0] = np.array([1, 0, 1.402]) * 8 * tables[0, 0, 0].numpy()[[0, 1, 1]] / 255
-    np.testing.assert_allclose(gradient, expected, atol=1e-3)
+        picture = model.decode(Planes(luma, chroma), tables, side, side)
+        red = tf.reduce_sum(picture[..., 0])
+    luma_gradient, chroma_gradient = tape.gradient(red, [luma, chroma])
+    # Only the means matter to a sum: 8 for luma, 1.402 * 8 for Cr, nothing for Cb; at 4:2:0 a
+    # sample of chroma stands in four pixels.
+    mean = np.zeros([8, 8])
+    mean[0, 0] = 8 * tables[0, 0, 0, 0] / 255
+    np.testing.assert_allclose(luma_gradient, np.broadcast_to(mean, luma.shape), atol=1e-3)
+    np.testing.assert_allclose(chroma_gradient[0, 0], 0, atol=1e-6)
+    mean[0, 0] = 1.402 * 8 * tables[0, 0, 0, 1] / 255 * blocks**2
+    found = chroma_gradient[0, 1, 0, 0].numpy()
+    np.testing.assert_allclose(found[0, 0], mean[0, 0], rtol=1e-4)
+    if sampling == "444":
+        np.testing.assert_allclose(found, mean, atol=1e-3)
+
+
+def test_training_is_not_clipped_and_files_are():
+    model = FixedTables(np.full([8, 8, 2], 90))
+    images = batch_of(extreme("colours"))
+    shown, trained = (model.reconstruct(images, training=flag)[0].numpy() for flag in (False, True))
+    assert shown.min() == 0 and shown.max() == 1
+    assert trained.min() < 0 and trained.max() > 1
+
+
+# Parts and choices
+
+
+@pytest.mark.parametrize(
+    "name, parts",
+    [
+        ("ljpeg_PIL", set()),
+        ("ljpeg", {"scaled_qtables"}),
+        ("ljpeg_attention", {"scaled_qtables", "attention"}),
+        ("google_baseline", {"network", "prior"}),
+    ],
+)
+def test_the_parts_are_what_published_checkpoints_hold(name, parts, randomized):
+    """Their names are those of the files: `model/scaled_qtables`."""
+    assert set(randomized(name).parts()) == parts
+
+
+def test_a_table_scale_scales_the_tables_of_graph_and_file_alike(photograph):
+    pixels = photograph[:40, :40]
+    for kind in (FixedTables, Graph):
+        model = kind(random_tables(200))
+        for scale in (0.003, 0.7, 2.0):
+            data = encoding.encode(model, pixels, table_scale=scale)
+            edit, qtables, _ = model.analyse(batch_of(pixels), table_scale=scale)
+            np.testing.assert_array_equal(jpeg_file.read_jpeg(data)[1], qtables[0])
+            # Halves may go either way.
+            expected = np.clip(random_tables(200) * scale, 1, 255)
+            assert np.abs(qtables[0] - expected).max() <= 0.5 + 1e-3
+
+
+def test_a_model_completes_the_choices_that_are_left_open():
+    model = FixedTables(random_tables(9), sampling="420")
+    assert model.complete(Coding()) == Coding("progressive", "420", "round", "psnr")
+    chosen = Coding("standard", "444", "round", "visual")
+    assert model.complete(chosen) == chosen
+
+
+def test_the_seed_follows_from_seed_salt_and_step():
+    def draws(seed, salt, step):
+        model = FixedTables(random_tables(9), seed=seed)
+        model.step = lambda: step
+        return tuple(model.random_seed(salt).numpy())
+
+    places = [(seed, salt, step) for seed in (0, 5) for salt in (0, 1, 2) for step in (0, 1, 99)]
+    assert len({draws(*place) for place in places}) == len(places)
+    assert draws(5, 2, 99) == draws(5, 2, 99)
