@@ -40,8 +40,12 @@ class Summaries(tf.keras.callbacks.Callback):
         if dial:
             ends = {dial.values[0], dial.values[-1]} - {dial.default}
             self.dials |= {f"{dial.name}_{value:g}/": value for value in sorted(ends)}
+            # As tensors, with which a graph is for all of them.
+            self.dials = {
+                name: tf.constant(value, tf.float32) for name, value in self.dials.items()
+            }
 
-        @tf.function(reduce_retracing=True)
+        @tf.function
         def loss_terms(images, dial):
             images = tf.cast(images, tf.float32) / 255.0
             return pipeline.loss_terms(images, dial=dial)

@@ -13,6 +13,7 @@ from learned_jpeg.lazy import lazy_import
 from learned_jpeg.standard import BLOCK
 
 # What a user may get wrong is said before TensorFlow is there.
+distortions = lazy_import("learned_jpeg.distortions")
 summaries = lazy_import("learned_jpeg.summaries")
 trainer = lazy_import("learned_jpeg.trainer")
 tf = lazy_import("tensorflow")
@@ -23,11 +24,12 @@ DECAY_STEPS = 10_000
 def _check(args):
     """Raises UserError for options that are good each and cannot work together."""
     options = vars(args)
-    if options.get("lpips_weight") and args.patchsize < lpips_tf2.MIN_SIZE:
-        raise UserError(
-            f"--lpips_weight needs --patchsize {lpips_tf2.MIN_SIZE} or more, not {args.patchsize}: "
-            "LPIPS sees no smaller images"
-        )
+    for name, metric in (("lpips_weight", lpips_tf2), ("ms_ssim_weight", distortions)):
+        if options.get(name) and args.patchsize < metric.MIN_SIZE:
+            raise UserError(
+                f"--{name} needs --patchsize {metric.MIN_SIZE} or more, not {args.patchsize}: the "
+                "metric sees no smaller images"
+            )
     if options.get("feature_cache"):
         if args.patchsize % BLOCK:
             raise UserError(
