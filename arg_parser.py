@@ -117,8 +117,9 @@ def add_compress_options(parser, dial):
         "inputs",
         nargs="+",
         metavar="IN",
-        help="an image that Pillow reads, and after it, if you like, the name of its JPEG file; "
-        "with --output_dir any number of images, folders and quoted globs",
+        help="an image, and after it, if you like, the name of its JPEG file; - is the standard "
+        "input or output; with --output_dir any number of images, folders, quoted globs and "
+        "@LIST, a text file with one a line",
     )
     files.add_argument(
         "--output_dir",
@@ -132,6 +133,11 @@ def add_compress_options(parser, dial):
         "--overwrite_input",
         action="store_true",
         help="allow an output to take the place of its own input",
+    )
+    files.add_argument(
+        "--skip_larger",
+        action="store_true",
+        help="keep a JPEG file as it is where its result would not be smaller",
     )
     files.add_argument(
         "--jobs", type=number(int, 1), metavar="N", help="files at a time; as many as cores"
@@ -177,7 +183,12 @@ def add_compress_options(parser, dial):
     picture.add_argument(
         "--strip",
         action="store_true",
-        help="leave out ICC profile, EXIF, XMP and resolution; the picture is turned upright",
+        help="leave out all metadata; the picture is turned upright and converted to sRGB",
+    )
+    picture.add_argument(
+        "--srgb",
+        action="store_true",
+        help="convert the colours to sRGB; otherwise a profile is kept, wide gamut too",
     )
     picture.add_argument(
         "--background",

@@ -1,5 +1,6 @@
 """What the architectures' scripts do: parse, then compress or train; errors in one line."""
 
+import os
 import sys
 
 import arg_parser
@@ -22,13 +23,21 @@ def main(architecture, description, argv=None):
 
 
 def run(main):
-    """Runs a script's `main() -> exit status`; a UserError is one line on stderr, status 2."""
+    """Runs a script's `main() -> exit status`; a UserError is one line on stderr, status 2.
+
+    A reader of the output that goes away ends it quietly, with the status of `SIGPIPE`.
+    """
+    sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal does not have
     try:
         status = main()
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        status = 141
     sys.exit(status)

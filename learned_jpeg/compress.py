@@ -2,59 +2,26 @@
 
 import contextlib
 import json
-import math
 import os
 import signal
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from learned_jpeg import api, metadata, metrics, paths, pictures
+from learned_jpeg import api, paths, pictures
 from learned_jpeg.errors import UserError
-from learned_jpeg.files import write_whole
-from learned_jpeg.paths import shown
-from learned_jpeg.targets import Setting, Target, psnr
+from learned_jpeg.one_picture import Options, Report, compress_file
+from learned_jpeg.paths import STDIO, shown
+from learned_jpeg.targets import Setting, Target
 
 from PIL import ImageColor
 from tqdm import tqdm
 
 # More pixels than this are not worked on at the same time, so that memory stays bounded.
 PIXELS_AT_ONCE = 60_000_000
-
-
-@dataclass
-class Report:
-    """What became of one file; `error` is None if all went well."""
-
-    input: str
-    output: str
-    error: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    bytes_in: int | None = None
-    bytes_out: int | None = None
-    width: int | None = None
-    height: int | None = None
-    bpp: float | None = None
-    psnr: float | None = None  # dB against the 8-bit input; None if the file is lossless
-    seconds: float | None = None
-    lmbda: float | None = None
-    dial: float | None = None
-    table_scale: float | None = None
-
-
-@dataclass(frozen=True)
-class Options:
-    """What holds for each of the files. coding: the keywords of `api.Model.encode`."""
-
-    coding: dict
-    background: tuple[int, int, int] | None = None
-    strip: bool = False
-    force: bool = False
-    overwrite_input: bool = False
-    target: Target | None = None
 
 
 class PixelBudget:
@@ -80,59 +47,6 @@ class PixelBudget:
             with self._changed:
                 self._free += pixels
                 self._changed.notify_all()
-
-
-def compress_file(path, output, settings, options, budget):
-    """Compresses one file and writes it whole or not at all.
-
-    settings: of which the first is taken, or the one that reaches options.target.
-    Returns Report, in which an error is one of this file's own.
-    """
-    report = Report(shown(path), shown(output))
-    start = time.perf_counter()
-    try:
-        paths.check(path, output, options.force, options.overwrite_input)
-        with budget.hold(math.prod(pictures.size(path))):
-            _compress(path, output, settings, options, report)
-    except UserError as error:
-        report.error = str(error)
-    except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        report.error = f"{report.input}: {reason}"
-    report.seconds = time.perf_counter() - start
-    return report
-
-
-def _tensorflow_errors():
-    """Its own kind of exception, where a model has brought it along."""
-    tensorflow = sys.modules.get("tensorflow")
-    return (tensorflow.errors.OpError,) if tensorflow else ()
-
-
-def _compress(path, output, settings, options, report):
-    source = pictures.read_source(path, options.background, options.strip)
-    pixels = source.pixels
-    report.height, report.width = pixels.shape[:2]
-    report.warnings = source.warnings
-
-    def finished(setting, scale):
-        data = setting.model.encode(pixels, dial=setting.dial, table_scale=scale, **options.coding)
-        return metadata.embed(data, source.metadata)
-
-    if options.target is None:
-        setting, scale = settings[0], 1.0
-        data = finished(setting, scale)
-    else:
-        data, setting, scale = options.target.encode(pixels, settings, finished)
-        if missed := options.target.missed(pixels, data):
-            report.warnings.append(missed)
-        report.table_scale = scale
-    report.dial, report.lmbda = setting.dial, setting.model.lmbda
-    quality = psnr(pixels, data)  # and the proof that the file can be decoded
-    report.psnr = quality if math.isfinite(quality) else None
-    report.bytes_in, report.bytes_out = path.stat().st_size, len(data)
-    report.bpp = metrics.bpp(len(data), report.height, report.width)
-    write_whole(output, data)
 
 
 def make_settings(architecture, args, target):
@@ -169,21 +83,22 @@ def make_settings(architecture, args, target):
 
 
 def compress_all(pairs, settings, options, jobs):
-    """Yields the Report of each (input, output), in the order in which they get done."""
+    """Yields (number, Report) of the (input, output)s, in the order in which they get done."""
     budget, outputs = PixelBudget(PIXELS_AT_ONCE), set()
     pool = ThreadPoolExecutor(jobs)
     try:
-        futures = []
-        for path, output in pairs:
+        numbers = {}
+        for number, (path, output) in enumerate(pairs):
             where = os.path.abspath(output)
             if where in outputs:
                 error = f"{shown(path)}: {shown(output)} is another input's output already"
-                yield Report(shown(path), shown(output), error)
+                yield number, Report(shown(path), shown(output), error)
                 continue
             outputs.add(where)
-            futures.append(pool.submit(compress_file, path, output, settings, options, budget))
-        for future in as_completed(futures):
-            yield future.result()
+            work = pool.submit(compress_file, path, output, settings, options, budget)
+            numbers[work] = number
+        for work in as_completed(numbers):
+            yield numbers[work], work.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -191,35 +106,25 @@ def compress_all(pairs, settings, options, jobs):
 def compress(architecture, args):
     """Runs the command `compress` of an architecture's class; returns the exit status."""
     with pictures.limit(args.max_megapixels), _stop_on_sigterm():
-        targets = [
-            Target(kind, value)
-            for kind in ("bpp", "size", "psnr")
-            if (value := getattr(args, f"target_{kind}")) is not None
-        ]
-        options = Options(
-            coding={
-                name: getattr(args, name) for name in ("huffman", "sampling", "quantizer", "tune")
-            },
-            background=_color(args.background),
-            strip=args.strip,
-            force=args.force,
-            overwrite_input=args.overwrite_input,
-            target=targets[0] if targets else None,
-        )
+        options = make_options(args)
         pairs = paths.name_files(args.inputs, args.output_dir)
         settings = make_settings(architecture, args, options.target)
+        # Where the file goes to the standard output, nothing else does.
+        out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
         start = time.perf_counter()
         reports = {}
         hidden = True if args.quiet or len(pairs) == 1 else None  # None: unless to a file
         with tqdm(total=len(pairs), unit="file", file=sys.stderr, disable=hidden) as bar:
-            for report in compress_all(pairs, settings, options, args.jobs or os.cpu_count()):
-                reports[report.input] = report
-                _print(report, quiet=args.quiet or args.json)
+            work = compress_all(pairs, settings, options, args.jobs or os.cpu_count())
+            for number, report in work:
+                reports[number] = report
+                _print(report, None if args.quiet or args.json else out)
                 bar.update()
-    reports = [reports[shown(path)] for path, _ in pairs]
+    reports = [reports[number] for number in sorted(reports)]
     total = _total(reports, time.perf_counter() - start)
     if args.json:
-        print(json.dumps({"files": [asdict(report) for report in reports], "total": total}))
+        files = [asdict(report) for report in reports]
+        print(json.dumps({"files": files, "total": total}), file=out)
     elif not args.quiet and len(reports) > 1:
         print(
             f"{total['files']} of {len(reports)} files: {total['bytes_in']:,} -> "
@@ -228,17 +133,42 @@ def compress(architecture, args):
     return 1 if total["failed"] else 0
 
 
-def _print(report, quiet):
+def make_options(args):
+    """Options of the command's arguments."""
+    if args.skip_larger and (args.strip or args.srgb):
+        raise UserError("--skip_larger keeps files as they are; --strip and --srgb do not")
+    target = None
+    for kind in ("bpp", "size", "psnr"):
+        if (value := getattr(args, f"target_{kind}")) is not None:
+            target = Target(kind, value)
+    return Options(
+        coding={name: getattr(args, name) for name in ("huffman", "sampling", "quantizer", "tune")},
+        background=_color(args.background),
+        strip=args.strip,
+        srgb=args.srgb,
+        skip_larger=args.skip_larger,
+        force=args.force,
+        overwrite_input=args.overwrite_input,
+        target=target,
+    )
+
+
+def _print(report, out):
+    """out: a stream for what went well, or None."""
     for warning in report.warnings:
         tqdm.write(f"warning: {report.input}: {warning}", file=sys.stderr)
     if report.error is not None:
         tqdm.write(f"error: {report.error}", file=sys.stderr)
-    elif not quiet:
-        shown_psnr = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
+    elif out is not None:
+        loss = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
+        if report.kept:
+            loss = "kept as it is"
+        elif report.from_jpeg:
+            loss += " beside the input's own loss"
         tqdm.write(
             f"{report.input} -> {report.output}: {report.bytes_in:,} -> {report.bytes_out:,} "
-            f"bytes, {report.bpp:.3f} bpp, {shown_psnr}, {report.seconds:.2f} s",
-            file=sys.stdout,
+            f"bytes, {report.bpp:.3f} bpp, {loss}, {report.seconds:.2f} s",
+            file=out,
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from learned_jpeg.errors import UserError
 
+STDIO = "-"  # stands for the standard input or output
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 # The names of pictures in a folder. Those that are not read (HEIC, JPEG XL) are among them, so
 # that they are named and not passed over.
@@ -94,9 +95,12 @@ def _walk(folder, exclude):
 def name_files(inputs, output_dir=None):
     """[(input, output)] of the command's arguments: IN [OUT], or IN... with an output_dir.
 
-    Below output_dir the structure stays, from what the bases of the inputs have in common.
+    Each is a Path or STDIO. Below output_dir the structure stays, from what the bases of the
+    inputs have in common.
     """
     if output_dir is not None:
+        if STDIO in inputs:
+            raise UserError("the standard input, -, has no name for --output_dir; name an output")
         expanded = [expand(argument, exclude=output_dir) for argument in inputs]
         files = dict.fromkeys(file for _, files in expanded for file in files)
         common = common_folder(base for base, _ in expanded)
@@ -109,6 +113,11 @@ def name_files(inputs, output_dir=None):
             )
             for file in files
         ]
+    if len(inputs) <= 2 and STDIO in inputs:
+        path, output = (name if name == STDIO else Path(name) for name in (inputs[0], inputs[-1]))
+        if output != STDIO:
+            _check_name(output)
+        return [(path, output)]
     path, output = Path(inputs[0]), Path(inputs[-1])
     several = not path.is_file() and (
         path.is_dir() or glob.has_magic(inputs[0]) or inputs[0].startswith("@")
@@ -118,18 +127,24 @@ def name_files(inputs, output_dir=None):
     if len(inputs) == 1 or output.is_dir():
         name = path.with_suffix(".jpg")
         return [(path, name if len(inputs) == 1 else output / name.name)]
+    _check_name(output)
+    return [(path, output)]
+
+
+def _check_name(output):
     if output.suffix.lower() not in JPEG_SUFFIXES:
         raise UserError(
             f"{shown(output)}: an output's name ends in .jpg (several inputs need --output_dir DIR)"
         )
-    return [(path, output)]
 
 
 def check(path, output, force=False, overwrite_input=False):
     """Raises UserError unless the input is a file and the output may be written."""
-    if not path.is_file():  # nor a pipe, which a reader would wait for
+    if path != STDIO and not path.is_file():  # nor a pipe, which a reader would wait for
         raise UserError(f"{shown(path)}: no such file")
-    same = output.exists() and output.samefile(path)
+    if output == STDIO:
+        return
+    same = path != STDIO and output.exists() and output.samefile(path)
     if same and not overwrite_input:
         raise UserError(
             f"{shown(path)}: the output would replace it; name another, or say --overwrite_input"

@@ -1,6 +1,7 @@
 """The one reader of pictures, for training, evaluation and compression."""
 
 import contextlib
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,13 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 @dataclass
 class Source:
-    """What a file holds: pixels uint8 [H, W, 3] or gray [H, W, 1], `metadata.Items`, and lines
-    for people. jpeg: the file itself where it is a JPEG, or None."""
+    """What a file holds: pixels uint8 [H, W, 3] or gray [H, W, 1], `metadata.Items`, lines for
+    people, and the number of its bytes. jpeg: the file itself where it is a JPEG, or None."""
 
     pixels: np.ndarray
     metadata: metadata.Items
     warnings: list[str]
+    bytes_in: int
     jpeg: bytes | None = None
 
 
@@ -55,9 +57,12 @@ def limit(megapixels):
         Image.MAX_IMAGE_PIXELS = before
 
 
-def size(path):
-    """(width, height) of a picture, from its header. Raises UserError, naming the file."""
-    with _reading(path), open(path, "rb") as file:
+def size(path, data=None):
+    """(width, height) of a picture, from its header. Raises UserError, naming the file.
+
+    data: the file's bytes, where they are known already.
+    """
+    with _reading(path), open(path, "rb") if data is None else io.BytesIO(data) as file:
         width, height = decoders.dimensions(file)
         decoders.check_size(width, height)
         return width, height
@@ -97,7 +102,7 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         # Nothing will tell a viewer to turn the picture.
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
         items = metadata.Items(notes=items.notes)
-    return Source(pixels, items, items.warnings(), jpeg)
+    return Source(pixels, items, items.warnings(), len(data), jpeg)
 
 
 @contextlib.contextmanager

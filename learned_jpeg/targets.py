@@ -104,10 +104,11 @@ class Search:
 
     def on_dial(self, model):
         """Searches the values of a model's dial, whose larger ones are the finer."""
-        low, high = (-math.log(value) for value in (model.dial.low, model.dial.high))
+        dial = model.dial
+        low, high = -math.log(dial.low), -math.log(dial.high)
 
         def miss(place):
-            return self._miss(Setting(model, math.exp(-place)))
+            return self._miss(Setting(model, min(max(math.exp(-place), dial.low), dial.high)))
 
         low_miss = miss(low)
         high_miss = miss(high) if low_miss < 0 else low_miss
