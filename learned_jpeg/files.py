@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 PART = ".learned_jpeg-"  # how the name of a file that is not whole yet begins; it ends in .part
@@ -16,14 +16,11 @@ def write_whole(path, data):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(".part", PART, path.parent)
+    # A name of its own for each writer; unlike tempfile's, the file follows the umask.
+    part = path.with_name(f"{PART}{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(part, "xb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
-        # A temporary file is its owner's alone; an ordinary one follows the umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(part, 0o666 & ~umask)
         os.replace(part, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
