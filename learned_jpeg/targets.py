@@ -71,7 +71,7 @@ class Search:
                 return
             if len(ends) == 1:
                 ((place, value),) = ends.values()
-                place -= 1.2 * value / self.slope
+                place -= 1.2 * 2 ** len(sides) * value / self.slope  # files change in steps
             elif len(sides) > 1 and sides[-1] == sides[-2]:
                 place = (ends[True][0] + ends[False][0]) / 2
             else:
@@ -157,7 +157,7 @@ class Target:
     def missed(self, pixels, data):
         """What to say of a file that is not within the promise, or None."""
         reached = self.measure(pixels, data)
-        above = reached / self.value - 1
-        if 0 <= (above if self.kind == "psnr" else -above) <= TOLERANCE:
+        spare = reached - self.value if self.kind == "psnr" else self.value - reached
+        if 0 <= spare <= TOLERANCE * self.value:
             return None
         return f"--target_{self.kind} {self.value:g} is out of reach; {reached:.6g} is the nearest"

@@ -1,0 +1,99 @@
+"""Files of pictures, made by hand where no library writes them so."""
+
+import functools
+import io
+import struct
+import zlib
+
+import numpy as np
+import skimage.data
+import tifffile
+from PIL import Image, ImageCms
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+
+
+def picture(height=45, width=70, mode="RGB"):
+    """A detailed photograph as Pillow's image."""
+    pixels = skimage.data.astronaut()[20 : 20 + height, 150 : 150 + width]
+    return Image.fromarray(pixels).convert(mode)
+
+
+def saved(image, kind, **options):
+    """The bytes of a file that Pillow writes."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def tiff(samples, **options):
+    """The bytes of a TIFF of any samples, by tifffile."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples, software=False, metadata=None, **options)
+    return file.getvalue()
+
+
+def chunk(name, data):
+    """A chunk of a PNG."""
+    body = name + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def png(samples, chunks=b"", color=None, packed=None):
+    """The bytes of a PNG of uint8 or uint16 [H, W, C], with more chunks before the samples."""
+    height, width, channels = samples.shape
+    deep = samples.dtype == np.uint16
+    color = {1: 0, 2: 4, 3: 2, 4: 6}[channels] if color is None else color
+    header = struct.pack(">IIBBBBB", width, height, 16 if deep else 8, color, 0, 0, 0)
+    rows = samples.astype(">u2" if deep else "u1").reshape(height, -1)
+    packed = packed or zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunks
+        + chunk(b"IDAT", packed)
+        + chunk(b"IEND", b"")
+    )
+
+
+def jpeg(segments=(), trailer=b"", image=None, **options):
+    """The bytes of a JPEG with more segments, (marker, payload), behind the first."""
+    data = saved(image or picture(), "JPEG", **{"quality": 95, **options})
+    more = b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+        for marker, payload in segments
+    )
+    return data[:20] + more + data[20:] + trailer
+
+
+def jpeg_segments(data):
+    """[(marker, payload)] of a JPEG before its scan, read in another way than the program's."""
+    found, file = [], io.BytesIO(data)
+    assert file.read(2) == b"\xff\xd8"
+    while True:
+        prefix, marker, length = struct.unpack(">BBH", file.read(4))
+        assert prefix == 0xFF
+        if marker == 0xDA:
+            return found
+        found.append((marker, file.read(length - 2)))
+
+
+@functools.cache  # a new one has a new date
+def srgb_profile():
+    """LittleCMS's own."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def exif(orientation=6):
+    """EXIF with an orientation, as Pillow's."""
+    tags = Image.Exif()
+    tags[0x010F] = "A camera"
+    tags[0x0112] = orientation
+    tags.get_ifd(0x8769)[0x9003] = "2020:01:01 10:00:00"
+    return tags
+
+
+def psnr(a, b):
+    """In dB, of values from 0 to 255."""
+    mse = np.mean((np.asarray(a, float) - np.asarray(b, float)) ** 2)
+    return np.inf if mse == 0 else 10 * np.log10(255**2 / mse)
