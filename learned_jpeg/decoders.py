@@ -29,14 +29,15 @@ class Decoded:
     """A picture as it is stored.
 
     samples: uint8 or uint16 [H, W, C], the last channel alpha if there is one; kind: of the file;
-    space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: None, "plain" or "premultiplied"; image:
+    space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether
+    there is one, not premultiplied; image:
     Pillow's, with its info, where it read it; tags: a TIFF's; notes: what went wrong.
     """
 
     samples: np.ndarray
     kind: str
     space: str
-    alpha: str | None = None
+    alpha: bool = False
     image: Image.Image | None = None
     tags: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
@@ -137,7 +138,7 @@ def _from_pillow(image, kind):
         return decoded
     elif image.has_transparency_data:
         decoded.samples = np.asarray(image.convert("LA" if gray else "RGBA"))
-        decoded.alpha = "plain"
+        decoded.alpha = True
     else:
         decoded.samples = np.asarray(image.convert("L" if gray else "RGB"))
     decoded.samples = np.atleast_3d(decoded.samples)
@@ -167,7 +168,7 @@ def _decode_png16(core):
     image = vips().Image.pngload_buffer(core, fail_on="error")
     check_size(image.width, image.height)
     decoded = Decoded(np.atleast_3d(image.numpy()), "PNG", "RGB" if image.bands > 2 else "GRAY")
-    decoded.alpha = "plain" if image.bands in (2, 4) else None
+    decoded.alpha = image.bands in (2, 4)
     return decoded
 
 
@@ -201,8 +202,8 @@ def _decode_tiff(data):
         raise ValueError(f"TIFF of the colours {directory.get(262)!r}; convert it to RGB")
     samples = np.atleast_3d(image.numpy())
     extra = directory.get(338, 0) if samples.shape[-1] > colours else 0
-    decoded.alpha = {1: "premultiplied", 2: "plain"}.get(extra)
-    kept = colours + (decoded.alpha is not None)
+    decoded.alpha = extra in (1, 2)  # libvips divides the first kind by it
+    kept = colours + decoded.alpha
     if samples.shape[-1] > kept:
         notes.append(f"{samples.shape[-1] - kept} channels beside the colours left out")
         samples = samples[..., :kept]

@@ -142,7 +142,7 @@ def _pixels(decoded, background, items, srgb=False):
     if alpha is not None:
         if background is None and alpha.min() < np.iinfo(alpha.dtype).max:
             items.notes.append("transparent parts are laid on white (--background chooses)")
-        samples = _laid_on(samples, alpha, background or WHITE, decoded.alpha == "premultiplied")
+        samples = _laid_on(samples, alpha, background or WHITE)
     if samples.dtype == np.uint16:
         items.notes.append("more than 8 bits a sample; reduced to 8")
         samples = _to_8_bits(samples)
@@ -181,7 +181,7 @@ def _right_colours(samples, space, items, srgb):
     return samples
 
 
-def _laid_on(samples, alpha, background, premultiplied):
+def _laid_on(samples, alpha, background):
     """Samples [H, W, C] of either depth and alpha [H, W, 1] over a colour of 8 bits.
 
     Gray stays gray on a gray background.
@@ -193,10 +193,9 @@ def _laid_on(samples, alpha, background, premultiplied):
     result = np.empty_like(samples)
     for start in range(0, len(samples), BAND):
         part = slice(start, start + BAND)
-        over = samples[part].astype(np.uint64)
         opaque = alpha[part].astype(np.uint64)
-        over *= top if premultiplied else opaque
-        result[part] = np.minimum((over + under * (top - opaque) + top // 2) // top, top)
+        over = samples[part] * opaque + under * (top - opaque)
+        result[part] = (over + top // 2) // top
     return result
 
 
