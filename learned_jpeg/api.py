@@ -3,6 +3,7 @@
 from learned_jpeg import architectures, encoding
 from learned_jpeg.encoding import Coding
 from learned_jpeg.errors import UserError
+from learned_jpeg.jpeg_file import MAX_SIDE
 from learned_jpeg.lazy import lazy_import
 
 import numpy as np
@@ -61,6 +62,8 @@ class Model:
                 f"pixels are {pixels.dtype} {list(pixels.shape)}; uint8 [H, W, 3] or [H, W, 1] "
                 "is needed"
             )
+        if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
+            raise UserError(f"pixels are {list(pixels.shape)}; JPEG holds 1 to {MAX_SIDE} a side")
         coding = Coding(huffman, sampling, quantizer, tune)
         return encoding.encode(self._pipeline, pixels, dial, coding, table_scale)
 

@@ -26,13 +26,21 @@ _one_tile = threading.Lock()
 class Coding:
     """How a file is written; None leaves a choice to what the model was trained for.
 
-    huffman: of `jpeg_file.HUFFMAN`; sampling: of SAMPLINGS; quantizer: of QUANTIZERS.
+    huffman: of `jpeg_file.HUFFMAN`; sampling: of SAMPLINGS; quantizer: of QUANTIZERS; tune: of
+    TUNES. Raises UserError for what is not among them.
     """
 
     huffman: str = "progressive"
     sampling: str | None = None
     quantizer: str | None = None
     tune: str | None = None
+
+    def __post_init__(self):
+        choices = {"sampling": SAMPLINGS, "quantizer": QUANTIZERS, "tune": TUNES}
+        for name, known in {"huffman": jpeg_file.HUFFMAN, **choices}.items():
+            value = getattr(self, name)
+            if value not in known and (value is not None or name == "huffman"):
+                raise UserError(f"{name} is {value!r}, not one of {', '.join(known)}")
 
     def with_defaults(self, sampling, quantizer, tune):
         """The same with no choice open."""
@@ -51,6 +59,8 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
     on the model's dial, None for its default; table_scale: a factor on the tables, for the rates
     between those of two models. Raises UserError for a choice that the model does not have.
     """
+    if not 0 < table_scale < float("inf"):
+        raise UserError(f"table_scale is {table_scale}, not a factor above 0")
     coding = pipeline.complete(coding)
     dial = _check_dial(pipeline, dial)
     analysis = analyse(pipeline, pixels, dial, coding, table_scale)
