@@ -1,0 +1,101 @@
+"""From pixels to a file: tiles, gray pictures, scaled tables, choices."""
+
+import ljpeg_PIL
+from learned_jpeg import architectures, encoding, jpeg_file, metrics, sampling
+from learned_jpeg.encoding import Coding
+from learned_jpeg.errors import UserError
+from learned_jpeg.sampling import SAMPLINGS
+
+import numpy as np
+import pytest
+
+
+def dial_of(pipeline, value=40.0):
+    return None if pipeline.dial is None else value
+
+
+def read(pipeline, pixels, dial, **options):
+    return jpeg_file.read_jpeg(encoding.encode(pipeline, pixels, dial, **options))
+
+
+def assert_planes_equal(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_samplings_are_those_of_the_files():
+    assert encoding.SAMPLINGS == sampling.SAMPLINGS
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS)
+@pytest.mark.parametrize("name", architectures.NAMES)
+@pytest.mark.parametrize("height, width", [(153, 131), (64, 72)])
+def test_tiles_give_the_same_file_as_the_whole_image(
+    name, height, width, kind, photograph, randomized, monkeypatch
+):
+    pipeline, pixels = randomized(name, 20, kind), photograph[:height, :width]
+    dial = dial_of(pipeline)
+    whole = encoding.encode(pipeline, pixels, dial)
+    monkeypatch.setattr(pipeline, "tile", 64)
+    assert encoding.encode(pipeline, pixels, dial) == whole
+    # The coefficients are those of the whole image at once, not only of tiles among themselves.
+    coded = pipeline.encode(pixels[None].astype(np.float32) / 255, dial)
+    assert_planes_equal(
+        jpeg_file.read_jpeg(whole)[0], [plane[0].numpy() for plane in coded.coefficients]
+    )
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS)
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_a_gray_image_gives_the_luma_of_its_rgb_form(name, kind, photograph, randomized):
+    pipeline, gray = randomized(name, 20, kind), photograph[:45, :70, 1:2]
+    one, *_, found = read(pipeline, gray, dial_of(pipeline))
+    three, *_ = read(pipeline, np.repeat(gray, 3, axis=-1), dial_of(pipeline))
+    assert one.chroma is None and found == "444"
+    np.testing.assert_array_equal(one.luma, three.luma)
+
+
+def test_scaled_tables_are_written_and_the_error_grows_with_them(photograph, decode, randomized):
+    pipeline, pixels = randomized("ljpeg", 20), photograph[:45, :70]
+    plain, scaled = (encoding.encode(pipeline, pixels, table_scale=scale) for scale in (1.0, 2.5))
+    expected = np.clip(np.round(jpeg_file.read_jpeg(plain)[1] * 2.5), 1, 255)
+    assert np.abs(jpeg_file.read_jpeg(scaled)[1] - expected).max() <= 1
+    assert len(scaled) < len(plain)
+    assert metrics.psnr(pixels, decode(scaled)) < metrics.psnr(pixels, decode(plain))
+
+
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_a_file_may_have_another_sampling_than_the_model(name, photograph, randomized):
+    pixels = photograph[:45, :70]
+    for of_model, of_file in (SAMPLINGS, SAMPLINGS[::-1]):
+        pipeline = randomized(name, 20, of_model)
+        dial = dial_of(pipeline)
+        other = encoding.encode(pipeline, pixels, dial, Coding(sampling=of_file))
+        assert jpeg_file.read_jpeg(other)[-1] == of_file
+        assert encoding.encode(randomized(name, 20, of_file), pixels, dial) == other
+
+
+def test_without_a_dial_set_it_is_the_default(photograph):
+    pipeline, pixels = ljpeg_PIL.LJPEGPIL(), photograph[:20, :20]
+    default = encoding.encode(pipeline, pixels, pipeline.dial.default)
+    assert encoding.encode(pipeline, pixels) == default
+    assert encoding.encode(pipeline, pixels, 30) != default
+
+
+@pytest.mark.parametrize("dial", [0, 100.5, -1, float("nan")])
+def test_a_dial_beyond_its_bounds_is_refused(dial, photograph):
+    with pytest.raises(UserError, match="quality .* not in 1 to 100"):
+        encoding.encode(ljpeg_PIL.LJPEGPIL(), photograph, dial)
+
+
+def test_a_model_without_a_dial_has_none_to_set(photograph, randomized):
+    with pytest.raises(UserError, match="ljpeg has tables of its own"):
+        encoding.encode(randomized("ljpeg"), photograph, 50)
+
+
+def test_what_is_left_open_is_taken_from_the_model_and_nothing_else():
+    assert Coding().with_defaults("420", "round", "psnr") == Coding(
+        "progressive", "420", "round", "psnr"
+    )
+    chosen = Coding("standard", "444", "round", "visual")
+    assert chosen.with_defaults("420", "other", "psnr") == chosen
