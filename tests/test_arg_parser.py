@@ -1,8 +1,13 @@
 """The command line: names, defaults, help, and errors without tracebacks."""
 
+import argparse
 import re
 
 import arg_parser
+import google_baseline
+import ljpeg
+import ljpeg_attention
+import ljpeg_PIL
 
 import pytest
 
@@ -20,32 +25,92 @@ PUBLISHED = {
     "rate": "published",
     "rounding": "cubic",
 }
+SCRIPTS = {
+    "ljpeg": ljpeg.LJPEG,
+    "ljpeg_attention": ljpeg_attention.LJPEGAttention,
+    "ljpeg_PIL": ljpeg_PIL.LJPEGPIL,
+    "google_baseline": google_baseline.GoogleBaseline,
+}
 
 
-def parse(*arguments, learned_tables=True, backbone=True):
-    parser = arg_parser.make_parser("x", learned_tables=learned_tables, backbone=backbone)
-    return parser.parse_args(arguments)
+def parse(*arguments, name="ljpeg_attention"):
+    return arg_parser.make_parser(SCRIPTS[name], "x").parse_args(arguments)
+
+
+def refusal(capsys, *arguments, name="ljpeg_attention"):
+    """What stands on stderr for a usage that is refused."""
+    with pytest.raises(SystemExit) as exit_:
+        parse(*arguments, name=name)
+    assert exit_.value.code == 2
+    return capsys.readouterr().err
 
 
 def test_defaults_are_the_published_ones():
     options = vars(parse("train", "--train_glob", "*.png"))
     assert {name: options[name] for name in PUBLISHED} == PUBLISHED
     assert options["backbone"] == "vgg16" and not options["train_backbone"]
+    assert options["sampling"] == "444"
+    assert vars(parse("train", "--train_glob", "x", name="google_baseline"))["max_noise"] == 0.15
 
 
-def test_the_checkpoint_folder_is_taken_on_either_side_of_train():
-    before = parse("--checkpoint_dir", "a", "train", "--train_glob", "x")
-    after = parse("train", "--train_glob", "x", "--checkpoint_dir", "a")
-    assert before.checkpoint_dir == after.checkpoint_dir == "a"
+def test_the_checkpoint_folder_is_taken_on_either_side_of_the_command():
+    for command in (["train", "--train_glob", "x"], ["compress", "a.png"]):
+        before = parse("--checkpoint_dir", "a", *command)
+        after = parse(*command, "--checkpoint_dir", "a")
+        neither = parse(*command)
+        assert before.checkpoint_dir == after.checkpoint_dir == "a"
+        assert neither.checkpoint_dir == "train"
 
 
-def test_the_loss_of_learned_tables_belongs_to_them_alone(capsys):
-    options = {"--lpips_weight": "1", "--total_weight_regularizer": "1"}
-    options |= {"--rate": "bits", "--rounding": "mixed"}
-    for option, value in options.items():
-        with pytest.raises(SystemExit):
-            parse("train", "--train_glob", "x", option, value, learned_tables=False, backbone=False)
-        assert option in capsys.readouterr().err
+OWN = {
+    "--lpips_weight": ("1", {"ljpeg", "ljpeg_attention"}),
+    "--total_weight_regularizer": ("1", {"ljpeg", "ljpeg_attention"}),
+    "--rate": ("bits", {"ljpeg", "ljpeg_attention"}),
+    "--rounding": ("mixed", {"ljpeg", "ljpeg_attention"}),
+    "--backbone": ("vgg19", {"ljpeg_attention"}),
+    "--backbone_weights": ("f", {"ljpeg_attention"}),
+    "--feature_cache": ("f", {"ljpeg_attention"}),
+    "--max_noise": ("0.1", {"google_baseline"}),
+    "--sampling": ("420", {"ljpeg", "ljpeg_attention", "google_baseline"}),
+}
+
+
+@pytest.mark.parametrize("option", OWN)
+def test_an_option_belongs_to_the_architectures_that_read_it(option, capsys):
+    value, readers = OWN[option]
+    for name in set(SCRIPTS) - {"ljpeg_PIL"}:
+        arguments = ["train", "--train_glob", "x", option, value]
+        if name in readers:
+            found = vars(parse(*arguments, name=name))[option.strip("-")]
+            assert str(found).removesuffix(".0") == value
+        else:
+            assert option in refusal(capsys, *arguments, name=name)
+
+
+def test_the_anchor_has_nothing_to_train(capsys):
+    assert "train" in refusal(capsys, "train", "--train_glob", "x", name="ljpeg_PIL")
+    for option in ("--checkpoint_dir", "--run_dir"):
+        assert option in refusal(capsys, "compress", "a.png", option, "x", name="ljpeg_PIL")
+
+
+def test_the_dial_is_an_option_of_compress_by_its_name(capsys):
+    assert parse("compress", "a.png", name="ljpeg_PIL").dial == 75
+    assert parse("compress", "a.png", name="google_baseline").dial == 25
+    assert parse("compress", "a.png", "--quality", "12.5", name="google_baseline").dial == 12.5
+    assert not hasattr(parse("compress", "a.png", name="ljpeg"), "dial")
+    assert "--quality" in refusal(capsys, "compress", "a.png", "--quality", "9", name="ljpeg")
+    for value in ("0", "101", "fine"):
+        words = refusal(capsys, "compress", "a.png", "--quality", value, name="ljpeg_PIL")
+        assert "at least 1 and at most 100" in words and repr(value) in words
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_decides_about_a_file_is_left_to_the_model(name):
+    options = parse("compress", "a.png", name=name)
+    assert options.huffman == "progressive"
+    assert options.sampling is options.quantizer is options.tune is None
+    options = parse("compress", "a.png", "--sampling", "420", "--huffman", "standard", name=name)
+    assert (options.sampling, options.huffman) == ("420", "standard")
 
 
 @pytest.mark.parametrize(
@@ -64,12 +129,44 @@ def test_the_loss_of_learned_tables_belongs_to_them_alone(capsys):
     ],
 )
 def test_a_bad_value_is_named_with_its_bounds(option, value, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        parse("train", "--train_glob", "x", f"{option}={value}")
-    assert exit_.value.code == 2
-    error = capsys.readouterr().err
+    error = refusal(capsys, "train", "--train_glob", "x", f"{option}={value}")
     assert option in error and repr(value) in error
     assert "at least" in error or "above" in error
+
+
+@pytest.mark.parametrize(
+    "arguments, option",
+    [
+        (["--sampling", "422"], "--sampling"),
+        (["--quantizer", "floor"], "--quantizer"),
+        (["--tune", "butter"], "--tune"),
+        (["--huffman", "arithmetic"], "--huffman"),
+        (["--jobs", "0"], "--jobs"),
+        (["--target_bpp", "1", "--target_psnr", "30"], "--target_psnr"),
+        (["--target_bpp", "0"], "--target_bpp"),
+        (["--max_megapixels", "0"], "--max_megapixels"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_named(arguments, option, capsys):
+    assert option in refusal(capsys, "compress", "a.png", *arguments)
+
+
+@pytest.mark.parametrize(
+    "bounds, good, bad",
+    [
+        ((int, 1), ["1", "17"], ["0", "1.0", "x", ""]),
+        ((float, 0, 1), ["0", "1", "0.5"], ["-0.1", "1.1", "inf", "nan"]),
+        ((float, 0), ["0", "1e9"], ["-1e-9", "-inf", "nan"]),
+    ],
+)
+def test_a_number_is_within_its_bounds(bounds, good, bad):
+    parse = arg_parser.number(*bounds)
+    assert [parse(text) for text in good] == [bounds[0](text) for text in good]
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match=f"at least {bounds[1]}"):
+            parse(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
+        arg_parser.number(float, 0, low_included=False)("0")
 
 
 def test_help_explains_every_option_with_its_default(capsys):
@@ -81,19 +178,3 @@ def test_help_explains_every_option_with_its_default(capsys):
         option = f"--{'lambda' if name == 'lmbda' else name}"
         explained = re.search(rf"{option} [^ ]+ (?P<text>(?!\[).*?\(default: (.*?)\))", text)
         assert explained and explained[2] == str(default), option
-
-
-def test_a_users_mistake_is_one_line_and_status_2(capsys):
-    def main():
-        raise arg_parser.UserError("photo.png: broken")
-
-    with pytest.raises(SystemExit) as exit_:
-        arg_parser.run(main)
-    assert exit_.value.code == 2
-    assert capsys.readouterr().err == "error: photo.png: broken\n"
-
-
-def test_the_status_of_main_is_that_of_the_process():
-    with pytest.raises(SystemExit) as exit_:
-        arg_parser.run(lambda: 143)
-    assert exit_.value.code == 143
