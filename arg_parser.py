@@ -25,7 +25,9 @@ def number(kind, low, high=float("inf"), low_included=True):
     return parse
 
 
-class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults in the help, where there are some, and the description as it is."""
+
     def _get_help_string(self, action):
         # "(default: None)" and "(default: False)" tell nobody anything.
         if action.default is None or action.default is False:
@@ -40,14 +42,14 @@ def make_parser(architecture, description):
 
     The parsed arguments hold `command` ("train" or "compress") and its options.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=_Formatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=Formatter)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     if architecture.trained:
         where = "folder of the checkpoint, its config.json and the TensorBoard summaries"
         parser.add_argument("--checkpoint_dir", default="train", metavar="DIR", help=where)
         train = subparsers.add_parser(
             "train",
-            formatter_class=_Formatter,
+            formatter_class=Formatter,
             help="trains a model, or goes on with one (train --help lists the options)",
             description="Trains a model on random crops of photographs, or goes on where an "
             "earlier training of the same folder stopped. Ctrl-C saves before it ends.",
@@ -65,7 +67,7 @@ def make_parser(architecture, description):
         )
     compress = subparsers.add_parser(
         "compress",
-        formatter_class=_Formatter,
+        formatter_class=Formatter,
         help="writes images as JPEG files (compress --help lists the options)",
         description="Writes images as standard JPEG files: one, or many with --output_dir.",
     )

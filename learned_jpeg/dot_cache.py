@@ -1,4 +1,4 @@
-"""The pickle of a dot: safe to read from strangers, written whole or not at all.
+"""What is measured at a dot, on disk: a pickle that is safe to read from strangers, and a journal.
 
 One pickle holds the metrics of every image at one dot (one encoder or checkpoint, one setting)
 and the fingerprint of what they were measured with. Seen with `pickle.load` it is
@@ -7,24 +7,31 @@ and the fingerprint of what they were measured with. Seen with `pickle.load` it 
      "jpeg_sha256": [...], "height": array, "width": array, "n_bytes": array,
      "bpp": array, "mse": array, ...}
 
-with one entry an image everywhere but in the fingerprint, in the same order.
+with one entry an image everywhere but in the fingerprint, in the same order. What was not asked
+for is NaN there, and {metric: [name, ...]} under "unmeasured" tells it from the NaN of an image
+that is too small for a metric.
+
+While a dot is being measured, each figure goes to the end of a journal beside the pickle, lines
+of JSON, so that a picture costs the same whatever the number of them and an evaluation that is
+killed keeps what it has.
 """
 
-import hashlib
+import contextlib
 import io
-import os
+import json
+import math
 import pickle
 import re
 from pathlib import Path
 
-from arg_parser import UserError
+from learned_jpeg.errors import UserError
+from learned_jpeg.files import write_whole
 
 import numpy as np
 
 METRICS = ("bpp", "mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m")
 _TEXTS = ("image_sha256", "jpeg_sha256")
-_WHOLE_NUMBERS = ("height", "width", "n_bytes")
-_NUMBERS = (*_WHOLE_NUMBERS, *METRICS)
+SIZES = ("height", "width", "n_bytes")
 
 
 class UnreadableError(Exception):
@@ -128,15 +135,16 @@ def load(path):
     """A dot's pickle as (fingerprint, {image name: record}).
 
     fingerprint: {name: text}. A record holds image_sha256 and jpeg_sha256 (texts), height,
-    width and n_bytes (int) and METRICS (float).
+    width and n_bytes (int) and those of METRICS (float) that are measured.
     Raises UserError and UnreadableError like `load_plain`, and UnreadableError for another content.
     """
     content = load_plain(path)
     try:
         fingerprint, names = content["fingerprint"], content["images"]
+        unmeasured = content.get("unmeasured", {})
         columns = {
             **{name: content[name] for name in _TEXTS},
-            **{name: [int(value) for value in content[name]] for name in _WHOLE_NUMBERS},
+            **{name: [int(value) for value in content[name]] for name in SIZES},
             **{name: [float(value) for value in content[name]] for name in METRICS},
         }
         texts = [
@@ -147,8 +155,13 @@ def load(path):
         if not all(isinstance(text, str) for text in texts):
             raise TypeError
         rows = zip(*columns.values(), strict=True)
-        records = [dict(zip(columns, row, strict=True)) for row in rows]
-        return fingerprint, dict(zip(names, records, strict=True))
+        found = dict(
+            zip(names, (dict(zip(columns, row, strict=True)) for row in rows), strict=True)
+        )
+        for metric, images in unmeasured.items():
+            for image in images:
+                del found[image][metric]
+        return fingerprint, found
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise UnreadableError("not a dot's results") from error
 
@@ -158,18 +171,86 @@ def save(path, fingerprint, records):
     names = sorted(records)
     content = {"fingerprint": fingerprint, "images": names}
     content |= {name: [records[image][name] for image in names] for name in _TEXTS}
-    content |= {name: np.array([records[image][name] for image in names]) for name in _NUMBERS}
+    content |= {
+        name: np.array([records[image].get(name, math.nan) for image in names])
+        for name in (*SIZES, *METRICS)
+    }
+    unmeasured = {
+        metric: images
+        for metric in METRICS
+        if (images := [name for name in names if metric not in records[name]])
+    }
+    if unmeasured:
+        content["unmeasured"] = unmeasured
     write_whole(path, pickle.dumps(content, protocol=4))
 
 
-def write_whole(path, data):
-    """Writes bytes, or a text as UTF-8, so that the file is whole or not there at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own length could be too long with an ending.
-    part = path.parent / f".{hashlib.sha1(path.name.encode(errors='replace')).hexdigest()}.part"
+def journal(path):
+    """The path of the journal of a dot's pickle."""
+    return path.with_suffix(".journal")
+
+
+def append(path, fingerprint, image, record):
+    """Adds what is known of an image to the journal; see `merge` for how it counts."""
+    file = journal(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab") as stream:
+        lines = [] if stream.tell() else [fingerprint]
+        lines.append({image: record})
+        # A line that was cut off by the end of its process ends here.
+        stream.write("".join(f"\n{json.dumps(line)}" for line in lines).encode())
+
+
+def load_journal(path):
+    """What `append` wrote, as (fingerprint, [{image name: record}]); None if nothing is of use."""
     try:
-        part.write_bytes(data.encode() if isinstance(data, str) else data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        lines = journal(path).read_bytes().split(b"\n")[1:]
+        fingerprint, *records = filter(None, map(_parse, lines))
+        texts = fingerprint.values()
+    except (FileNotFoundError, ValueError):
+        return None
+    return (fingerprint, records) if all(isinstance(text, str) for text in texts) else None
+
+
+def _parse(line):
+    try:
+        content = json.loads(line)
+        for record in content.values():
+            if isinstance(record, dict):
+                _check(record)
+        return content
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
+        return None  # cut off, or not of ours
+
+
+def _check(record):
+    kinds = {**dict.fromkeys(_TEXTS, str), **dict.fromkeys(SIZES, int)}
+    kinds |= dict.fromkeys(METRICS, float)
+    if not all(isinstance(value, kinds[name]) for name, value in record.items()):
+        raise TypeError
+
+
+def merge(found, records):
+    """Adds the records of a journal to those of a pickle.
+
+    One of a file (jpeg_sha256) takes the place of what was known of the image; others add to it.
+    """
+    for record in records:
+        for image, figures in record.items():
+            before = {} if "jpeg_sha256" in figures else found.get(image, {})
+            if before or "jpeg_sha256" in figures:
+                found[image] = before | figures
+    return found
+
+
+def fold(path, fingerprint):
+    """Puts the journal of a fingerprint into the pickle and removes it."""
+    loaded = load_journal(path)
+    if loaded is None or loaded[0] != fingerprint:
+        return
+    found = {}
+    with contextlib.suppress(FileNotFoundError, UnreadableError):
+        before, records = load(path)
+        found = records if before == fingerprint else {}
+    save(path, fingerprint, merge(found, loaded[1]))
+    journal(path).unlink()

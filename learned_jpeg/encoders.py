@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from jpeg_file import HUFFMAN
+from learned_jpeg.jpeg_file import HUFFMAN
 
 import numpy as np
 import PIL
@@ -39,6 +39,7 @@ class Encoder:
     label: str
     qualities = QUALITIES
     own_huffman: str | None = None
+    fractional = False  # whether a quality may lie between two whole numbers
 
     def missing(self):
         """Why the encoder cannot run here, with what to install; empty if it can."""
@@ -70,14 +71,16 @@ class Encoder:
         """
         if huffman not in HUFFMAN:
             raise ValueError(f"Huffman choice {huffman!r}; it is one of {', '.join(HUFFMAN)}")
-        lowest, highest = self._quality_range()
+        lowest, highest = self.quality_range
         if not lowest <= quality <= highest:
             raise ValueError(f"{self.name}: quality {quality} is not in {lowest}..{highest}")
         if self.missing():
             raise RuntimeError(f"{self.name}: {self.missing()}")
         return self._encode(np.ascontiguousarray(image), int(quality), huffman)
 
-    def _quality_range(self):
+    @property
+    def quality_range(self):
+        """The lowest and the highest quality."""
         return 1, 100
 
     def _encode(self, image, quality, huffman):
@@ -231,7 +234,8 @@ class Guetzli(Program):
     qualities = (84, 88, 92, 96)
     own_huffman = "optimized"
 
-    def _quality_range(self):
+    @property
+    def quality_range(self):
         return 84, 100  # it refuses less
 
     def _options(self, quality, huffman):

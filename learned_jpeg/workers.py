@@ -1,0 +1,177 @@
+"""The work of an evaluation in other processes: of this machine, or of a Dask cluster.
+
+What is sent to a worker is small: names and paths, and the bytes of JPEG files.
+"""
+
+import atexit
+import contextlib
+import functools
+import itertools
+import multiprocessing
+import os
+import signal
+import site
+import threading
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    ProcessPoolExecutor,
+    wait,
+)
+from multiprocessing.connection import wait as wait_for_end
+
+from learned_jpeg import jpeg_file, metrics, pictures
+from learned_jpeg.errors import UserError
+from learned_jpeg.fingerprints import PROJECT
+
+
+def cores():
+    """How many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+# What a worker does
+
+
+def _prepare(threads):
+    # Before TensorFlow starts; the same number everywhere, for it can change the last bits.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def readable(path):
+    """Whether a file can be read: None, or the message that says why not."""
+    try:
+        pictures.read(path)
+    except UserError as error:
+        return str(error)
+
+
+def encode(dot, paths, threads):
+    """Encodes images at a dot.
+
+    threads: of TensorFlow. Returns ([the bytes of a JPEG file], the message of what ended them
+    before the last one, or None).
+    """
+    _prepare(threads)
+    files = []
+    for path in paths:
+        try:
+            files.append(dot.encode(pictures.read(path)))
+        except (UserError, RuntimeError) as error:
+            return files, str(error)
+    return files, None
+
+
+def measure(image, files, threads):
+    """Measures JPEG files of one image.
+
+    image: a dots.TestImage; files: [(bytes, [name of a metric])]. Returns [{metric: figure}].
+    """
+    _prepare(threads)
+    reference = _reference(image.path, image.sha256)
+    return [reference.measure(jpeg_file.decode(data), names) for data, names in files]
+
+
+@functools.lru_cache(maxsize=1)
+def _reference(path, sha256):
+    """An original; its digest tells a file of yesterday from today's."""
+    return metrics.Reference(pictures.read(path))
+
+
+# Spreading it
+
+
+def _start_worker():
+    """Ctrl-C is the parent's to handle, and without the parent a worker has no purpose."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Torn down in the usual order, TensorFlow complains about its own functions.
+    atexit.register(os._exit, 0)
+
+    def end_with_parent():
+        wait_for_end([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+class Pool:
+    """Workers that are started at the first call, and ended with the context.
+
+    dask: the address of a scheduler whose workers do the work, or None for `count` processes of
+    this machine.
+    """
+
+    def __init__(self, count, dask=None):
+        self.count, self._dask = count, dask
+        self._stack = contextlib.ExitStack()
+        self._executor = None
+        self.threads = 1 if dask else max(1, cores() // count)  # of TensorFlow, in each worker
+
+    def __enter__(self):
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def completed(self, calls):
+        """Runs calls (unit, function, arguments); yields (unit, result) as they end.
+
+        At most twice as many as there are workers are under way, which bounds the memory.
+        """
+        if self._executor is None:
+            start = _dask(self._dask) if self._dask else _local(self.count)
+            self._executor, self.count = self._stack.enter_context(start)
+        calls, running = iter(calls), {}
+        while True:
+            for unit, function, arguments in itertools.islice(
+                calls, 2 * self.count - len(running)
+            ):
+                running[self._executor.submit(function, *arguments)] = unit
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+@contextlib.contextmanager
+def _local(count):
+    """A context with an executor and the number of its workers."""
+    # Spawned, not forked: TensorFlow does not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(count, context, _start_worker)
+    try:
+        yield executor, count
+    except BrokenExecutor as error:
+        raise UserError(
+            f"a worker process died, perhaps for want of memory: try --workers "
+            f"{max(1, count // 2)}; what is measured is kept"
+        ) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _dask(address):
+    try:
+        import distributed
+        from distributed.comm import CommClosedError
+    except ImportError as error:
+        raise UserError("--dask needs the package distributed: pip install distributed") from error
+    try:
+        client = distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--dask {address}: no scheduler answers there ({error})") from error
+    with client:
+        if not client.nthreads():
+            raise UserError(f"--dask {address}: the cluster has no workers")
+        client.register_worker_callbacks(functools.partial(site.addsitedir, str(PROJECT)))
+        try:
+            yield client.get_executor(pure=False), sum(client.nthreads().values())
+        except (distributed.KilledWorker, CommClosedError, CancelledError) as error:
+            raise UserError(
+                f"--dask {address}: the cluster or its workers died; what is measured is kept"
+            ) from error
