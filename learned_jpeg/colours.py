@@ -101,6 +101,8 @@ def make_profile(chromaticities, curve):
     0 to 1. Raises ValueError for chromaticities that span no triangle.
     """
     points = np.array([[x, y, 1 - x - y] for x, y in chromaticities])
+    if not points[3, 1]:
+        raise ValueError("a white without light")
     white = points[3] / points[3, 1]
     try:
         strengths = np.linalg.solve(points[:3].T, white)
@@ -165,12 +167,14 @@ def to_srgb(samples, profile):
     Returns [H, W, 1] for gray and [H, W, 3] for the others. Raises ValueError where it fails.
     """
     deep, channels = samples.dtype == np.uint16, samples.shape[-1]
-    gray_space = profile is not None and space(profile) == "GRAY"
-    if channels == 1 and not gray_space:
+    spaces = {1: ("GRAY", "RGB"), 3: ("RGB",), 4: ("CMYK",)}[channels]
+    if profile is not None and space(profile) not in spaces:
+        raise ValueError(f"it is for {space(profile)!r}")
+    if channels == 1 and (profile is None or space(profile) == "RGB"):
         samples = np.repeat(samples, 3, axis=-1)
-    spaces = {1: ("b-w", "grey16"), 3: ("srgb", "rgb16"), 4: ("cmyk", "cmyk")}
+    kinds = {1: ("b-w", "grey16"), 3: ("srgb", "rgb16"), 4: ("cmyk", "cmyk")}
     image = vips().Image.new_from_array(
-        np.ascontiguousarray(samples), interpretation=spaces[samples.shape[-1]][deep]
+        np.ascontiguousarray(samples), interpretation=kinds[samples.shape[-1]][deep]
     )
     source = {"input_profile": "cmyk"}  # libvips's own
     if profile is not None:

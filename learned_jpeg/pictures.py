@@ -158,9 +158,6 @@ def _right_colours(samples, space, items, srgb):
         if space == "CMYK":
             items.notes.append("CMYK converted to sRGB")
             profile, items.icc = items.icc, None
-            if profile and colours.space(profile) != "CMYK":
-                items.left.append(f"ICC profile (it is for {colours.space(profile)!r})")
-                profile = None
             return colours.to_srgb(samples, profile)
         if items.icc is None:
             return samples
