@@ -98,7 +98,7 @@ def test_at_420_each_block_of_chroma_counts_once(model, size):
 
 def test_the_estimated_rate_comes_near_the_files_once_it_is_trained(model, photograph):
     crops = np.stack(
-        [photograph[i : i + 64, j : j + 64] for i in range(0, 200, 40) for j in (0, 99)]
+        [photograph[i : i + 64, j : j + 64] for i in range(0, 200, 80) for j in (0, 99)]
     )
     images = crops.astype(np.float32) / 255
 
