@@ -6,12 +6,15 @@ learned_jpeg-STEP.*    the checkpoint, an index and the data; in folders of earl
                        ckpt-STEP.*, or weights-STEP.* without the optimizer
 """
 
+import contextlib
 import hashlib
 import inspect
 import json
 import math
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from learned_jpeg import architectures
@@ -208,11 +211,24 @@ def model_of(pipeline):
     return tf.train.Checkpoint(**pipeline.parts())
 
 
+@contextlib.contextmanager
+def _readable(path):
+    """The path, or that of a copy: TensorFlow's reader takes a path for a pattern."""
+    if not re.search(r"[*?\[\\]", str(path)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files_of(path):
+            shutil.copy(file, folder)
+        yield Path(folder) / path.name
+
+
 def read(path, **parts):
     """Sets the state of what a checkpoint holds under these names. Raises UserError."""
     try:
-        status = tf.train.Checkpoint(**parts).read(str(path))
-        status.assert_existing_objects_matched().expect_partial()
+        with _readable(path) as readable:
+            status = tf.train.Checkpoint(**parts).read(str(readable))
+            status.assert_existing_objects_matched().expect_partial()
     except (tf.errors.OpError, *_BROKEN) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(

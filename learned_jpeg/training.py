@@ -10,6 +10,7 @@ from pathlib import Path
 from learned_jpeg import checkpoints, crops, feature_cache, locks, lpips_tf2, saving
 from learned_jpeg.errors import UserError
 from learned_jpeg.lazy import lazy_import
+from learned_jpeg.paths import shown
 from learned_jpeg.standard import BLOCK
 
 # What a user may get wrong is said before TensorFlow is there.
@@ -148,7 +149,7 @@ def _finished(folder, step, last_step):
     if step < last_step:
         return False
     checkpoints.newest(folder)  # an error where it is lost
-    print(f"{folder}: already trained to step {step} (--last_step {last_step})")
+    print(f"{shown(folder)}: already trained to step {step} (--last_step {last_step})")
     return True
 
 
@@ -213,7 +214,7 @@ def _train(architecture, args, options, folder, source, step):
             trainer.Checkpoints(saver, args.checkpoint_steps),
             summaries.Summaries(folder, pipeline, probes, valid, args.last_step, chief),
         ]
-        return trainer.fit(model, dataset, folder, args.last_step, callbacks, chief)
+        return trainer.fit(model, dataset, shown(folder), args.last_step, callbacks, chief)
 
 
 _HINTS = {

@@ -1,6 +1,7 @@
 """The folder of a trained model: description, digest, note, and the model made of it."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -120,6 +121,13 @@ def test_a_model_is_restored_from_what_tensorflow_saves(tmp_path, photograph):
     assert encoding.encode(restored, photograph) == encoding.encode(pipeline, photograph)
     other = checkpoints.build(ljpeg.LJPEG, {"seed": 0})
     assert not np.array_equal(other.scaled_qtables, restored.scaled_qtables)
+
+
+def test_a_folder_may_have_any_name(trained, tmp_path):
+    odd = shutil.copytree(trained, tmp_path / "odd [1]* \n \\ ü 🎈 ?")
+    expected = checkpoints.restore(trained).scaled_qtables
+    np.testing.assert_array_equal(checkpoints.restore(odd).scaled_qtables, expected)
+    assert checkpoints.describe(odd) == checkpoints.describe(trained)
 
 
 # The note
