@@ -121,8 +121,7 @@ def _draw_curves(axes, metric, series, looks):
 
 def _draw_saved(axes, metric, series, looks):
     """How many percent more or fewer bits a curve takes than the anchor, at equal quality."""
-    anchor = series[0]
-    shown = []
+    anchor, shown, others = series[0], [], []
     for one, look in zip(series, looks, strict=True):
         quality, percent = bd_rates.rate_ratio(
             anchor.column("bpp"),
@@ -132,9 +131,11 @@ def _draw_saved(axes, metric, series, looks):
         )
         quality = -quality if metric.lower else quality
         axes.plot(quality, percent, **(_line(look) | {"marker": ""}))
-        if one.kind != "encoder" or one is not anchor and look["front"]:
+        if one.kind != "encoder":
             shown.append((quality, percent))
-    _crop(axes, shown)
+        elif one is not anchor:
+            others.append((quality, percent))
+    _crop(axes, shown or others)
     if metric.lower:
         axes.invert_xaxis()
     axes.set_xlabel(f"{metric.label}{f' in {metric.unit}' if metric.unit else ''}")

@@ -12,6 +12,8 @@ from learned_jpeg.lazy import lazy_import
 
 import numpy as np
 
+_ASSETS = fingerprints.PROJECT / "learned_jpeg" / "assets"
+
 page = lazy_import("learned_jpeg.page")
 plots = lazy_import("learned_jpeg.plots")
 
@@ -66,6 +68,8 @@ class Report:
         """Of all that the report is made from."""
         code = fingerprints.code_digest("learned_jpeg.report", "learned_jpeg.page")
         digest = hashlib.sha256(f"{code} {self.subject} {self.focus} {self.wanted}".encode())
+        for asset in sorted(_ASSETS.iterdir()):
+            digest.update(asset.read_bytes())
         digest.update(" ".join(image.sha256 for image in self.images).encode())
         for one in self.curves:
             for point in [*one.points, *one.sized.values()]:

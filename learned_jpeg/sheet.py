@@ -22,12 +22,13 @@ _CELL = 2 * _CROP / _DPI  # inches: each pixel of a crop is 2x2 of the picture f
 _WHOLE = 2.4  # inches that the whole image may be wide
 _PER_LINE = 6  # crops beside each other
 _GAP, _ABOVE, _BELOW = 0.1, 0.55, 0.2  # inches between crops, and for the text at them
+_HEADING = 0.3  # inches
 _TITLE_WIDTH = 28  # characters that fit above a crop
 
 
-def chosen(names):
+def chosen(names, number=IMAGES):
     """A few of the names of a test set, spread over it."""
-    middles = (np.arange(IMAGES) + 0.5) * len(names) / IMAGES
+    middles = (np.arange(number) + 0.5) * len(names) / number
     return [names[index] for index in sorted({int(middle) for middle in middles})]
 
 
@@ -59,15 +60,15 @@ def draw(shown, originals, subject):
     block = line * math.ceil(cells / _PER_LINE)
     width = 2 * _GAP + _WHOLE + min(cells, _PER_LINE) * (_CELL + _GAP)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
-        height = 0.3 + len(shown) * block
+        height = _HEADING + len(shown) * block
         figure = Figure(figsize=(width, height))
-        heading = f"{subject}; bits per pixel and LPIPS of the whole image, the lowest LPIPS bold"
+        heading = f"{subject}\nbits per pixel and LPIPS of the whole image, the lowest LPIPS bold"
         figure.suptitle(heading, x=_GAP / width, y=1 - _GAP / height, ha="left", fontsize=9)
         for row, (name, (index, pairs)) in enumerate(shown.items()):
             original = pictures.read(originals[name])
             files = [decode(point.file(name).read_bytes()) for _, point in pairs]
             crop = telling_crop(original, files)
-            y = 0.3 + row * block + _ABOVE
+            y = _HEADING + row * block + _ABOVE
             axes = _place(figure, original, _GAP, y, _WHOLE, name)
             for colour, line_width in (("white", 2.4), ("black", 0.8)):
                 axes.add_patch(_frame(crop, original.shape, edgecolor=colour, lw=line_width))
