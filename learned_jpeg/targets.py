@@ -84,7 +84,8 @@ class Search:
     def among_models(self, settings):
         """Searches settings, from the coarsest to the finest, and scales of the nearest's tables.
 
-        Beyond the ends the first or the last one is best.
+        Where these have no step that is near enough, the next nearest's are tried. Beyond the
+        ends the first or the last one is best.
         """
         low, high = 0, len(settings) - 1
         low_miss = self._miss(settings[low])
@@ -98,8 +99,11 @@ class Search:
                 low, low_miss = middle, value
             else:
                 high, high_miss = middle, value
-        nearer = min((low, low_miss), (high, high_miss), key=lambda pair: abs(pair[1]))
-        setting, value = settings[nearer[0]], nearer[1]
+        for index, value in sorted([(low, low_miss), (high, high_miss)], key=lambda x: abs(x[1])):
+            self._scale(settings[index], value)
+
+    def _scale(self, setting, value):
+        """Searches the scale of a setting's tables; value: the miss without one."""
         self._zero(lambda place: self._miss(setting, math.exp(place)), {value > 0: (0.0, value)})
 
     def on_dial(self, model):
@@ -113,7 +117,13 @@ class Search:
         low_miss = miss(low)
         high_miss = miss(high) if low_miss < 0 else low_miss
         if low_miss < 0 < high_miss:
-            self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
+            ends = {False: (low, low_miss), True: (high, high_miss)}
+            self._zero(miss, ends)
+            # Many entries of a table may make their step at one place; scaled ones do elsewhere.
+            for part in (0.8, 0.9, 0.7):
+                if self._rank > (False, self.tolerance):
+                    value = max(part * math.exp(-ends[False][0]), dial.low)
+                    self._scale(Setting(model, value), self._miss(Setting(model, value)))
 
 
 @dataclass(frozen=True)
