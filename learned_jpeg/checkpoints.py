@@ -26,7 +26,10 @@ from learned_jpeg.sampling import SAMPLINGS
 tf = lazy_import("tensorflow")
 
 # What a damaged file makes TensorFlow's reader and the building of a model raise.
-_BROKEN = (AssertionError, AttributeError, LookupError, OverflowError, TypeError, ValueError)
+_BROKEN = (
+    *(AssertionError, AttributeError, LookupError, MemoryError, OverflowError, TypeError),
+    ValueError,
+)
 
 
 # The description
