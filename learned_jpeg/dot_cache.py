@@ -205,29 +205,38 @@ def load_journal(path):
     """What `append` wrote, as (fingerprint, [{image name: record}]); None if nothing is of use."""
     try:
         lines = journal(path).read_bytes().split(b"\n")[1:]
-        fingerprint, *records = filter(None, map(_parse, lines))
-        texts = fingerprint.values()
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return None
-    return (fingerprint, records) if all(isinstance(text, str) for text in texts) else None
+    fingerprint = _parse(lines[0], _is_text) if lines else None
+    if fingerprint is None:
+        return None
+    return fingerprint, list(filter(None, (_parse(line, _is_record) for line in lines[1:])))
 
 
-def _parse(line):
+def _parse(line, is_valid):
+    """A line's dict; None where it is cut off, or not of ours."""
     try:
         content = json.loads(line)
-        for record in content.values():
-            if isinstance(record, dict):
-                _check(record)
-        return content
-    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
-        return None  # cut off, or not of ours
+        return content if all(map(is_valid, content.values())) else None
+    except (ValueError, AttributeError, RecursionError):
+        return None
 
 
-def _check(record):
-    kinds = {**dict.fromkeys(_TEXTS, str), **dict.fromkeys(SIZES, int)}
-    kinds |= dict.fromkeys(METRICS, float)
-    if not all(isinstance(value, kinds[name]) for name, value in record.items()):
-        raise TypeError
+def _is_text(value):
+    return isinstance(value, str)
+
+
+_KINDS = {
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(SIZES, int),
+    **dict.fromkeys(METRICS, float),
+}
+
+
+def _is_record(value):
+    return isinstance(value, dict) and all(
+        isinstance(figure, _KINDS.get(name, ())) for name, figure in value.items()
+    )
 
 
 def merge(found, records):
