@@ -1,0 +1,404 @@
+"""Mutated pictures, models and caches: each is read right or refused in one line.
+
+    python3 tests/fuzz.py [pictures] [models] [caches] [--inputs 20000] [--seconds S] [--seed N]
+
+Every input follows from the seed and its number. They are tried in processes of their own, so
+that a crash, a hang (60 s) or a leak of memory is found too. What failed is printed and kept
+below --keep, with the number in its name; the exit status is 1 then.
+"""
+
+import argparse
+import io
+import json
+import os
+import queue
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+
+from learned_jpeg import api, checkpoints, dot_cache, one_picture, pictures  # noqa: E402
+from learned_jpeg.compress import PixelBudget  # noqa: E402
+from learned_jpeg.errors import UserError  # noqa: E402
+from learned_jpeg.targets import Setting  # noqa: E402
+
+import makers  # noqa: E402
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+HANG = 60  # seconds
+BATCH = 2000  # inputs of a process
+LEAK = 150  # megabytes that a process may grow by after its first inputs
+WARM_UP = 300
+# What Python's own unpickler says of some broken pickles, beside the exception that it raises.
+NOISE = "SystemError: deallocated bytearray object has exported buffers"
+# What takes the place of a value in a text.
+VALUES = (b"-1", b"1e999", b"null", b"[]", b'""', b"{}", b"99999999999999999999", b"NaN", b"true")
+
+
+class FailureError(Exception):
+    """What an input did that it must not."""
+
+
+def mutated(data, others, rng):
+    """Bytes changed at 1 to 20 places, or cut, or with a part of another's."""
+    data = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        kind = rng.randrange(9)
+        place = rng.randrange(min(len(data), rng.choice([64, 512, len(data)])))
+        size = rng.choice([1, 2, 4, 9, 100])
+        if kind == 0:
+            data[place] = rng.randrange(256)
+        elif kind == 1:
+            data[place] ^= 1 << rng.randrange(8)
+        elif kind == 2:
+            del data[place : place + size]
+        elif kind == 3:
+            data[place:place] = rng.randbytes(size)
+        elif kind == 4:
+            data[place : place + size] = rng.choice([b"\0", b"\xff"]) * size
+        elif kind == 5:
+            data[place : place + 4] = rng.choice([1, 2**16, 2**31, 2**32 - 1]).to_bytes(
+                4, rng.choice(["little", "big"])
+            )
+        elif kind == 6:
+            other = rng.choice(others)
+            start = rng.randrange(len(other))
+            data[place:place] = other[start : start + size]
+        elif kind == 7 and rng.random() < 0.2:
+            del data[place:]
+        elif kind == 8:
+            data[place:place] = data[place : place + size]
+        data = data or bytearray(1)
+    return bytes(data)
+
+
+def with_checksums(data):
+    """A PNG whose chunks have the right checksums, so that a change gets past them."""
+    parts, place = [data[:8]], 8
+    while place + 8 <= len(data):
+        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
+        body = data[place + 4 : end]
+        parts.append(data[place : place + 4] + body + zlib.crc32(body).to_bytes(4, "big"))
+        place = end + 4
+    return b"".join(parts)
+
+
+def with_other_value(data, rng):
+    """A text with one number, or what stands between quotes, replaced."""
+
+    places = list(re.finditer(rb'-?\d[\d.e+-]*|"[^"]*"', data))
+    if not places:
+        return data
+    place = rng.choice(places)
+    return data[: place.start()] + rng.choice(VALUES) + data[place.end() :]
+
+
+class Pictures:
+    """Pictures of many kinds, compressed."""
+
+    def __init__(self):
+        picture, saved = makers.picture(17, 31), makers.saved
+        rgb = np.asarray(picture)
+        wide = rgb.astype(np.uint16) * 257
+        exif = {"exif": makers.exif().tobytes(), "icc_profile": makers.srgb_profile()}
+        text = makers.chunk(b"tEXt", b"Comment\0x") + makers.chunk(b"gAMA", bytes([0, 1, 0, 0]))
+        numbers = makers.chunk(b"cICP", bytes([9, 16, 0, 1])) + makers.chunk(b"pHYs", bytes(9))
+        segments = [(0xFE, b"x"), (0xEB, b"JP\0"), (0xED, b"Photoshop 3.0\0008BIM\4\4" + bytes(9))]
+        self.originals = [
+            saved(picture, "PNG", **exif),
+            saved(picture, "JPEG", xmp=makers.XMP, **exif),
+            saved(picture, "WEBP", xmp=makers.XMP, **exif),
+            saved(picture, "TIFF", exif=makers.exif(), icc_profile=makers.srgb_profile()),
+            saved(picture, "JPEG", progressive=True),
+            makers.jpeg(segments, b"\0\0\0\x18ftypmp42", image=picture),
+            saved(picture.convert("CMYK"), "JPEG"),
+            saved(picture.quantize(16), "PNG", transparency=3),
+            makers.png(rgb, text),
+            makers.png(wide, numbers),
+            makers.png(wide[..., :1], makers.chunk(b"tRNS", bytes(2))),
+            makers.tiff(wide, photometric="rgb", planarconfig="separate"),
+            makers.tiff((rgb / 255).astype("f4"), photometric="rgb"),
+            makers.tiff(rgb[..., 0], photometric="miniswhite", bigtiff=True),
+            makers.tiff(np.dstack([rgb, rgb[..., 0]]), extrasamples=["assocalpha"]),
+            saved(picture.quantize(16), "TIFF", compression="tiff_lzw"),
+            saved(picture.convert("1"), "TIFF", compression="group4"),
+            saved(picture, "TIFF", compression="jpeg"),
+            saved(picture, "GIF"),
+            saved(picture, "BMP"),
+            saved(picture, "PPM"),
+            saved(picture, "QOI"),
+            saved(picture, "SGI"),
+            saved(picture, "PCX"),
+            saved(picture, "JPEG2000"),
+            saved(picture, "AVIF"),
+            saved(picture.resize((16, 16)), "ICO"),
+            saved(picture, "TGA", compression="tga_rle"),
+        ]
+        faults = PROJECT.parent / "shared" / "faults"
+        self.originals += [path.read_bytes() for path in sorted(faults.glob("*.*[!d]"))]
+        coding = dict.fromkeys(("sampling", "quantizer", "tune")) | {"huffman": "standard"}
+        self.options = [
+            one_picture.Options(coding),
+            one_picture.Options(coding, strip=True),
+            one_picture.Options(coding, srgb=True, skip_larger=True),
+        ]
+        self.settings = [Setting(api.load("ljpeg_PIL"), 50.0)]
+
+    def make(self, number, rng, folder):
+        """Writes input `number` into a folder."""
+        original = self.originals[number % len(self.originals)]
+        data = mutated(original, self.originals, rng)
+        if data.startswith(b"\x89PNG") and rng.random() < 0.7:
+            data = with_checksums(data)
+        (folder / "input.png").write_bytes(data)
+
+    def check(self, number, folder):
+        """Raises FailureError, or whatever goes wrong."""
+        path, output = folder / "input.png", folder / "output.jpg"
+        start = time.monotonic()
+        options = self.options[number // len(self.originals) % len(self.options)]
+        with pictures.limit(2.0):
+            report = one_picture.compress_file(
+                path, output, self.settings, options, PixelBudget(10**7)
+            )
+        if time.monotonic() - start > 10:
+            raise FailureError(f"took {time.monotonic() - start:.0f} s")
+        lines = [*report.warnings, report.error or ""]
+        if not all(line.isprintable() for line in lines):
+            raise FailureError(f"a line that cannot be printed: {lines}")
+        if report.error is None:
+            with Image.open(output) as image:
+                image.load()
+                if image.size != (report.width, report.height):
+                    raise FailureError("another size than the report's")
+            output.unlink()
+        elif not report.error.startswith(report.input):
+            raise FailureError(f"an error without the file's name: {report.error}")
+        if os.listdir(folder) != ["input.png"]:
+            raise FailureError(f"left behind: {os.listdir(folder)}")
+
+
+class Models:
+    """Folders of trained models, loaded."""
+
+    def __init__(self):
+        import tensorflow as tf
+
+        self.folder = Path(tempfile.mkdtemp())
+        self.pixels = np.asarray(makers.picture(16, 24))
+        self.kinds = {}
+        for name in ("ljpeg", "google_baseline"):
+            pipeline = checkpoints.build(checkpoints.architectures.load(name), {})
+            path = self.folder / name / "learned_jpeg-1"
+            path.parent.mkdir()
+            tf.train.Checkpoint(model=checkpoints.model_of(pipeline)).write(str(path))
+            checkpoints.write_note(path)
+            options = checkpoints.defaults(type(pipeline))
+            config = {"architecture": name, "options": options, "versions": {}, "step": 1}
+            checkpoints.write_config(path.parent, config)
+            self.kinds[name] = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+        shutil.rmtree(self.folder)
+
+    def make(self, number, rng, folder):
+        """Writes input `number` into a folder."""
+        files = dict(rng.choice(list(self.kinds.values())))
+        name = rng.choice(sorted(files))
+        if name == "config.json" and rng.random() < 0.7:
+            files[name] = with_other_value(files[name], rng)
+        elif rng.random() < 0.1:
+            del files[name]
+        else:
+            files[name] = mutated(files[name], list(files.values()), rng)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+
+    def check(self, number, folder):
+        """Raises FailureError, or whatever goes wrong."""
+        for load in (checkpoints.describe, api.load):
+            try:
+                model = load(folder)
+            except UserError as error:
+                if "\n" in str(error) or str(folder) not in str(error):
+                    raise FailureError(f"an error without the folder's name: {error}") from error
+                return
+        data = model.encode(self.pixels)
+        if Image.open(io.BytesIO(data)).size != (24, 16):
+            raise FailureError("another size")
+
+
+class Caches:
+    """Pickles and journals of an evaluation."""
+
+    def __init__(self):
+        folder = Path(tempfile.mkdtemp())
+        path, record = folder / "q.pickle", {}
+        for name in dot_cache.METRICS:
+            record[name] = 0.5
+        record |= dict.fromkeys(dot_cache.SIZES, 9) | {"image_sha256": "a", "jpeg_sha256": "b"}
+        records = {f"{number}.png": dict(record) for number in range(4)}
+        dot_cache.save(path, {"code": "x"}, records)
+        for name, each in records.items():
+            dot_cache.append(path, {"code": "x"}, name, each)
+        self.files = {file.name: file.read_bytes() for file in folder.iterdir()}
+        shutil.rmtree(folder)
+
+    def make(self, number, rng, folder):
+        """Writes input `number` into a folder."""
+        files = dict(self.files)
+        name = rng.choice(sorted(files))
+        if name.endswith("journal") and rng.random() < 0.5:
+            files[name] = with_other_value(files[name], rng)
+        else:
+            files[name] = mutated(files[name], list(files.values()), rng)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+
+    def check(self, number, folder):
+        """Raises FailureError, or whatever goes wrong."""
+        path = folder / "q.pickle"
+        try:
+            found = dot_cache.load(path)[1]
+        except (UserError, dot_cache.UnreadableError) as error:
+            if "\n" in str(error):
+                raise FailureError("an error of several lines") from error
+            found = {}
+        journal = dot_cache.load_journal(path)
+        if journal:
+            dot_cache.merge(found, journal[1])
+
+
+SUBJECTS = {"pictures": Pictures, "models": Models, "caches": Caches}
+
+
+def run(kind, numbers, seed, keep=None, say=lambda number: None):
+    """Tries inputs in this process; yields (number, what went wrong)."""
+    subject = SUBJECTS[kind]()
+    for number in numbers:
+        say(number)
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            subject.make(number, random.Random(f"{seed} {kind} {number}"), folder)
+            try:
+                subject.check(number, folder)
+            except Exception as error:
+                if keep is not None:
+                    _keep(kind, number, seed, keep, subject)
+                yield number, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _keep(kind, number, seed, keep, subject=None):
+    subject = subject or SUBJECTS[kind]()
+    folder = Path(keep, f"{kind}-{seed}-{number}")
+    folder.mkdir(parents=True, exist_ok=True)
+    subject.make(number, random.Random(f"{seed} {kind} {number}"), folder)
+
+
+def _megabytes():
+    """Of this process in memory; 0 where the system does not tell."""
+    try:
+        return (
+            int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        )
+    except OSError:
+        return 0.0
+
+
+def _child(args):
+    """Tries a batch; prints a line of JSON for each input before it, and for each failure."""
+    first, count = args.child
+    before = None
+
+    def say(number):
+        nonlocal before
+        if number == first + WARM_UP:
+            before = _megabytes()
+        print(json.dumps({"number": number}), flush=True)
+
+    for number, what in run(args.kinds[0], range(first, first + count), args.seed, args.keep, say):
+        print(json.dumps({"failed": number, "what": what}), flush=True)
+    if before is not None and _megabytes() - before > LEAK:
+        grown = _megabytes() - before
+        print(json.dumps({"failed": first, "what": f"the process grew by {grown:.0f} MB"}))
+
+
+def _watched(kind, first, count, args):
+    """Runs a child; returns (the next input's number, [(number, what)])."""
+    command = [sys.executable, __file__, kind, "--seed", str(args.seed), "--keep", args.keep]
+    command += ["--child", str(first), str(count)]
+    failures, number, lines = [], first - 1, queue.Queue()
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+        def read():
+            for line in process.stdout:
+                lines.put(line)
+            lines.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        while True:
+            try:
+                line = lines.get(timeout=HANG + 60 * (number < first))  # the start takes its time
+            except queue.Empty:
+                process.kill()
+                failures.append((number, f"hangs for {HANG} s"))
+                _keep(kind, number, args.seed, args.keep)
+                break
+            if line is None:
+                break
+            message = json.loads(line)
+            number = message.get("number", number)
+            if "failed" in message:
+                failures.append((message["failed"], message["what"]))
+        if process.wait() != 0 and not failures[-1:] == [(number, f"hangs for {HANG} s")]:
+            failures.append((number, f"ends the process with status {process.returncode}"))
+            _keep(kind, number, args.seed, args.keep)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").replace(NOISE, "").strip()
+        if said:
+            failures.append((number, f"printed until here: {said[-300:]!r}"))
+    return number + 1, failures
+
+
+def main():
+    """Runs the inputs and prints what failed; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(SUBJECTS))
+    parser.add_argument("--inputs", type=int, default=20000, help="of each kind")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="for each kind at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", default="fuzz-failures", help="folder of what failed")
+    parser.add_argument("--child", type=int, nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if unknown := set(args.kinds) - set(SUBJECTS):
+        parser.error(f"no kind: {', '.join(unknown)}")
+    if args.child:
+        _child(args)
+        return 0
+    failed = 0
+    for kind in args.kinds or SUBJECTS:
+        number, start = 0, time.monotonic()
+        while number < args.inputs and time.monotonic() - start < args.seconds:
+            count = min(BATCH, args.inputs - number)
+            number, failures = _watched(kind, number, count, args)
+            for which, what in failures:
+                print(f"{kind} {which}: {what}", flush=True)
+            failed += len(failures)
+        print(f"{kind}: {number} inputs, seed {args.seed}, {time.monotonic() - start:.0f} s")
+    print(f"{failed} failures" + (f", kept in {args.keep}" if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
