@@ -183,9 +183,9 @@ def _curves_of_run(args, set_name, run, say):
     for train in sorted([*run.glob("lambda_*/train"), *run.glob("train")]):
         try:
             architecture, options, checkpoint = checkpoints.describe(train)
-            dial = architectures.load(architecture).dial
             if architecture not in args.jpeg_type:
                 raise UserError(f"{train}: {architecture}, not {' or '.join(args.jpeg_type)}")
+            dial = architectures.load(architecture).dial
             if dial is None and train.parent == run:
                 raise UserError(f"{train}: {architecture} is in RUN/lambda_<value>/train")
         except UserError as error:

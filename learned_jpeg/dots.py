@@ -11,6 +11,8 @@ from learned_jpeg.encoders import ENCODERS
 class TestImage:
     """An image of the test set. name: its path below the folder of the glob; sha256: its file's."""
 
+    __test__ = False  # whatever pytest makes of the name
+
     name: str
     path: Path
     sha256: str
