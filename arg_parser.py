@@ -211,13 +211,15 @@ def add_train_options(parser):
     data = parser.add_argument_group("images")
     data.add_argument(
         "--train_glob",
+        nargs="+",
         required=True,
         metavar="GLOB",
-        help='training photographs, quoted: "photos/*.png"; ** looks into subfolders. '
-        "PNG, JPEG, BMP and all else that Pillow reads, 8 or 16 bit",
+        help='training photographs: quoted globs ("photos/*.png"; ** looks into subfolders), '
+        "folders, or @LIST, a text file with one of these a line",
     )
     data.add_argument(
         "--valid_glob",
+        nargs="+",
         metavar="GLOB",
         help="photographs for the validation loss, taken every 200 steps from a crop at each "
         "one's centre; none without it",
