@@ -4,7 +4,7 @@
 
 Each line is a process of its own, after a first small picture that pays for what is done once.
 The picture is one of scikit-image's photographs, enlarged. All encoders have the IJG tables at
-one quality, 4:4:4; the networks have random weights, which take as long as trained ones.
+one quality; the networks have random weights, which take as long as trained ones.
 
 For a network, `network` is the part of the seconds that its forward pass over the picture alone
 takes, in the same tiles but without their overlap; `file` is the part that `jpeg_file` takes.
@@ -23,7 +23,6 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-ARCHITECTURES = ("ljpeg_PIL", "ljpeg", "google_baseline", "ljpeg_attention")
 OTHERS = ("pillow_444", "mozjpeg_444")
 
 
@@ -38,51 +37,51 @@ def photograph(megapixels):
     return np.asarray(image.resize((round(1.5 * height), height), Image.Resampling.LANCZOS))
 
 
-def make_model(name, quality):
-    """A model of an architecture with the IJG tables, and its network over pixels, or None."""
-    import arg_parser  # noqa: F401  first: it quietens TensorFlow's start
-    import google_baseline
-    import ljpeg
-    import ljpeg_attention
-    import ljpeg_PIL
-    from image_utils import ijg_qtables
+def make_pipeline(name, quality):
+    """A pipeline with the IJG tables, where it has no dial for them, and the layer that works on
+    pixels, or None."""
+    from learned_jpeg import architectures, checkpoints, standard
 
+    architecture = architectures.load(name)
+    if not architecture.trained:
+        return architecture(), None
+    pipeline = checkpoints.build(architecture, {})
+    if hasattr(pipeline, "scaled_qtables"):
+        from ljpeg import TABLE_SCALE
+
+        pipeline.scaled_qtables.assign(standard.ijg_qtables(quality) * TABLE_SCALE)
+    return pipeline, getattr(pipeline, "attention", getattr(pipeline, "network", None))
+
+
+def make_network(layer, tile_side):
+    """A function that passes an image, uint8 [H, W, 3], through a layer, tile by tile."""
     import tensorflow as tf
-
-    model = {
-        "ljpeg_PIL": ljpeg_PIL.LJPEGPIL,
-        "ljpeg": ljpeg.LJPEG,
-        "google_baseline": google_baseline.GoogleBaseline,
-        "ljpeg_attention": ljpeg_attention.LJPEGAttention,
-    }[name]()
-    model(tf.zeros([1, 16, 16, 3]), quality=50.0)
-    if hasattr(model, "scaled_qtables"):
-        model.scaled_qtables.assign(ijg_qtables(quality) * ljpeg.TABLE_SCALE)
-    layer = getattr(model, "attention", getattr(model, "network", None))
-    if layer is None:
-        return model, None
 
     signature = [tf.TensorSpec([1, None, None, 3])]
     forward = tf.function(lambda images: tf.reduce_sum(layer(images)), input_signature=signature)
 
     def network(image):
-        for top in range(0, image.shape[0], model.tile):
-            for left in range(0, image.shape[1], model.tile):
-                tile = image[top : top + model.tile, left : left + model.tile]
+        for top in range(0, image.shape[0], tile_side):
+            for left in range(0, image.shape[1], tile_side):
+                tile = image[top : top + tile_side, left : left + tile_side]
                 height, width = tile.shape[0] // 8 * 8, tile.shape[1] // 8 * 8
                 forward(tf.cast(tile[None, :height, :width], tf.float32) / 255.0)
 
-    return model, network
+    return network
 
 
-def measure(name, megapixels, quality):
+def measure(name, megapixels, args):
     """The figures of one encoder at one size, as a dict."""
-    import jpeg_file
+    from learned_jpeg import architectures, jpeg_file
 
-    network, file_seconds = None, [0.0]
-    if name in ARCHITECTURES:
-        model, network = make_model(name, quality)
-        own_quality = None if hasattr(model, "scaled_qtables") else float(quality)
+    layer, file_seconds = None, [0.0]
+    if name in architectures.NAMES:
+        from learned_jpeg.api import Model
+
+        pipeline, layer = make_pipeline(name, args.quality)
+        model = Model(pipeline)
+        dial = float(args.quality) if model.dial and model.dial.name == "quality" else None
+        coding = {"sampling": args.sampling, "quantizer": args.quantizer, "huffman": args.huffman}
         write_jpeg = jpeg_file.write_jpeg
 
         def timed_write_jpeg(*args):
@@ -94,12 +93,12 @@ def measure(name, megapixels, quality):
         jpeg_file.write_jpeg = timed_write_jpeg
 
         def encode(image):
-            return model.compress(image, quality=own_quality)
+            return model.encode(image, dial=dial, **coding)
     else:
-        from encoders import ENCODERS
+        from learned_jpeg.encoders import ENCODERS
 
         def encode(image):
-            return ENCODERS[name].encode(image, quality, "progressive")
+            return ENCODERS[name].encode(image, args.quality, args.huffman)
 
     small, image = photograph(0.1), photograph(megapixels)
     encode(small)
@@ -114,7 +113,8 @@ def measure(name, megapixels, quality):
         # Linux counts in kilobytes. The picture in memory is part of it.
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
     }
-    if network is not None:
+    if layer is not None:
+        network = make_network(layer, pipeline.tile)
         network(small)
         start = time.perf_counter()
         network(image)
@@ -128,13 +128,18 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 12, 48])
-    parser.add_argument("--encoders", nargs="+", default=[*OTHERS, *ARCHITECTURES])
+    parser.add_argument("--encoders", nargs="+", help="by default two and all architectures")
     parser.add_argument("--quality", type=int, default=75)
+    parser.add_argument("--huffman", default="progressive")
+    parser.add_argument("--sampling", default="444")
+    parser.add_argument("--quantizer", default="round")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        print(json.dumps(measure(args.encoders[0], args.megapixels[0], args.quality)))
+        print(json.dumps(measure(args.encoders[0], args.megapixels[0], args)))
         return
+
+    from learned_jpeg import architectures
 
     print(
         f"{'encoder':16} {'Mpx':>5} {'speed':>18} {'s':>8} {'CPU s':>6} {'/ mozjpeg':>10}"
@@ -142,9 +147,11 @@ def main():
     )
     for megapixels in args.megapixels:
         anchor = None
-        for name in args.encoders:
+        for name in args.encoders or (*OTHERS, *architectures.NAMES):
             command = [sys.executable, __file__, "--measure", "--quality", str(args.quality)]
             command += ["--encoders", name, "--megapixels", str(megapixels)]
+            for option in ("huffman", "sampling", "quantizer"):
+                command += [f"--{option}", getattr(args, option)]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 print(f"{name}: failed: {done.stderr.strip().splitlines()[-1:]}")
