@@ -9,8 +9,8 @@ import functools
 import itertools
 import multiprocessing
 import os
+import pickle
 import signal
-import site
 import threading
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -127,9 +127,7 @@ class Pool:
             self._executor, self.count = self._stack.enter_context(start)
         calls, running = iter(calls), {}
         while True:
-            for unit, function, arguments in itertools.islice(
-                calls, 2 * self.count - len(running)
-            ):
+            for unit, function, arguments in itertools.islice(calls, 2 * self.count - len(running)):
                 running[self._executor.submit(function, *arguments)] = unit
             if not running:
                 return
@@ -154,6 +152,30 @@ def _local(count):
         executor.shutdown(cancel_futures=True)
 
 
+class _Anywhere:
+    """A Dask executor whose scheduler and workers need not have the project on their paths.
+
+    What they unpickle by themselves is bytes, and a function without any module.
+    """
+
+    def __init__(self, executor):
+        project = str(PROJECT)
+
+        def run(payload):
+            import pickle
+            import sys
+
+            if project not in sys.path:
+                sys.path.insert(0, project)
+            function, arguments = pickle.loads(payload)
+            return function(*arguments)
+
+        self._executor, self._run = executor, run
+
+    def submit(self, function, *arguments):
+        return self._executor.submit(self._run, pickle.dumps((function, arguments)))
+
+
 @contextlib.contextmanager
 def _dask(address):
     try:
@@ -168,9 +190,9 @@ def _dask(address):
     with client:
         if not client.nthreads():
             raise UserError(f"--dask {address}: the cluster has no workers")
-        client.register_worker_callbacks(functools.partial(site.addsitedir, str(PROJECT)))
+        executor = client.get_executor(pure=False)
         try:
-            yield client.get_executor(pure=False), sum(client.nthreads().values())
+            yield _Anywhere(executor), sum(client.nthreads().values())
         except (distributed.KilledWorker, CommClosedError, CancelledError) as error:
             raise UserError(
                 f"--dask {address}: the cluster or its workers died; what is measured is kept"

@@ -1,0 +1,188 @@
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from learned_jpeg import checkpoints, coders, metrics, workers
+from learned_jpeg.dots import Dot, TestImage
+from learned_jpeg.errors import UserError
+from learned_jpeg.fingerprints import PROJECT
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CODER = coders.Encoder("pillow_444", "standard")
+
+
+@pytest.fixture
+def image(tmp_path, photograph):
+    path = tmp_path / "a photograph.png"
+    Image.fromarray(photograph[:48, :64]).save(path)
+    return TestImage(path.name, path, checkpoints.sha256(path))
+
+
+@pytest.fixture
+def dot(tmp_path):
+    return Dot("quality_40", tmp_path / "out" / "quality_40", {}, (CODER,), 40)
+
+
+def test_encoding_and_measuring_one_image(dot, image, photograph):
+    files, error = workers.encode(dot, [image.path, image.path], 1)
+    assert error is None
+    assert files == [CODER.encode(photograph[:48, :64], 40)] * 2
+    (found,) = workers.measure(image, [(files[0], ["psnr", "mse"])], 1)
+    decoded = np.asarray(Image.open(io.BytesIO(files[0])))
+    assert found == {
+        name: getattr(metrics, name)(photograph[:48, :64], decoded) for name in ("psnr", "mse")
+    }
+
+
+def test_what_is_encoded_before_a_fault_is_kept(dot, image, tmp_path):
+    files, error = workers.encode(dot, [image.path, tmp_path / "missing.png", image.path], 1)
+    assert len(files) == 1
+    assert "missing.png" in error
+
+
+def test_a_file_that_cannot_be_read_says_why(image, tmp_path):
+    assert workers.readable(image.path) is None
+    (tmp_path / "notes.png").write_text("not a picture")
+    assert "notes.png" in workers.readable(tmp_path / "notes.png")
+
+
+def test_workers_start_when_they_are_needed_and_no_sooner(monkeypatch):
+    def start(count):
+        raise AssertionError
+
+    monkeypatch.setattr(workers, "_local", start)
+    with workers.Pool(2):
+        pass
+
+
+def test_processes_do_all_of_the_work_once(image):
+    with workers.Pool(2) as pool:
+        calls = ((number, pow, (number, 2)) for number in range(40))
+        assert dict(pool.completed(calls)) == {number: number**2 for number in range(40)}
+        again = list(pool.completed([("file", workers.readable, (image.path,))]))
+    assert again == [("file", None)]
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_dies_is_an_error_that_says_what_helps():
+    with pytest.raises(UserError, match="--workers 1"), workers.Pool(2) as pool:
+        list(pool.completed([(0, die, ())]))
+
+
+SLEEP = """
+import time
+from learned_jpeg import workers
+if __name__ == "__main__":
+    with workers.Pool(2) as pool:
+        for _ in pool.completed((i, time.sleep, (0.01,)) for i in range(10**6)):
+            print(flush=True)
+"""
+
+
+def test_no_worker_outlives_its_parent(tmp_path):
+    (tmp_path / "script.py").write_text(SLEEP)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, env=environment
+    )
+    process.stdout.readline()
+    children = [
+        int(child)
+        for path in Path(f"/proc/{process.pid}/task").glob("*/children")
+        for child in path.read_text().split()
+    ]
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 20
+    while any(map(alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert children
+    assert not any(map(alive, children))
+
+
+def alive(pid):
+    status = Path(f"/proc/{pid}/stat")
+    with contextlib.suppress(OSError):
+        return status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
+
+
+# Dask
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and a worker as a user starts them, in a folder that is not the project's."""
+    pytest.importorskip("distributed")
+    folder = tmp_path_factory.mktemp("elsewhere")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]]
+        log = (folder / f"{arguments[0]}.log").open("w")
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+    note = folder / "scheduler.json"
+    scheduler = start("dask_scheduler", "--port=0", "--no-dashboard", f"--scheduler-file={note}")
+    worker = start(
+        *("dask_worker", "--nthreads=1", "--no-dashboard", f"--scheduler-file={note}"),
+        "--death-timeout=60",
+    )
+    deadline = time.monotonic() + 60
+    while not note.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield json.loads(note.read_text())["address"], folder
+    for process in (worker, scheduler):
+        process.terminate()
+        process.wait()
+
+
+def test_workers_of_a_cluster_find_the_project_from_anywhere(cluster, dot, image):
+    address, folder = cluster
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(UserError), workers.Pool(1, address) as pool:
+            calls = [("file", workers.encode, (dot, [image.path], 1))]
+            ((unit, (files, error)),) = pool.completed(calls)
+            break
+        time.sleep(0.2)  # the worker is not there yet
+    assert (unit, error) == ("file", None)
+    assert files == workers.encode(dot, [image.path], 1)[0]
+    assert "ModuleNotFoundError" not in (folder / "dask_worker.log").read_text()
+    assert pool.threads == 1
+
+
+def test_a_cluster_without_a_scheduler_is_an_error():
+    pytest.importorskip("distributed")
+    import dask
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        with pytest.raises(UserError, match="--dask tcp://127.0.0.1:9"):
+            with workers.Pool(1, "tcp://127.0.0.1:9") as pool:
+                list(pool.completed([(0, pow, (2, 2))]))
+
+
+def test_a_cluster_whose_workers_die_is_an_error():
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(n_workers=1, processes=True, dashboard_address=None) as cluster,
+        pytest.raises(UserError, match="--dask .* died"),
+        workers.Pool(1, cluster.scheduler_address) as pool,
+    ):
+        list(pool.completed([(0, die, ())]))
