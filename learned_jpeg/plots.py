@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 FORMATS = (".pdf", ".png", ".svg")
 
-# M. Okabe, K. Ito: Color Universal Design, 2008, without its yellow, too faint on white.
-_COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9".split()
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+# M. Okabe, K. Ito: Color Universal Design, 2008, without its yellow, too faint on white; then wine
+# of P. Tol's scheme "muted".
+_COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #882255".split()
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Encoders are lines without dots, black or gray; those in the background differ by their strokes.
 _LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (1, 3)), (0, (8, 3)))
 _ANCHORS = ("#000000", "#666666")
