@@ -46,7 +46,8 @@ class Model:
         """One picture to the bytes of a standard JPEG file. Safe to call from several threads.
 
         Args:
-          pixels: uint8 [H, W, 3], sRGB, or [H, W, 1] for a gray file; 1 to 65500 a side.
+          pixels: uint8 or uint16 [H, W, 3], sRGB, or [H, W, 1] for a gray file; 1 to 65500 a
+            side.
           dial: where on the model's dial; None for its default.
           huffman: "progressive", "optimized" (sequential), or "standard" (the example tables).
           sampling: of chroma, "444" or "420"; None for what the model was trained for, like
@@ -57,10 +58,14 @@ class Model:
           UserError: pixels of another kind, or a choice that does not exist.
         """
         pixels = np.asarray(pixels)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+        if (
+            pixels.dtype not in (np.uint8, np.uint16)
+            or pixels.ndim != 3
+            or pixels.shape[2] not in (1, 3)
+        ):
             raise UserError(
-                f"pixels are {pixels.dtype} {list(pixels.shape)}; uint8 [H, W, 3] or [H, W, 1] "
-                "is needed"
+                f"pixels are {pixels.dtype} {list(pixels.shape)}; uint8 or uint16 [H, W, 3] or "
+                "[H, W, 1] is needed"
             )
         if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
             raise UserError(f"pixels are {list(pixels.shape)}; JPEG holds 1 to {MAX_SIDE} a side")

@@ -55,9 +55,10 @@ class Coding:
 def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
     """One image to the bytes of a standard JPEG file.
 
-    pipeline: a JPEGPipeline; pixels: uint8 [H, W, 3], or [H, W, 1] for a gray file; dial: where
-    on the model's dial, None for its default; table_scale: a factor on the tables, for the rates
-    between those of two models. Raises UserError for a choice that the model does not have.
+    pipeline: a JPEGPipeline; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
+    dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
+    for the rates between those of two models. Raises UserError for a choice that the model does
+    not have.
     """
     if not 0 < table_scale < float("inf"):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
@@ -113,7 +114,7 @@ def _analyse_tiles(pipeline, pixels, dial, sampling, table_scale):
                 top - above : top + pipeline.tile + margin,
                 left - before : left + pipeline.tile + margin,
             ]
-            tile = np.broadcast_to(tile, [*tile.shape[:2], 3])
+            tile = np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3])
             with _one_tile:
                 *coded, qtables = analyse_tile(tile, dial or 0.0, table_scale)
             for plane, part, step in zip(planes, coded, steps, strict=True):
@@ -134,20 +135,20 @@ def _analyse_tiles(pipeline, pixels, dial, sampling, table_scale):
 
 
 def _tile_function(pipeline, sampling):
-    """The pipeline's first half as a graph: (uint8 [H, W, 3], dial, scale of the tables) to the
+    """The pipeline's first half as a graph: (levels [H, W, 3], dial, scale of the tables) to the
     coefficients over their tables, luma and chroma, and the tables, uint8 [8, 8, 2]."""
     if sampling in pipeline.graphs:
         return pipeline.graphs[sampling]
 
     @tf.function(
         input_signature=[
-            tf.TensorSpec([None, None, 3], tf.uint8),
+            tf.TensorSpec([None, None, 3]),
             tf.TensorSpec([]),
             tf.TensorSpec([]),
         ]
     )
     def analyse_tile(tile, dial, table_scale):
-        images = tf.cast(tile, tf.float32)[None] / 255.0
+        images = tile[None] / 255.0
         dial = dial if pipeline.dial else None
         edit, qtables, _ = pipeline.analyse(
             images, dial, table_scale=table_scale, sampling=sampling

@@ -27,8 +27,9 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 @dataclass
 class Source:
-    """What a file holds: pixels uint8 [H, W, 3] or gray [H, W, 1], `metadata.Items`, lines for
-    people, and the number of its bytes. jpeg: the file itself where it is a JPEG, or None."""
+    """What a file holds: pixels uint8 or uint16 [H, W, 3] or gray [H, W, 1], `metadata.Items`,
+    lines for people, and the number of its bytes. jpeg: the file itself where it is a JPEG, or
+    None."""
 
     pixels: np.ndarray
     metadata: metadata.Items
@@ -78,6 +79,8 @@ def read(path, background=WHITE):
     with _reading(path):
         decoded, items = _decode(Path(path).read_bytes())
         pixels = _pixels(decoded, background, items)
+    if pixels.dtype == np.uint16:
+        pixels = _to_8_bits(pixels)
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 
@@ -134,7 +137,7 @@ def _decode(data):
 
 
 def _pixels(decoded, background, items, srgb=False):
-    """uint8 [H, W, 3 or 1]; drops a profile of other channels from the items."""
+    """[H, W, 3 or 1] of either depth; drops a profile of other channels from the items."""
     samples, alpha = decoded.samples, None
     if decoded.alpha:
         samples, alpha = samples[..., :-1], samples[..., -1:]
@@ -143,9 +146,6 @@ def _pixels(decoded, background, items, srgb=False):
         if background is None and alpha.min() < np.iinfo(alpha.dtype).max:
             items.notes.append("transparent parts are laid on white (--background chooses)")
         samples = _laid_on(samples, alpha, background or WHITE)
-    if samples.dtype == np.uint16:
-        items.notes.append("more than 8 bits a sample; reduced to 8")
-        samples = _to_8_bits(samples)
     if samples.shape[-1] == 3 and items.icc and colours.space(items.icc) == "GRAY":
         items.left.append("ICC profile (it is for gray)")
         items.icc = None

@@ -6,6 +6,7 @@ A quantizer is called with the `Analysis` of one whole picture and returns its i
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from learned_jpeg import transform
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import Planes, grid
 from learned_jpeg.standard import BLOCK, IJG_BASE_TABLES
@@ -52,8 +53,10 @@ class Analysis:
 def analyse(pixels, qtables, sampling):
     """The Analysis of a picture as it is, by the search's own fast transform.
 
-    pixels: uint8 [H, W, 3], or [H, W, 1] for a gray picture; qtables: uint8 [8, 8, 2].
+    pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray picture; qtables: uint8 [8, 8, 2].
     """
+    if pixels.dtype == np.uint16:
+        pixels = transform.to_levels(pixels)
     height, width, channels = pixels.shape
     luma_grid, chroma_grid = grid(height, width, sampling)
     steps = np.moveaxis(np.asarray(qtables, np.float32), -1, 0)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from learned_jpeg import jpeg_file, metrics
+from learned_jpeg.transform import to_levels
 
 import numpy as np
 
@@ -18,12 +19,15 @@ PSNR_ROWS = 512
 
 
 def psnr(pixels, data):
-    """PSNR in dB of a JPEG file against pixels uint8 [H, W, 3 or 1]; inf if they are equal."""
+    """PSNR in dB of a JPEG file against pixels [H, W, 3 or 1]; inf if they are equal.
+
+    pixels: uint8, or uint16, whose finer levels count.
+    """
     decoded = jpeg_file.decode(data)[..., : pixels.shape[-1]]  # gray has three equal channels
     total = 0.0
     for start in range(0, len(pixels), PSNR_ROWS):
         part = slice(start, start + PSNR_ROWS)
-        difference = np.subtract(pixels[part], decoded[part], dtype=np.float32)
+        difference = to_levels(pixels[part]) - decoded[part]
         total += np.square(difference).sum(dtype=np.float64)
     mse = total / pixels.size
     return float(10 * np.log10(255**2 / mse)) if mse > 0 else math.inf
@@ -134,7 +138,7 @@ class Target:
     value: float
 
     def measure(self, pixels, data):
-        """The same quantity of a JPEG file of these pixels, uint8 [H, W, 3 or 1]."""
+        """The same quantity of a JPEG file of these pixels [H, W, 3 or 1]."""
         if self.kind == "psnr":
             return psnr(pixels, data)
         return len(data) if self.kind == "size" else metrics.bpp(len(data), *pixels.shape[:2])

@@ -13,6 +13,7 @@ import numpy as np
 _COLOURS = np.ascontiguousarray(RGB_TO_YCBCR.T, np.float32)
 # The levels 0 to 255 as the TensorFlow flow has them, whose graph multiplies by 1/255 first: so
 # the two halves give the same coefficients to the last bit.
+# Of 16 bits, 257 are a level.
 _LEVELS = np.float32(255) * (np.arange(256, dtype=np.float32) * np.float32(1 / 255))
 _DCT = np.kron(DCT_MATRIX, DCT_MATRIX).T.astype(np.float32)
 
@@ -46,14 +47,21 @@ def dct(samples):
     return (blocks.reshape(-1, BLOCK * BLOCK) @ _DCT).reshape(blocks.shape)
 
 
+def to_levels(pixels):
+    """uint8 or uint16 to float32 in [0, 255]."""
+    levels = pixels.astype(np.float32)
+    return levels / np.float32(257) if pixels.dtype == np.uint16 else levels
+
+
 def to_ycbcr(pixels):
-    """uint8 [H, W, 3 or 1] to float32 [3 or 1, H, W], each component around 0.
+    """uint8 or uint16 [H, W, 3 or 1] to float32 [3 or 1, H, W], each component around 0.
 
     A gray picture's samples are its luma.
     """
     if pixels.shape[-1] == 1:
-        return pixels[None, ..., 0].astype(np.float32) - np.float32(128)
-    ycbcr = _LEVELS[pixels.reshape(-1, 3)] @ _COLOURS
+        return to_levels(pixels[None, ..., 0]) - np.float32(128)
+    levels = _LEVELS[pixels] if pixels.dtype == np.uint8 else to_levels(pixels)
+    ycbcr = levels.reshape(-1, 3) @ _COLOURS
     ycbcr[:, 0] -= np.float32(128)
     return np.moveaxis(ycbcr.reshape(pixels.shape), -1, 0)
 
@@ -61,7 +69,8 @@ def to_ycbcr(pixels):
 def forward(pixels, sampling):
     """The orthonormal DCT coefficients of a picture's components, not divided by any table.
 
-    pixels: uint8 [H, W, 3] (RGB), or [H, W, 1] for a gray picture; sampling: of `SAMPLINGS`.
+    pixels: uint8 or uint16 [H, W, 3] (RGB), or [H, W, 1] for a gray picture; sampling: of
+    `SAMPLINGS`.
     Returns Planes of float32; the mean of a block's samples around 0, times 8, is its first.
     """
     height, width, channels = pixels.shape

@@ -10,8 +10,9 @@ from learned_jpeg import api, one_picture
 from learned_jpeg.compress import PixelBudget
 from learned_jpeg.targets import Setting
 
+import numpy as np
 import pytest
-from makers import picture, saved, srgb_profile
+from makers import picture, png, saved, srgb_profile
 from PIL import Image
 
 MODEL = api.load("ljpeg_PIL")
@@ -38,6 +39,24 @@ def test_a_report_says_what_became_of_a_file(tmp_path):
 def test_a_lossless_file_has_no_psnr(tmp_path):
     Image.new("L", (16, 16), 100).save(tmp_path / "a.png")
     assert compress(tmp_path / "a.png", tmp_path / "b.jpg", 100.0).psnr is None
+
+
+def test_16_bits_count_until_they_are_transformed(tmp_path):
+    """A slow slope has its means between the levels of 8 bits, and a block's mean can tell."""
+    slope = np.linspace(25_000, 27_000, 64 * 64).reshape(64, 64, 1).astype(np.uint16)
+    (tmp_path / "deep.png").write_bytes(png(slope))
+    (tmp_path / "flat.png").write_bytes(png(np.round(slope / 257).astype(np.uint8)))
+    deep, flat = (
+        compress(tmp_path / f"{name}.png", tmp_path / f"{name}.jpg", 100.0)
+        for name in ("deep", "flat")
+    )
+    assert deep.warnings == []
+    files = [tmp_path / f"{name}.jpg" for name in ("deep", "flat")]
+    shown = [np.asarray(Image.open(file), float)[..., None] for file in files]
+    errors = [np.mean((each - slope / 257) ** 2) for each in shown]
+    assert files[0].read_bytes() != files[1].read_bytes()
+    assert errors[0] < errors[1]
+    assert deep.psnr == pytest.approx(10 * np.log10(255**2 / errors[0]))
 
 
 # JPEG files

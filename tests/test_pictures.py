@@ -24,6 +24,11 @@ def read(data, tmp_path, name="a.png", **options):
     return pictures.read_source(tmp_path / name, **options)
 
 
+def levels(source):
+    """Its pixels on the scale of 8 bits."""
+    return source.pixels / (257 if source.pixels.dtype == np.uint16 else 1)
+
+
 def lab():
     profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     return ImageCms.profileToProfile(picture(), *profiles, outputMode="LAB")
@@ -61,7 +66,6 @@ def with_preview():
 
 STRANGE = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000)))
 BROKEN_CHECKSUM = chunk(b"tEXt", b"a\0b")[:-1] + b"!"
-DEEP = "more than 8 bits"
 
 # What each kind shows, exactly, and a word of the warning.
 EXACT = {
@@ -71,21 +75,20 @@ EXACT = {
     "palette.png": (lambda: saved(palette()[0], "PNG"), palette()[1], ""),
     "text.png": (lambda: png(RGB, STRANGE), RGB, 'text "Comment"'),
     "checksum.png": (lambda: png(RGB, BROKEN_CHECKSUM), RGB, 'text "a"'),
-    "rgb16.png": (lambda: png(WIDE), RGB, DEEP),
-    "gray16.png": (lambda: png(WIDE[..., :1]), RGB[..., 0], DEEP),
+    "rgb16.png": (lambda: png(WIDE), RGB, ""),
+    "gray16.png": (lambda: png(WIDE[..., :1]), RGB[..., 0], ""),
     "rgb.tif": (lambda: tiff(RGB), RGB, ""),
-    "gray16.tif": (lambda: tiff(WIDE[..., 1]), RGB[..., 1], DEEP),
+    "gray16.tif": (lambda: tiff(WIDE[..., 1]), RGB[..., 1], ""),
     "negative.tif": (lambda: tiff(255 - GRAY, photometric="miniswhite"), GRAY, ""),
     "negative16.tif": (
         lambda: tiff(65535 - WIDE[..., 1], photometric="miniswhite"),
         RGB[..., 1],
-        DEEP,
+        "",
     ),
     "planes.tif": (lambda: tiff(np.moveaxis(RGB, -1, 0), photometric="rgb"), RGB, ""),
-    "planes16.tif": (lambda: tiff(np.moveaxis(WIDE, -1, 0), photometric="rgb"), RGB, DEEP),
-    "float.tif": (lambda: tiff((GRAY / 255).astype("f4")), GRAY, DEEP),
-    "float_rgb.tif": (lambda: tiff((RGB / 255).astype("f4"), photometric="rgb"), RGB, DEEP),
-    "half.tif": (lambda: tiff((GRAY / 255).astype("f2")), GRAY, DEEP),
+    "planes16.tif": (lambda: tiff(np.moveaxis(WIDE, -1, 0), photometric="rgb"), RGB, ""),
+    "float.tif": (lambda: tiff((GRAY / 255).astype("f4")), GRAY, ""),
+    "float_rgb.tif": (lambda: tiff((RGB / 255).astype("f4"), photometric="rgb"), RGB, ""),
     "palette.tif": (lambda: tiff_palette(257), palette()[1], ""),
     "palette_of_8_bits.tif": (lambda: tiff_palette(1), palette()[1], ""),
     "bits.tif": (
@@ -95,7 +98,7 @@ EXACT = {
     ),
     "lzw.tif": (lambda: saved(picture(), "TIFF", compression="tiff_lzw"), RGB, ""),
     "big.tif": (lambda: tiff(RGB, bigtiff=True), RGB, ""),
-    "bigendian.tif": (lambda: tiff(WIDE, byteorder=">"), RGB, DEEP),
+    "bigendian.tif": (lambda: tiff(WIDE, byteorder=">"), RGB, ""),
     "preview.tif": (with_preview, RGB, ""),
     "pages.tif": (lambda: moving("TIFF"), RGB, "the first"),
     "moving.png": (lambda: moving("PNG"), RGB, "the first"),
@@ -130,7 +133,11 @@ def test_every_kind_is_read_as_it_looks(name, tmp_path):
     make, expected, warning = EXACT[name]
     source = read(make(), tmp_path, name)
     expected = expected if expected.ndim == 3 else expected[..., None]
-    np.testing.assert_array_equal(source.pixels, expected)
+    deep = source.pixels.dtype == np.uint16
+    assert deep == any(word in name for word in ("16", "float", "bigendian"))
+    np.testing.assert_array_equal(
+        source.pixels, expected.astype(np.uint16) * 257 if deep else expected
+    )
     said = " ".join(source.warnings)
     assert (warning in said) if warning else said == ""
     assert pictures.size(tmp_path / name) == expected.shape[1::-1]
@@ -155,6 +162,12 @@ def test_other_colours_come_near(name, make, words, tmp_path):
     tolerance = 40 if "cmyk" in name else 6
     assert np.abs(source.pixels.astype(int) - RGB).mean() < tolerance
     assert words in " ".join(source.warnings)
+
+
+def test_floats_of_16_bits_keep_theirs(tmp_path):
+    samples = (GRAY / 255).astype("f2")
+    source = read(tiff(samples), tmp_path)
+    np.testing.assert_array_equal(source.pixels[..., 0], np.round(samples.astype("f4") * 65535))
 
 
 def hole(samples, alpha):
@@ -182,7 +195,7 @@ def test_transparency_is_laid_on_the_background(name, background, tmp_path):
     samples = RGB[..., :1] if name == "ga.png" else RGB
     under = np.asarray(background or (255, 255, 255), float)
     expected = samples * (64 / 255) + under * (191 / 255)
-    assert np.abs(source.pixels - expected).max() <= 1
+    assert np.abs(levels(source) - expected).max() <= 1
     assert source.pixels.shape[-1] == (1 if name == "ga.png" and background is None else 3)
     assert ("white" in " ".join(source.warnings)) == (background is None)
 
@@ -191,7 +204,7 @@ def test_a_transparent_value_is_transparent(tmp_path):
     samples = WIDE[..., :1].copy()
     samples[:5, :5] = 1234
     deep = read(png(samples, chunk(b"tRNS", struct.pack(">H", 1234))), tmp_path)
-    assert (deep.pixels[:5, :5] == 255).all()
+    assert (deep.pixels[:5, :5] == 65535).all()
     image = picture(mode="L")
     flat = read(saved(image, "PNG", transparency=image.getpixel((0, 0))), tmp_path)
     assert flat.pixels[0, 0] == 255
@@ -231,11 +244,11 @@ def linear(x):
 def test_a_linear_png_is_shown_in_srgb(tmp_path):
     samples = np.round(linear(RGB / 255) * 65535).astype(np.uint16)
     source = read(png(samples, chunk(b"gAMA", struct.pack(">I", 100_000))), tmp_path)
-    assert np.abs(source.pixels.astype(int) - RGB).max() <= 1
+    assert np.abs(levels(source) - RGB).max() <= 0.03
     assert "converted to sRGB" in " ".join(source.warnings)
     assert source.metadata.icc is None
     gray = read(png(samples[..., :1], chunk(b"gAMA", struct.pack(">I", 100_000))), tmp_path)
-    assert np.abs(gray.pixels.astype(int) - RGB[..., :1]).max() <= 1
+    assert np.abs(levels(gray) - RGB[..., :1]).max() <= 0.03
 
 
 def test_pq_is_shown_in_srgb(tmp_path):
@@ -244,7 +257,7 @@ def test_pq_is_shown_in_srgb(tmp_path):
     signal = ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
     samples = np.repeat(np.round(signal * 65535).astype(np.uint16), 3, axis=-1)
     source = read(png(samples, chunk(b"cICP", bytes([9, 16, 0, 1]))), tmp_path)
-    assert np.abs(source.pixels.astype(int) - GRAY[..., None]).max() <= 2
+    assert np.abs(levels(source) - GRAY[..., None]).max() <= 2
     assert "HDR (PQ)" in " ".join(source.warnings)
 
 
