@@ -35,13 +35,13 @@ def read(path, downscale=1.0):
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
-def find_images(pattern, smallest, option, downscale=1.0):
-    """The readable images of a glob, folder or list, sorted, and the median of their pixels.
+def find_images(patterns, smallest, option, downscale=1.0):
+    """The readable images of globs, folders or lists, sorted, and the median of their pixels.
 
     Those that are no image or have, over `downscale`, a side below `smallest` pixels are left
     out with a warning. Raises UserError, naming the option, if none is left.
     """
-    paths = pictures.find(pattern, option)
+    paths = pictures.find(patterns, option)
 
     def check(path):
         try:
@@ -61,7 +61,7 @@ def find_images(pattern, smallest, option, downscale=1.0):
     good = [path for path, (pixels, _) in zip(paths, checked, strict=True) if pixels]
     if not good:
         raise UserError(
-            f"{option} {pattern!r}: none of the {len(paths)} files is an image of at least "
+            f"{option}: none of the {len(paths)} files is an image of at least "
             f"{smallest}x{smallest} pixels (see the warnings above; a smaller --patchsize helps "
             "with small images)"
         )
