@@ -162,7 +162,7 @@ def load(path):
             for image in images:
                 del found[image][metric]
         return fingerprint, found
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise UnreadableError("not a dot's results") from error
 
 

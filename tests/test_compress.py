@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -317,3 +318,27 @@ def test_the_totals_are_sums(tmp_path, capsys):
     sizes = [path.stat().st_size for path in (tmp_path / "out").iterdir()]
     assert total["bytes_out"] == sum(sizes)
     assert math.isclose(total["bpp"], 8 * sum(sizes) / (20 * (30 + 31 + 32)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_is_written_when_a_run_ends_early_is_whole(number, tmp_path):
+    (tmp_path / "in").mkdir()
+    data = saved(picture(400, 300), "PNG")
+    for name in range(60):
+        (tmp_path / "in" / f"{name}.png").write_bytes(data)
+    command = [sys.executable, PROJECT / "ljpeg_PIL.py", "compress", tmp_path / "in"]
+    command += ["--output_dir", tmp_path / "out", "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not list(tmp_path.glob("out/*.jpg")) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(number)
+    said = process.stderr.read()
+    assert process.wait() == (130 if number == signal.SIGTERM else -signal.SIGKILL)
+    found = list(tmp_path.glob("out/*.jpg"))
+    assert 0 < len(found) < 60
+    for path in found:
+        with Image.open(path) as image:
+            image.load()
+    if number == signal.SIGTERM:
+        assert said.endswith(b"interrupted\n")
+        assert not list(tmp_path.glob("out/.*"))
