@@ -10,13 +10,13 @@ import argparse
 from pathlib import Path
 
 import arg_parser
-from learned_jpeg import architectures, command, curves, locks, results, series, sheet, workers
+from learned_jpeg import architectures, command, curves, locks, results, series, workers
 from learned_jpeg.encoders import ENCODERS
 from learned_jpeg.encoding import Coding
 from learned_jpeg.errors import UserError
 from learned_jpeg.fingerprints import PROJECT
 from learned_jpeg.jpeg_file import HUFFMAN
-from learned_jpeg.report import Report
+from learned_jpeg.report import SHEET_IMAGES, Report
 from learned_jpeg.tables import PROTOCOLS, count
 
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
@@ -202,7 +202,7 @@ def _evaluate(args, set_name, images, pool):
     dots = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.dots}
     measured, images = results.measure_all(dots, images, args.metrics, pool)
     # Sizes that nobody asked for are those of the sheet alone.
-    names = sheet.chosen([image.name for image in images])
+    names = series.chosen([image.name for image in images], SHEET_IMAGES)
     indices = [i for i, image in enumerate(images) if args.rates or image.name in names]
     sized = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.sized}
     compared = [images[index] for index in indices]

@@ -7,7 +7,7 @@ import math
 import re
 from pathlib import Path
 
-from learned_jpeg import bd_rates, pictures, sheet
+from learned_jpeg import bd_rates, pictures, series
 from learned_jpeg.dot_cache import METRICS
 from learned_jpeg.files import write_whole
 from learned_jpeg.plots import styles
@@ -123,12 +123,12 @@ def _pictures(report, metrics):
     """What the viewer shows: images with their files at equal bytes; none if files are missing."""
     shown, pixels = [], 0
     names = [report.images[index].name for index in report.compared]
-    for name in sheet.chosen(names, _IMAGES):
+    for name in series.chosen(names, _IMAGES):
         index = report.compared[names.index(name)]
         image = report.images[index]
         sizes = []
         for size in report.sizes():
-            near, _ = sheet.equal(report.curves, size, index)
+            near, _ = series.equal(report.curves, size, index)
             if not all(point.file(name).exists() for _, point in near):
                 return []
             files = [_file(one, point, name, index, metrics) for one, point in near]

@@ -5,17 +5,19 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from learned_jpeg import fingerprints, series, sheet, tables
+from learned_jpeg import fingerprints, series, tables
 from learned_jpeg.dot_cache import METRICS
 from learned_jpeg.files import write_whole
 from learned_jpeg.lazy import lazy_import
 
 import numpy as np
 
+SHEET_IMAGES = 4
 _ASSETS = fingerprints.PROJECT / "learned_jpeg" / "assets"
 
 page = lazy_import("learned_jpeg.page")
 plots = lazy_import("learned_jpeg.plots")
+sheet = lazy_import("learned_jpeg.sheet")
 
 
 @dataclass
@@ -112,13 +114,13 @@ class Report:
     def _write_sheet(self):
         """Writes the sheet of crops; returns lines about what is not on it."""
         shown, missing = {}, defaultdict(list)
-        names = sheet.chosen([self.images[index].name for index in self.compared])
+        names = series.chosen([self.images[i].name for i in self.compared], SHEET_IMAGES)
         size = next(iter(self.sizes()), None)
         for index in self.compared:
             name = self.images[index].name
             if name not in names:
                 continue
-            near, far = sheet.equal(self.curves, size, index)
+            near, far = series.equal(self.curves, size, index)
             for one in far:
                 missing[one.label].append(name)
             gone = [point for _, point in near if not point.file(name).exists()]

@@ -11,6 +11,8 @@ from learned_jpeg import bd_rates, metrics
 
 import numpy as np
 
+NEAR = 0.01  # files whose sizes are apart by at most this part are called equal
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -27,7 +29,10 @@ class Metric:
     def shown(self, values):
         """Figures on the scale of tables and plots."""
         values = np.asarray(values, np.float64)
-        return np.vectorize(metrics.ms_ssim_db, otypes=[float])(values) if self.db else values
+        if not self.db:
+            return values
+        with np.errstate(divide="ignore"):
+            return -10 * np.log10(1 - values)
 
     def quality(self, values):
         """Figures on a scale where more is better."""
@@ -141,3 +146,26 @@ def compare(anchor, tested, metric):
     single, _ = rates(lambda series, name: series.images(name))
     drawn, _ = rates(lambda series, name: series.resampled(name))
     return Delta(percent, overlap, *bd_rates.interval(drawn), single)
+
+
+def chosen(names, number):
+    """A few of the names of a test set, spread over it."""
+    middles = (np.arange(number) + 0.5) * len(names) / number
+    return [names[index] for index in sorted({int(middle) for middle in middles})]
+
+
+def equal(curves, size, index):
+    """What can be compared of an image at a size, a key of Series.sized.
+
+    Returns ([(Series, Point)] of the most files within NEAR of each other, [Series of others]).
+    """
+    found = [(one, one.sized[size]) for one in curves if size in one.sized]
+    found = [pair for pair in found if np.isfinite(pair[1].figures["n_bytes"][index])]
+    if not found:
+        return [], []
+    sizes = np.array([point.figures["n_bytes"][index] for _, point in found])
+    # The window that holds the most of them.
+    lowest = max(sizes, key=lambda low: ((sizes >= low) & (sizes <= low * (1 + NEAR))).sum())
+    inside = (sizes >= lowest) & (sizes <= lowest * (1 + NEAR))
+    near = [pair for pair, is_in in zip(found, inside, strict=True) if is_in]
+    return near, [one for (one, _), is_in in zip(found, inside, strict=True) if not is_in]

@@ -13,9 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.ndimage import uniform_filter
 
-IMAGES = 4
-NEAR = 0.01  # files whose sizes are apart by at most this part are called equal
-
 _CROP = 160  # pixels a side
 _DPI = 200
 _CELL = 2 * _CROP / _DPI  # inches: each pixel of a crop is 2x2 of the picture file
@@ -24,29 +21,6 @@ _PER_LINE = 6  # crops beside each other
 _GAP, _ABOVE, _BELOW = 0.1, 0.55, 0.2  # inches between crops, and for the text at them
 _HEADING = 0.3  # inches
 _TITLE_WIDTH = 28  # characters that fit above a crop
-
-
-def chosen(names, number=IMAGES):
-    """A few of the names of a test set, spread over it."""
-    middles = (np.arange(number) + 0.5) * len(names) / number
-    return [names[index] for index in sorted({int(middle) for middle in middles})]
-
-
-def equal(series, size, index):
-    """What can be compared of an image at a size, a key of Series.sized.
-
-    Returns ([(Series, Point)] of the most files within NEAR of each other, [Series of others]).
-    """
-    found = [(one, one.sized[size]) for one in series if size in one.sized]
-    found = [pair for pair in found if np.isfinite(pair[1].figures["n_bytes"][index])]
-    if not found:
-        return [], []
-    sizes = np.array([point.figures["n_bytes"][index] for _, point in found])
-    # The window that holds the most of them.
-    lowest = max(sizes, key=lambda low: ((sizes >= low) & (sizes <= low * (1 + NEAR))).sum())
-    inside = (sizes >= lowest) & (sizes <= lowest * (1 + NEAR))
-    near = [pair for pair, is_in in zip(found, inside, strict=True) if is_in]
-    return near, [one for (one, _), is_in in zip(found, inside, strict=True) if not is_in]
 
 
 def draw(shown, originals, subject):

@@ -135,11 +135,14 @@ def image_table(series, images, names):
     rows = [["curve", "dot", "image", "width", "height", "bytes", *names]]
     for one in series:
         for point in [*one.points, *one.sized.values()]:
-            sizes = [point.figures[name].astype(int) for name in ("width", "height", "n_bytes")]
+            sizes = [point.figures[name] for name in ("width", "height", "n_bytes")]
             figures = [point.figures[name] for name in names]
             for index, image in enumerate(images):
+                if np.isnan(sizes[0][index]):  # no file was searched for this one
+                    continue
+                whole = [int(column[index]) for column in sizes]
                 cells = [f"{column[index]:.7g}" for column in figures]
-                rows.append([one.label, point.name, image, *(c[index] for c in sizes), *cells])
+                rows.append([one.label, point.name, image, *whole, *cells])
     return rows
 
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from learned_jpeg import plots, report, sheet
+from learned_jpeg import plots, report
 from learned_jpeg.dots import TestImage
 
 import numpy as np
@@ -116,6 +116,6 @@ def test_what_has_no_file_of_that_size_is_named(made):
 
 def test_sizes_of_some_images_alone_have_no_table(made, monkeypatch):
     made.compared = [1]
-    monkeypatch.setattr(sheet, "draw", lambda shown, originals, subject: shown)
+    monkeypatch.setattr(report.sheet, "draw", lambda shown, originals, subject: shown)
     made.write()
     assert "Files of equal bytes" not in Path(made.folder / "set_standard.md").read_text()

@@ -45,6 +45,11 @@ def test_a_point_knows_the_files_of_its_images():
     assert Point("x", {}, Path("out/x")).file("a/b.png") == Path("out/x/a/b.png.jpg")
 
 
+def test_equal_and_unknown_images_have_their_db():
+    shown = METRIC["ms_ssim"].shown([1.0, np.nan, 0.9])
+    np.testing.assert_allclose(shown, [np.inf, np.nan, 10])
+
+
 def test_ms_ssim_is_shown_in_db_and_its_mean_taken_before():
     point = Point("x", {"ms_ssim": np.array([0.9, 0.98])}, Path())
     shown = METRIC["ms_ssim"].shown([point.means["ms_ssim"]])
@@ -89,3 +94,25 @@ def test_images_are_drawn_alike_for_all_metrics_and_only_once(monkeypatch):
     first = curve.resampled("bpp")
     monkeypatch.setattr(bd_rates, "bootstrap_means", None)
     assert curve.resampled("bpp") is first
+
+
+def sized(label, sizes):
+    """A curve with a file of a size for each image."""
+    point = Point(label, {"n_bytes": np.array(sizes, float), "bpp": np.array(sizes) / 1000}, Path())
+    return Series(label, "run", [point], {"a size": point})
+
+
+def test_a_few_images_are_spread_over_the_set():
+    assert series.chosen(list("abcdefgh"), 4) == ["b", "d", "f", "h"]
+    assert series.chosen(list("ab"), 4) == ["a", "b"]
+    assert len(series.chosen(list(range(100)), 8)) == 8
+
+
+def test_files_of_equal_bytes_are_compared_and_no_others():
+    curves = [sized("a", [1000]), sized("b", [995]), sized("c", [970]), sized("d", [1004])]
+    near, far = series.equal([*curves, sized("e", [np.nan])], "a size", 0)
+    assert [one.label for one, _ in near] == ["a", "b", "d"]
+    assert [one.label for one in far] == ["c"]
+    sizes = [point.figures["n_bytes"][0] for _, point in near]
+    assert max(sizes) <= 1.01 * min(sizes)
+    assert series.equal(curves, "another size", 0) == ([], [])

@@ -1,5 +1,5 @@
 from learned_jpeg import sheet
-from learned_jpeg.series import Point, Series
+from learned_jpeg.series import Point, Series, equal
 
 import numpy as np
 import pytest
@@ -12,22 +12,6 @@ def series(label, sizes, folder=None):
     figures = {"n_bytes": sizes, "bpp": sizes / 1000, "lpips": sizes / 5000}
     point = Point(label, figures, folder)
     return Series(label, "run", [point], {"a size": point})
-
-
-def test_a_few_images_are_spread_over_the_set():
-    assert sheet.chosen(list("abcdefgh")) == ["b", "d", "f", "h"]
-    assert sheet.chosen(list("ab")) == ["a", "b"]
-    assert len(sheet.chosen(list(range(100)), 8)) == 8
-
-
-def test_files_of_equal_bytes_are_compared_and_no_others():
-    curves = [series("a", [1000]), series("b", [995]), series("c", [970]), series("d", [1004])]
-    near, far = sheet.equal([*curves, series("e", [np.nan])], "a size", 0)
-    assert [one.label for one, _ in near] == ["a", "b", "d"]
-    assert [one.label for one in far] == ["c"]
-    sizes = [point.figures["n_bytes"][0] for _, point in near]
-    assert max(sizes) <= 1.01 * min(sizes)
-    assert sheet.equal(curves, "another size", 0) == ([], [])
 
 
 def test_the_crop_is_where_the_files_differ():
@@ -68,7 +52,7 @@ def test_a_sheet_shows_originals_and_files(tmp_path, photograph):
         path.parent.mkdir()
         Image.fromarray(photograph).save(path, quality=quality)
     curves[1].points[0].figures["lpips"] = np.array([0.1])
-    near, _ = sheet.equal(curves, "a size", 0)
+    near, _ = equal(curves, "a size", 0)
     figure = sheet.draw({"a.png": (0, near)}, {"a.png": tmp_path / "a.png"}, "subject")
     titles = [axes.get_title("left") for axes in figure.axes]
     assert titles == ["a.png", "original", "one", "two"]
