@@ -123,7 +123,7 @@ def _opened(file, kind):
 
 def _from_pillow(image, kind):
     decoded = Decoded(None, kind or image.format, "RGB", image=image)
-    if getattr(image, "is_animated", False):
+    if getattr(image, "is_animated", False) and image.format != "PSD":  # whose layers count
         decoded.notes.append("holds several pictures; the first one is taken")
     # Where Pillow has no mode for them, it reduces deeper samples while it decodes.
     if any(";16" in str(tile) for tile in image.tile) and image.mode[0] not in "IF":

@@ -197,3 +197,23 @@ def _checked_density(items, density):
         items.left.append(f"resolution of {shown(density[1])} x {shown(density[2])}")
         return None
     return unit, *values
+
+
+def read_photoshop(items, data):
+    """Takes IPTC from Photoshop's image resources, or as it is."""
+    if data.startswith(b"\x1c"):
+        items.iptc = items.iptc or data.rstrip(b"\0")
+        return
+    place, others = 0, False
+    while data[place : place + 4] == b"8BIM" and place + 12 <= len(data):
+        number, length = struct.unpack_from(">HB", data, place + 4)
+        start = place + 6 + (1 + length + 1) // 2 * 2
+        size = int.from_bytes(data[start : start + 4], "big")
+        content = data[start + 4 : start + 4 + size]
+        if number == IPTC_RESOURCE and len(content) == size:
+            items.iptc = items.iptc or content or None
+        else:
+            others = True
+        place = start + 4 + size + size % 2
+    if others:
+        items.left.append("Photoshop resources")

@@ -312,3 +312,77 @@ def test_xmp_of_a_tiff_that_is_turned_does_not_turn_it_again(tmp_path):
 def test_comments_of_others_are_kept(tmp_path):
     data = saved(picture(), "GIF", comment=b"hello")
     assert compressed(data, tmp_path)[0].info["comment"] == b"hello"
+
+
+# Others
+
+
+def test_a_profile_in_a_bitmap_is_kept(tmp_path):
+    pixels = RGB[::-1, :, ::-1]
+    rows = b"".join(row.tobytes() + b"\0" * (-len(row.tobytes()) % 4) for row in pixels)
+    head = struct.pack("<IiiHHIIiiII", 124, 50, 30, 1, 24, 0, len(rows), 0, 0, 0, 0)
+    head += bytes(16) + b"DEBM" + bytes(36 + 12 + 4)
+    head += struct.pack("<III", 124 + len(rows), len(srgb_profile()), 0)
+    assert len(head) == 124
+    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 138) + head + rows + srgb_profile()
+    (tmp_path / "a").write_bytes(data)
+    source = pictures.read_source(tmp_path / "a")
+    np.testing.assert_array_equal(source.pixels, RGB)
+    assert source.metadata.icc == srgb_profile()
+
+
+def test_boxes_of_a_jpeg_2000_are_kept_or_named(tmp_path):
+    data = saved(Image.fromarray(RGB), "JPEG2000")
+    place = data.index(b"colr") - 4
+    size = int.from_bytes(data[place : place + 4], "big")
+    profile = b"colr\2\0\0" + srgb_profile()
+    header = data.index(b"jp2h") - 4
+    boxes = struct.pack(">I", 4 + len(profile)) + profile
+    inner = data[header + 8 : place] + boxes
+    more = struct.pack(">I4s", 24 + len(XMP), b"uuid")
+    more += bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + XMP
+    more += struct.pack(">I4s", 12, b"xml ") + b"<x/>"
+    changed = (
+        data[:header]
+        + struct.pack(">I4s", 8 + len(inner), b"jp2h")
+        + inner
+        + more
+        + data[place + size :]
+    )
+    (tmp_path / "a").write_bytes(changed)
+    source = pictures.read_source(tmp_path / "a")
+    assert source.metadata.icc == srgb_profile()
+    assert source.metadata.xmp == XMP
+    assert source.warnings == ["left out: xml box"]
+
+
+def test_the_depth_and_the_codes_of_an_avif_are_used(tmp_path):
+    pyvips = pytest.importorskip("pyvips")
+    deep = pyvips.Image.new_from_array(RGB.astype(np.uint16) * 257, interpretation="rgb16")
+    (tmp_path / "a").write_bytes(deep.heifsave_buffer(compression="av1", bitdepth=10, Q=90))
+    assert "more than 8 bits" in " ".join(pictures.read_source(tmp_path / "a").warnings)
+    data = saved(Image.fromarray(RGB), "AVIF")
+    place = data.index(b"colrnclx") + 8
+    (tmp_path / "a").write_bytes(data[:place] + struct.pack(">HH", 12, 13) + data[place + 4 :])
+    source = pictures.read_source(tmp_path / "a")
+    assert source.metadata.icc and source.warnings == []
+
+
+def test_resources_of_a_photoshop_file_are_kept(tmp_path):
+    def resource(number, content):
+        return (
+            struct.pack(">4sHHI", b"8BIM", number, 0, len(content))
+            + content
+            + b"\0" * (len(content) % 2)
+        )
+
+    resources = resource(0x0404, IPTC) + resource(0x0422, exif().tobytes()[6:])
+    resources += resource(0x0424, XMP) + resource(0x040F, srgb_profile())
+    data = b"8BPS" + struct.pack(">H6xHIIHHII", 1, 3, 30, 50, 8, 3, 0, len(resources))
+    data += resources + struct.pack(">IH", 0, 0) + np.moveaxis(RGB, -1, 0).tobytes()
+    (tmp_path / "a").write_bytes(data)
+    source = pictures.read_source(tmp_path / "a")
+    np.testing.assert_array_equal(source.pixels, RGB)
+    items = source.metadata
+    assert (items.iptc, items.xmp, items.icc) == (IPTC, XMP, srgb_profile())
+    assert metadata.orientation(items) == 6
