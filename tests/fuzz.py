@@ -141,6 +141,8 @@ class Pictures:
             saved(picture, "PCX"),
             saved(picture, "JPEG2000"),
             saved(picture, "AVIF"),
+            makers.bitmap(rgb),
+            makers.photoshop(rgb),
             saved(picture.resize((16, 16)), "ICO"),
             saved(picture, "TGA", compression="tga_rle"),
         ]

@@ -10,6 +10,7 @@ import skimage.data
 import tifffile
 from PIL import Image, ImageCms
 
+IPTC = b"\x1c\x02x\0\x05hello"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
@@ -97,3 +98,31 @@ def psnr(a, b):
     """In dB, of values from 0 to 255."""
     mse = np.mean((np.asarray(a, float) - np.asarray(b, float)) ** 2)
     return np.inf if mse == 0 else 10 * np.log10(255**2 / mse)
+
+
+def bitmap(samples):
+    """The bytes of a BMP of version 5 with a profile, of uint8 [H, W, 3]."""
+    rows = b""
+    for row in samples[::-1, :, ::-1]:
+        rows += row.tobytes() + bytes(-3 * len(row) % 4)
+    height, width, _ = samples.shape
+    head = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0)
+    head += bytes(16) + b"DEBM" + bytes(36 + 12 + 4)
+    head += struct.pack("<III", 124 + len(rows), len(srgb_profile()), 0)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 138) + head + rows + srgb_profile()
+
+
+def resource(number, content):
+    """An image resource of Photoshop."""
+    head = struct.pack(">4sHHI", b"8BIM", number, 0, len(content))
+    return head + content + bytes(len(content) % 2)
+
+
+def photoshop(samples):
+    """The bytes of a PSD of uint8 [H, W, 3] with IPTC, EXIF, XMP and a profile."""
+    height, width, _ = samples.shape
+    resources = resource(0x0404, IPTC) + resource(0x0422, exif().tobytes()[6:])
+    resources += resource(0x0424, XMP) + resource(0x040F, srgb_profile())
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, height, width, 8, 3)
+    head += struct.pack(">II", 0, len(resources)) + resources + struct.pack(">IH", 0, 0)
+    return head + np.moveaxis(samples, -1, 0).tobytes()

@@ -8,11 +8,25 @@ from learned_jpeg import metadata, pictures
 
 import numpy as np
 import pytest
-from makers import XMP, chunk, exif, jpeg, jpeg_segments, picture, png, saved, srgb_profile, tiff
+from makers import (
+    IPTC,
+    XMP,
+    bitmap,
+    chunk,
+    exif,
+    jpeg,
+    jpeg_segments,
+    photoshop,
+    picture,
+    png,
+    resource,
+    saved,
+    srgb_profile,
+    tiff,
+)
 from PIL import Image, PngImagePlugin
 
 RGB = np.asarray(picture(30, 50))
-IPTC = b"\x1c\x02x\0\x05hello"
 XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -99,15 +113,13 @@ def test_metadata_that_cannot_be_kept_is_named(spoilt, words, tmp_path):
 
 
 def test_comments_and_iptc_of_a_jpeg_are_kept(tmp_path):
-    resources = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
-    more = b"8BIM\x03\xed\0\0" + struct.pack(">I", 2) + b"xx"
-    segments = [(0xFE, b"first"), (0xED, b"Photoshop 3.0\0" + more + resources), (0xFE, b"second")]
+    both = resource(0x03ED, b"xx") + resource(0x0404, IPTC)
+    segments = [(0xFE, b"first"), (0xED, b"Photoshop 3.0\0" + both), (0xFE, b"second")]
     image, data, said = compressed(jpeg(segments), tmp_path)
     kept = jpeg_segments(data)
     assert [payload for marker, payload in kept if marker == 0xFE] == [b"first", b"second"]
-    assert [payload for marker, payload in kept if marker == 0xED] == [
-        b"Photoshop 3.0\0" + resources + b"\0" * (len(IPTC) % 2)
-    ]
+    iptc = b"Photoshop 3.0\0" + resource(0x0404, IPTC)
+    assert [payload for marker, payload in kept if marker == 0xED] == [iptc]
     assert said == "left out: Photoshop resources"
 
 
@@ -214,7 +226,7 @@ def raw_profile(kind, data):
     "kind, data, name, value",
     [
         ("iptc", IPTC, "iptc", IPTC),
-        ("8bim", b"8BIM\x04\x04\0\0" + struct.pack(">I", 10) + IPTC, "iptc", IPTC),
+        ("8bim", resource(0x0404, IPTC), "iptc", IPTC),
         ("icc", srgb_profile(), "icc", srgb_profile()),
         ("exif", exif().tobytes(), "exif", exif().tobytes()[6:]),
         ("APP1", exif().tobytes(), "exif", exif().tobytes()[6:]),
@@ -318,14 +330,7 @@ def test_comments_of_others_are_kept(tmp_path):
 
 
 def test_a_profile_in_a_bitmap_is_kept(tmp_path):
-    pixels = RGB[::-1, :, ::-1]
-    rows = b"".join(row.tobytes() + b"\0" * (-len(row.tobytes()) % 4) for row in pixels)
-    head = struct.pack("<IiiHHIIiiII", 124, 50, 30, 1, 24, 0, len(rows), 0, 0, 0, 0)
-    head += bytes(16) + b"DEBM" + bytes(36 + 12 + 4)
-    head += struct.pack("<III", 124 + len(rows), len(srgb_profile()), 0)
-    assert len(head) == 124
-    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 138) + head + rows + srgb_profile()
-    (tmp_path / "a").write_bytes(data)
+    (tmp_path / "a").write_bytes(bitmap(RGB))
     source = pictures.read_source(tmp_path / "a")
     np.testing.assert_array_equal(source.pixels, RGB)
     assert source.metadata.icc == srgb_profile()
@@ -369,18 +374,7 @@ def test_the_depth_and_the_codes_of_an_avif_are_used(tmp_path):
 
 
 def test_resources_of_a_photoshop_file_are_kept(tmp_path):
-    def resource(number, content):
-        return (
-            struct.pack(">4sHHI", b"8BIM", number, 0, len(content))
-            + content
-            + b"\0" * (len(content) % 2)
-        )
-
-    resources = resource(0x0404, IPTC) + resource(0x0422, exif().tobytes()[6:])
-    resources += resource(0x0424, XMP) + resource(0x040F, srgb_profile())
-    data = b"8BPS" + struct.pack(">H6xHIIHHII", 1, 3, 30, 50, 8, 3, 0, len(resources))
-    data += resources + struct.pack(">IH", 0, 0) + np.moveaxis(RGB, -1, 0).tobytes()
-    (tmp_path / "a").write_bytes(data)
+    (tmp_path / "a").write_bytes(photoshop(RGB))
     source = pictures.read_source(tmp_path / "a")
     np.testing.assert_array_equal(source.pixels, RGB)
     items = source.metadata
