@@ -3,8 +3,8 @@
 import struct
 
 from learned_jpeg import colours, jpeg_items, png_items, xmp
-from learned_jpeg.jpeg_file import EXIF_HEADER
 from learned_jpeg.metadata import (
+    EXIF_HEADER,
     IPTC_RESOURCE,
     Items,
     check,

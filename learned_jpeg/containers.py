@@ -18,6 +18,9 @@ from PIL import TiffImagePlugin
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The chunks that decide about the samples of a PNG: the critical ones and transparency.
 PNG_CORE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+MAX_PAGES = 20  # of a TIFF that are looked at: the picture, reductions, one more
+    20  # of a TIFF that are looked at: a picture, its reductions, and whether there are more
+)
 MAX_TEXT = 1 << 24  # bytes of a compressed text: more is left packed
 
 # A marker in entropy coded data is 0xFF and neither a stuffed zero, nor a restart, nor a fill.
@@ -158,7 +161,7 @@ def tiff_directories(file):
     header = header if big else header[:8]
     place = TiffImagePlugin.ImageFileDirectory_v2(header).next
     directories, seen = [], set()
-    while place and place not in seen and len(seen) < 1000:
+    while place and place not in seen and len(seen) < MAX_PAGES:
         seen.add(place)
         tags, following = _tags(file, header, place)
         directories.append(Directory(tags, len(seen) - 1))
@@ -166,7 +169,7 @@ def tiff_directories(file):
     if directories:
         offsets = directories[0].tags.get(330, ())
         offsets = offsets if isinstance(offsets, tuple) else (offsets,)
-        for number, offset in enumerate(offsets[:100]):
+        for number, offset in enumerate(offsets[:MAX_PAGES]):
             if isinstance(offset, int):
                 directories.append(Directory(_tags(file, header, offset)[0], 0, number))
     return directories

@@ -26,12 +26,8 @@ MAX_SIDE = 65500  # libjpeg's limit (JPEG_MAX_DIMENSION)
 MAX_AC = 1023  # 8-bit precision, T.81 table F.2
 MAX_DC_DIFFERENCE = 2047  # 8-bit precision, T.81 table F.1
 
-SOI, SOS, APP0, APP1, APP2, APP14 = 0xD8, 0xDA, 0xE0, 0xE1, 0xE2, 0xEE
+SOS, APP1, APP14 = 0xDA, 0xE1, 0xEE
 FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended sequential, progressive; all Huffman coded
-SEGMENT = 65533  # the most bytes after a marker's length field
-EXIF_HEADER = b"Exif\0\0"
-XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
-ICC_HEADER = b"ICC_PROFILE\0"
 
 # jpeglib collects a file's markers in C globals while it reads.
 _reading = threading.Lock()
@@ -126,57 +122,6 @@ def read_jpeg(data: bytes) -> tuple[Planes, np.ndarray, int, int, str]:
     )
     planes = Planes(luma, np.stack(chroma) if chroma else None)
     return planes, qtables, jpeg.height, jpeg.width, sampling
-
-
-def add_metadata(
-    data: bytes,
-    *,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    xmp: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> bytes:
-    """Return `write_jpeg`'s file with metadata inserted; the picture stays what it is.
-
-    Args:
-      icc: an ICC profile; spread over as many APP2 segments as it needs (ICC.1, annex B.4).
-      exif: a TIFF structure, without the "Exif" header.
-      xmp: an XMP packet.
-      dpi: horizontal and vertical pixels per inch, rounded to whole ones, 1..65535.
-
-    Raises:
-      ValueError: an item that a JPEG file cannot hold; it names the item.
-    """
-    head = 2 + 18  # SOI and JFIF's APP0: marker, length 16, "JFIF\0", version, unit, densities
-    if data[2:4] != bytes([0xFF, APP0]):
-        raise ValueError("not a JFIF file")
-    app0 = bytearray(data[2:head])
-    if dpi is not None:
-        density = [round(value) for value in dpi]
-        if not all(1 <= value <= 0xFFFF for value in density):
-            raise ValueError(f"a resolution of {dpi[0]:g} x {dpi[1]:g} dpi does not fit into JFIF")
-        struct.pack_into(">BHH", app0, 11, 1, *density)  # unit 1: dots per inch
-    segments = [bytes(app0)]
-    if exif:
-        segments.append(_segment(APP1, EXIF_HEADER + exif, "EXIF"))
-    if xmp:
-        segments.append(_segment(APP1, XMP_HEADER + xmp, "XMP"))
-    if icc:
-        room = SEGMENT - len(ICC_HEADER) - 2
-        count = -(-len(icc) // room)
-        if count > 255:
-            raise ValueError(f"an ICC profile of {len(icc)} bytes does not fit into a JPEG file")
-        segments += [
-            _segment(APP2, ICC_HEADER + bytes([i + 1, count]) + icc[i * room : (i + 1) * room])
-            for i in range(count)
-        ]
-    return data[:2] + b"".join(segments) + data[head:]
-
-
-def _segment(marker: int, payload: bytes, name: str = "") -> bytes:
-    if len(payload) > SEGMENT:
-        raise ValueError(f"{name} of {len(payload)} bytes does not fit into a JPEG file")
-    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 
 
 def _check(components, qtables, height, width, sampling):

@@ -4,12 +4,17 @@ import re
 import struct
 
 from learned_jpeg import containers
-from learned_jpeg.jpeg_file import APP0, APP1, APP2, EXIF_HEADER, ICC_HEADER, XMP_HEADER
 from learned_jpeg.metadata import (
+    APP0,
+    APP1,
+    APP2,
     APP13,
     COM,
+    EXIF_HEADER,
     EXTENSION_HEADER,
+    ICC_HEADER,
     PHOTOSHOP_HEADER,
+    XMP_HEADER,
     check_profile,
     read_photoshop,
 )

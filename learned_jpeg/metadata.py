@@ -9,12 +9,15 @@ import struct
 from dataclasses import dataclass, field
 
 from learned_jpeg import colours, xmp
-from learned_jpeg.jpeg_file import APP0, APP1, APP2, EXIF_HEADER, ICC_HEADER, SEGMENT, XMP_HEADER
 from learned_jpeg.paths import shown
 
 from PIL import ExifTags, Image
 
-APP13, COM = 0xED, 0xFE
+APP0, APP1, APP2, APP13, COM = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
+SEGMENT = 65533  # the most bytes after a marker's length field
+EXIF_HEADER = b"Exif\0\0"
+XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+ICC_HEADER = b"ICC_PROFILE\0"
 EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP_HEADER = b"Photoshop 3.0\0"
 IPTC_RESOURCE = 0x0404  # Photoshop file format: IPTC-NAA

@@ -3,8 +3,13 @@
 import struct
 
 from learned_jpeg import colours, containers
-from learned_jpeg.jpeg_file import EXIF_HEADER, XMP_HEADER
-from learned_jpeg.metadata import PHOTOSHOP_HEADER, check_profile, read_photoshop
+from learned_jpeg.metadata import (
+    EXIF_HEADER,
+    PHOTOSHOP_HEADER,
+    XMP_HEADER,
+    check_profile,
+    read_photoshop,
+)
 from learned_jpeg.paths import shown
 
 

@@ -7,7 +7,7 @@ import struct
 import threading
 
 from learned_jpeg import jpeg_file
-from learned_jpeg.jpeg_file import HUFFMAN, add_metadata, read_jpeg, write_jpeg
+from learned_jpeg.jpeg_file import HUFFMAN, read_jpeg, write_jpeg
 from learned_jpeg.sampling import SAMPLINGS, Planes, grid, up
 
 import jpeglib
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.fft
 import skimage.data
-from PIL import Image, ImageCms
+from PIL import Image
 
 SIZES = [(1, 1), (8, 8), (17, 31), (1, 300), (300, 1), (64, 40)]
 KINDS = ["gray", *SAMPLINGS]
@@ -377,47 +377,6 @@ def test_a_file_with_much_metadata_is_read():
     data = write_jpeg(*picture, "standard")
     comments = b"\xff\xfe\0\x03x\xff\xe5\0\x03x\xff\xff\xe5\0\x03x" * 100
     assert_planes_equal(read_jpeg(data[:20] + comments + data[20:])[0], picture[0])
-
-
-@pytest.mark.parametrize("icc_size", [500, 65519, 65520, 200_000])
-@pytest.mark.parametrize("huffman", ["standard", "progressive"])
-def test_metadata_comes_back_through_pillow(icc_size, huffman):
-    picture = random_picture(17, 31)
-    data = write_jpeg(*picture, huffman)
-    icc = random.Random(0).randbytes(icc_size)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # orientation
-    exif = exif.tobytes().removeprefix(b"Exif\0\0")
-    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
-    rich = add_metadata(data, icc=icc, exif=exif, xmp=xmp, dpi=(300, 150.2))
-    with Image.open(io.BytesIO(rich)) as image:
-        image.load()
-        assert image.info["icc_profile"] == icc
-        assert image.getexif()[0x0112] == 6
-        assert image.info["xmp"] == xmp
-        assert image.info["dpi"] == (300, 150)
-    assert_planes_equal(read_jpeg(rich)[0], picture[0])
-    np.testing.assert_array_equal(decode(rich), decode(data))
-
-
-def test_metadata_that_does_not_fit_is_named():
-    data = write_jpeg(*random_picture(8, 8, "gray"), "standard")
-    for name, item in [("EXIF", {"exif": bytes(65528)}), ("XMP", {"xmp": bytes(65505)})]:
-        with pytest.raises(ValueError, match=name):
-            add_metadata(data, **item)
-    with pytest.raises(ValueError, match="ICC"):
-        add_metadata(data, icc=bytes(65519 * 255 + 1))
-    for dpi in [(0, 300), (70000, 72)]:
-        with pytest.raises(ValueError, match="dpi"):
-            add_metadata(data, dpi=dpi)
-    assert add_metadata(data) == data
-
-
-def test_an_icc_profile_stays_usable():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    data = add_metadata(write_jpeg(*random_picture(8, 8), "optimized"), icc=profile)
-    back = Image.open(io.BytesIO(data)).info["icc_profile"]
-    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(back)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,7 +6,7 @@ from learned_jpeg import metadata
 
 import pytest
 from makers import exif, jpeg, jpeg_segments, srgb_profile
-from PIL import Image
+from PIL import Image, ImageCms
 
 
 def test_embedding_leaves_the_picture_alone():
@@ -33,6 +33,15 @@ def test_embedding_leaves_the_picture_alone():
     assert jpeg_segments(data)[0][1].startswith(b"JFIF\0")
 
 
+@pytest.mark.parametrize("size", [3144, 65519, 65520, 255 * 65519])
+def test_a_profile_of_any_size_comes_back(size):
+    profile = srgb_profile() + bytes(size - len(srgb_profile()))
+    data = metadata.embed(jpeg(), metadata.Items(icc=profile))
+    image = Image.open(io.BytesIO(data))
+    assert image.info["icc_profile"] == profile
+    ImageCms.getProfileName(io.BytesIO(image.info["icc_profile"]))
+
+
 def test_nothing_is_embedded_where_there_is_nothing():
     assert metadata.embed(jpeg(), metadata.Items()) == jpeg()
 
@@ -57,6 +66,13 @@ def test_a_density_that_is_none_is_named(unit, x, y):
     metadata.check(items)
     assert items.density is None
     assert "resolution" in " ".join(items.left)
+
+
+def test_a_profile_that_does_not_fit_is_named():
+    items = metadata.Items(icc=srgb_profile() + bytes(255 * 65519))
+    metadata.check_profile(items)
+    assert items.icc is None
+    assert items.left == ["ICC profile (it does not fit)"]
 
 
 def test_a_comment_that_does_not_fit_is_named():
