@@ -19,8 +19,6 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The chunks that decide about the samples of a PNG: the critical ones and transparency.
 PNG_CORE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 MAX_PAGES = 20  # of a TIFF that are looked at: the picture, reductions, one more
-    20  # of a TIFF that are looked at: a picture, its reductions, and whether there are more
-)
 MAX_TEXT = 1 << 24  # bytes of a compressed text: more is left packed
 
 # A marker in entropy coded data is 0xFF and neither a stuffed zero, nor a restart, nor a fill.
