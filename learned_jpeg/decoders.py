@@ -69,6 +69,8 @@ def dimensions(file):
 
 def check_size(width, height):
     """Raises ValueError for a picture that no JPEG file holds or that is above the limit."""
+    if not all(isinstance(side, int) and side > 0 for side in (width, height)):
+        raise ValueError("a size that is none")
     if max(width, height) > MAX_SIDE:
         raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
     if width * height > 2 * Image.MAX_IMAGE_PIXELS:  # as Pillow counts

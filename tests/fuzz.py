@@ -393,10 +393,13 @@ def main():
         number, start = 0, time.monotonic()
         while number < args.inputs and time.monotonic() - start < args.seconds:
             count = min(BATCH, args.inputs - number)
+            before = number
             number, failures = _watched(kind, number, count, args)
             for which, what in failures:
                 print(f"{kind} {which}: {what}", flush=True)
             failed += len(failures)
+            if number == before:  # it does not even start
+                break
         print(f"{kind}: {number} inputs, seed {args.seed}, {time.monotonic() - start:.0f} s")
     print(f"{failed} failures" + (f", kept in {args.keep}" if failed else ""))
     return 1 if failed else 0

@@ -397,6 +397,15 @@ def test_a_hostile_file_is_an_error_in_one_line(name, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_size_that_is_no_number_of_pixels_is_refused(tmp_path):
+    """The width as a fraction, of which nothing is larger or smaller."""
+    data = tiff(GRAY)
+    assert data.count(b"\0\1\4\0\1\0\0\0") == 1
+    (tmp_path / "a.tif").write_bytes(data.replace(b"\0\1\4\0\1", b"\0\1\5\0\1"))
+    with pytest.raises(UserError, match="a size that is none"):
+        pictures.size(tmp_path / "a.tif")
+
+
 def test_what_a_decoder_raises_names_the_file(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(saved(picture(), "PNG"))
     for kind in (RuntimeError, NotImplementedError, struct.error, KeyError, RecursionError):
