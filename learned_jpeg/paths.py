@@ -2,6 +2,7 @@
 
 import glob
 import os
+import sys
 from pathlib import Path
 
 from learned_jpeg.errors import UserError
@@ -78,10 +79,14 @@ def common_folder(folders):
 
 
 def _walk(folder, exclude):
-    """The pictures below a folder, without hidden ones."""
+    """The pictures below a folder, without hidden ones; a warning for a folder that is closed."""
+
+    def closed(error):
+        print(f"warning: {shown(error.filename)}: left out ({error.strerror})", file=sys.stderr)
+
     exclude = exclude and os.path.abspath(exclude)
     files = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=closed):
         folders[:] = sorted(
             name
             for name in folders

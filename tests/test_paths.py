@@ -1,5 +1,6 @@
 """Which files arguments name, and where their JPEG files go."""
 
+import os
 from pathlib import Path
 
 from learned_jpeg import paths
@@ -86,6 +87,19 @@ def test_one_input_is_named_like_itself_or_as_told(inputs, pair, tree):
 def test_arguments_that_cannot_be_meant_are_refused(inputs, output_dir, words, tree):
     with pytest.raises(UserError, match=words):
         paths.name_files(inputs, output_dir)
+
+
+def test_a_folder_that_is_closed_is_named(tree, monkeypatch, capsys):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert len(paths.expand("photos")[1]) == 3
+    assert capsys.readouterr().err == "warning: photos/a/deep: left out (Permission denied)\n"
 
 
 def test_an_error_names_the_option(tree):
