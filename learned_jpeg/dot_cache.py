@@ -21,6 +21,7 @@ import io
 import json
 import math
 import pickle
+import pickletools
 import re
 from pathlib import Path
 
@@ -112,6 +113,14 @@ def _plain(value, seen):
     return value
 
 
+def _check_memo(data):
+    """Raises ValueError for a note under a number that would make pickle take up memory for all
+    numbers below it, gigabytes for a few bytes."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name.endswith("PUT") and argument > len(data):
+            raise ValueError(f"a note under the number {argument}")
+
+
 def load_plain(path):
     """Reads a pickle of nothing but numbers, strings, lists, dicts and arrays of numbers.
 
@@ -120,6 +129,7 @@ def load_plain(path):
     """
     data = Path(path).read_bytes()
     try:
+        _check_memo(data)
         return _plain(_PlainUnpickler(io.BytesIO(data)).load(), {})
     except _RefusedError as refused:
         raise UserError(

@@ -117,6 +117,15 @@ def test_a_pickle_that_shares_and_nests_its_lists_is_read_in_no_time(tmp_path):
     assert time.monotonic() - start < 1
 
 
+def test_a_note_that_would_fill_the_memory_is_refused(tmp_path):
+    """LONG_BINPUT of 2^30: pickle would make room for as many notes."""
+    (tmp_path / "x.pickle").write_bytes(b"\x80\x04}r\0\0\0@.")
+    start = time.monotonic()
+    with pytest.raises(dot_cache.UnreadableError, match="number 1073741824"):
+        dot_cache.load_plain(tmp_path / "x.pickle")
+    assert time.monotonic() - start < 1
+
+
 def test_a_damaged_pickle_is_unreadable(path):
     dot_cache.save(path, FINGERPRINT, {"a.png": record()})
     whole = path.read_bytes()
