@@ -19,6 +19,8 @@ from learned_jpeg.jpeg_file import HUFFMAN
 from learned_jpeg.report import SHEET_IMAGES, Report
 from learned_jpeg.tables import PROTOCOLS, count
 
+import numpy as np
+
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
 _QUICK = {
     "batch_dir": str(PROJECT / "example_experiments"),
@@ -206,7 +208,8 @@ def _evaluate(args, set_name, images, pool):
     indices = [i for i, image in enumerate(images) if args.rates or image.name in names]
     sized = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.sized}
     compared = [images[index] for index in indices]
-    searched, _ = results.measure_all(sized, compared, args.metrics, pool)
+    known = {dot: s for curve in found for dot, s in _known_sizes(curve, measured, indices)}
+    searched, _ = results.measure_all(sized, compared, args.metrics, pool, known)
 
     def point(dot, result):
         return series.Point(dot.name, result.figures, dot.folder)
@@ -239,6 +242,19 @@ def _evaluate(args, set_name, images, pool):
         tuple(curve.label for curve in found if curve.name in (args.focus or ())),
     )
     return report.write()
+
+
+def _known_sizes(curve, measured, indices):
+    """Yields (Dot of a searched size, bytes [images, coders]) where all coders are measured."""
+    sizes = {
+        dot.coders[0]: measured[dot].figures["n_bytes"][indices]
+        for dot in curve.dots
+        if not measured[dot].failed
+    }
+    for dot in curve.sized:
+        if len(dot.coders) > 1 and set(dot.coders) <= set(sizes):
+            known = np.stack([sizes[coder] for coder in dot.coders], axis=1)
+            yield dot, np.maximum.accumulate(known, axis=1)
 
 
 if __name__ == "__main__":

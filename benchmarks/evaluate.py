@@ -1,10 +1,11 @@
-"""Seconds of an evaluation: the first one of a dot, by part, and a second one from the pickles.
+"""Seconds of an evaluation: each part of a dot's first time, and the command with all found.
 
     python3 benchmarks/evaluate.py --checkpoint_dir RUN/lambda_001/train \
-        --test_image_glob "KODAK/*.png" [--batch_dir BATCH]
+        --test_image_glob "KODAK/*.png" [--dots 6] [--batch_dir BATCH]
 
-The parts are those of one process, TensorFlow with all cores; the first image, which pays for
-TensorFlow's graphs, is measured apart. With --batch_dir, the command evaluate.py is run on that
+The parts are those of one process, TensorFlow with all cores, per file and per megapixel; what the
+first image pays (TensorFlow's graphs, compiled code) stands apart. An original's part of the
+metrics is computed once for --dots files. With --batch_dir, the command evaluate.py is run on that
 folder twice; the second time finds all pickles there.
 """
 
@@ -19,10 +20,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-import dot_cache  # noqa: E402
-import evaluate  # noqa: E402
-import jpeg_file  # noqa: E402
-import metrics  # noqa: E402
+from learned_jpeg import api, curves, jpeg_file, metrics, pictures  # noqa: E402
 
 
 @contextmanager
@@ -33,30 +31,23 @@ def timed(seconds, part):
     seconds[part] += time.perf_counter() - start
 
 
-def measure(model, path, huffman, quality):
-    """The seconds of each part of the evaluation of one image, {part: seconds}."""
-    from image_utils import read_image
-
-    seconds, write_jpeg = defaultdict(float), jpeg_file.write_jpeg
-
-    def timed_write_jpeg(*args):
-        with timed(seconds, "file"):
-            return write_jpeg(*args)
-
+def measure(model, path, huffman, dial, dots):
+    """The seconds of the parts of one image, its files measured `dots` times: {part: seconds}."""
+    seconds = defaultdict(float)
     with timed(seconds, "reading the image"):
-        original = read_image(path)
-    jpeg_file.write_jpeg = timed_write_jpeg
-    with timed(seconds, "network"):
-        data = model.compress(original, huffman=huffman, quality=quality)
-    jpeg_file.write_jpeg = write_jpeg
-    seconds["network"] -= seconds["file"]
-    with timed(seconds, "decoding"):
-        decoded = jpeg_file.decode(data)
-    for name in dot_cache.METRICS:
-        if name != "bpp":
+        original = pictures.read(path)
+    with timed(seconds, "encoding"):
+        data = model.encode(original, dial=dial, huffman=huffman)
+    reference = metrics.Reference(original)
+    for number in range(dots):
+        with timed(seconds, "decoding"):
+            decoded = jpeg_file.decode(data)
+        for name in metrics.METRICS:
             with timed(seconds, name):
-                getattr(metrics, name)(original, decoded)
-    return seconds
+                reference.measure(decoded, [name])
+            if number == 0:
+                seconds[f"{name}, first file of an image"] = seconds[name]
+    return seconds, original.shape[0] * original.shape[1] / 1e6
 
 
 def main():
@@ -64,30 +55,38 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checkpoint_dir", type=Path, required=True)
+    parser.add_argument("--checkpoint_dir", required=True)
     parser.add_argument("--test_image_glob", required=True)
     parser.add_argument("--huffman", choices=jpeg_file.HUFFMAN, default="standard")
-    parser.add_argument("--quality", type=int, help="for a google_baseline")
+    parser.add_argument("--dial", type=float, help="for a model that has one")
+    parser.add_argument("--dots", type=int, default=6, help="files of an image; default: 6")
     parser.add_argument("--batch_dir")
     args = parser.parse_args()
 
-    images, _ = evaluate.find_images(args.test_image_glob)
+    images, _ = curves.find_images(args.test_image_glob)
     start = time.perf_counter()
-    import training
+    model = api.load(args.checkpoint_dir)
+    print(f"TensorFlow's import and the model {time.perf_counter() - start:.2f} s")
 
-    imported = time.perf_counter()
-    model = training.restore(args.checkpoint_dir)
-    print(f"TensorFlow's import {imported - start:.2f} s, ", end="")
-    print(f"restoring {time.perf_counter() - imported:.2f} s")
-
-    first, *others = (
-        measure(model, image.path, args.huffman, args.quality) for image in [images[0], *images]
+    (first, _), *others = (
+        measure(model, image.path, args.huffman, args.dial, args.dots)
+        for image in [images[0], *images]
     )
-    total = {part: sum(seconds[part] for seconds in others) for part in first}
-    print(f"{model.architecture}, {len(images)} images, seconds:")
-    for part, seconds in total.items():
-        print(f"  {part:18} {seconds:8.2f}   (first image, graphs included: {first[part]:.2f})")
-    print(f"  {'together':18} {sum(total.values()):8.2f}")
+    megapixels = sum(size for _, size in others)
+    print(f"{model.architecture}, {len(images)} images, {args.dots} files of each; milliseconds:")
+    print(f"  {'':36} {'a file':>8} {'a megapixel':>12}   (very first image)")
+    together = 0.0
+    for part in first:
+        total = 1000 * sum(seconds[part] for seconds, _ in others)
+        once = part in ("reading the image", "encoding") or "first" in part
+        files = 1 if once else args.dots
+        print(
+            f"  {part:36} {total / len(images) / files:8.1f} {total / megapixels / files:12.1f}"
+            f"   ({1000 * first[part] / files:.0f})"
+        )
+        if "first" not in part:
+            together += total if part == "encoding" else total / args.dots
+    print(f"  {'a dot of an image, all together':36} {together / len(images):8.1f}")
 
     if args.batch_dir:
         command = [sys.executable, PROJECT / "evaluate.py", "--batch_dir", args.batch_dir]

@@ -17,8 +17,8 @@ from learned_jpeg.encoding import Coding
 from learned_jpeg.errors import UserError
 from learned_jpeg.targets import Setting, Target
 
-# A run's checkpoints, for a search through all of them.
-_MODELS = 8
+# A search is between two checkpoints of a run, see dots.Dot.encode.
+_MODELS = 2
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What is measured: an image of a test set, at a dot of a curve."""
 
+import bisect
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,10 +72,18 @@ class Dot:
         """The path of an image's file; its whole name stays, for a.png and a.bmp are two."""
         return self.folder / f"{image.name}.jpg"
 
-    def encode(self, pixels):
-        """The JPEG file of an image, uint8 [H, W, 3]."""
+    def encode(self, pixels, sizes=None):
+        """The JPEG file of an image, uint8 [H, W, 3].
+
+        sizes: of the files that the coders of a search make of it, rising, as far as they are
+        known, so that it needs only the two around the size that is searched.
+        """
         if self.size:
-            return coders.of_size(self.coders, pixels, self.size.bytes(pixels))
+            wanted, these = self.size.bytes(pixels), self.coders
+            if sizes is not None:
+                first = bisect.bisect(sizes, wanted, 1, len(sizes) - 1) - 1
+                these = these[first : first + 2]
+            return coders.of_size(these, pixels, wanted)
         return self.coders[0].encode(pixels, self.dial)
 
     def under(self, huffman):

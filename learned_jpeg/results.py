@@ -147,10 +147,11 @@ class Results:
         dot_cache.fold(self.dot.pickle, self.dot.fingerprint)
 
 
-def measure_all(dots, images, wanted, pool):
+def measure_all(dots, images, wanted, pool, sizes_of=None):
     """Measures what is not measured yet.
 
-    dots: {Dot: name for people}; wanted: names of metrics; pool: a workers.Pool.
+    dots: {Dot: name for people}; wanted: names of metrics; pool: a workers.Pool; sizes_of: {Dot of
+    a searched size: bytes [images, coders], rising}, where they are known.
 
     Returns ({dot: Results}, the images that could be read). Dots and images that fail are left
     out, each with a line that says why.
@@ -165,7 +166,7 @@ def measure_all(dots, images, wanted, pool):
     if len(readable) < len(images):
         images = readable
         results = {dot: Results(dot, images, wanted) for dot in dots}
-    _encode(dots, results, pool)
+    _encode(dots, results, pool, sizes_of or {})
     _measure(results, images, pool)
     for result in results.values():
         if not result.failed:
@@ -191,7 +192,7 @@ def _readable(images, results, pool):
     return readable
 
 
-def _encode(dots, results, pool):
+def _encode(dots, results, pool, sizes_of):
     waiting = {result: np.flatnonzero(result.missing["file"]) for result in results.values()}
     total = sum(map(len, waiting.values()))
     if not total:
@@ -205,9 +206,13 @@ def _encode(dots, results, pool):
                 if result.failed:
                     bar.update(len(part))
                     continue
-                paths = [result.images[index].path for index in part]
+                sizes = sizes_of.get(result.dot)
+                images = [
+                    (result.images[index].path, None if sizes is None else list(sizes[index]))
+                    for index in part
+                ]
                 bar.set_postfix_str(dots[result.dot], refresh=False)
-                yield (result, part), workers.encode, (result.dot, paths, pool.threads)
+                yield (result, part), workers.encode, (result.dot, images, pool.threads)
 
     with _bar("encoding", total) as bar:
         for (result, part), (files, error) in pool.completed(calls()):

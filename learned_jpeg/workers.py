@@ -49,17 +49,17 @@ def readable(path):
         return str(error)
 
 
-def encode(dot, paths, threads):
+def encode(dot, images, threads):
     """Encodes images at a dot.
 
-    threads: of TensorFlow. Returns ([the bytes of a JPEG file], the message of what ended them
-    before the last one, or None).
+    images: [(path, sizes)], as Dot.encode takes them; threads: of TensorFlow. Returns ([the bytes
+    of a JPEG file], the message of what ended them before the last one, or None).
     """
     _prepare(threads)
     files = []
-    for path in paths:
+    for path, sizes in images:
         try:
-            files.append(dot.encode(pictures.read(path)))
+            files.append(dot.encode(pictures.read(path), sizes))
         except (UserError, RuntimeError) as error:
             return files, str(error)
     return files, None

@@ -57,3 +57,42 @@ def test_searched_integers_are_those_of_one_huffman_choice():
     assert Dot("x", Path("a/b/c"), {}, (ANCHOR,), 5).under("optimized") is None
     size = Size(ANCHOR, bpp=1)
     assert Dot("x", Path("a/b/c"), {}, model_dot().coders, size=size).under("optimized") is None
+
+
+def test_of_a_run_only_the_checkpoints_around_a_size_are_tried():
+    class Flat:
+        dial = None
+
+        def __init__(self, size):
+            self.size = size
+
+        def encode(self, pixels, dial, table_scale=1.0):
+            assert 200 < self.size < 900
+            return bytes(int(self.size / table_scale))
+
+    sizes = [100, 300, 800, 2000]
+    pixels = np.zeros([40, 80, 3], np.uint8)
+    dot = Dot("x", Path(), {}, tuple(map(Flat, sizes)), size=Size(ANCHOR, bpp=1.25))
+    assert 495 <= len(dot.encode(pixels, sizes)) <= 500
+
+
+def test_beyond_the_checkpoints_of_a_run_the_last_two_are_tried():
+    tried = []
+
+    class Flat:
+        dial = None
+
+        def __init__(self, size):
+            self.size = size
+
+        def encode(self, pixels, dial, table_scale=1.0):
+            tried.append(self.size)
+            return bytes(self.size)
+
+    sizes = [100, 300, 800]
+    coders = tuple(map(Flat, sizes))
+    for bpp, ends in ((0.01, {100, 300}), (20, {300, 800})):
+        tried.clear()
+        dot = Dot("x", Path(), {}, coders, size=Size(ANCHOR, bpp=bpp))
+        dot.encode(np.zeros([40, 80, 3], np.uint8), sizes)
+        assert set(tried) <= ends

@@ -40,7 +40,7 @@ class Pool:
     def completed(self, calls):
         for unit, function, arguments in calls:
             if function is workers.encode:
-                self.encoded += [(arguments[0].name, path.name) for path in arguments[1]]
+                self.encoded += [(arguments[0].name, path.name) for path, _ in arguments[1]]
             elif function is workers.measure:
                 self.measured += [(arguments[0].name, *names) for _, names in arguments[1]]
             yield unit, function(*arguments)

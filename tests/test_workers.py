@@ -33,7 +33,7 @@ def dot(tmp_path):
 
 
 def test_encoding_and_measuring_one_image(dot, image, photograph):
-    files, error = workers.encode(dot, [image.path, image.path], 1)
+    files, error = workers.encode(dot, [(image.path, None)] * 2, 1)
     assert error is None
     assert files == [CODER.encode(photograph[:48, :64], 40)] * 2
     (found,) = workers.measure(image, [(files[0], ["psnr", "mse"])], 1)
@@ -44,7 +44,9 @@ def test_encoding_and_measuring_one_image(dot, image, photograph):
 
 
 def test_what_is_encoded_before_a_fault_is_kept(dot, image, tmp_path):
-    files, error = workers.encode(dot, [image.path, tmp_path / "missing.png", image.path], 1)
+    files, error = workers.encode(
+        dot, [(image.path, None), (tmp_path / "missing.png", None), (image.path, None)], 1
+    )
     assert len(files) == 1
     assert "missing.png" in error
 
@@ -155,12 +157,12 @@ def test_workers_of_a_cluster_find_the_project_from_anywhere(cluster, dot, image
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(UserError), workers.Pool(1, address) as pool:
-            calls = [("file", workers.encode, (dot, [image.path], 1))]
+            calls = [("file", workers.encode, (dot, [(image.path, None)], 1))]
             ((unit, (files, error)),) = pool.completed(calls)
             break
         time.sleep(0.2)  # the worker is not there yet
     assert (unit, error) == ("file", None)
-    assert files == workers.encode(dot, [image.path], 1)[0]
+    assert files == workers.encode(dot, [(image.path, None)], 1)[0]
     assert "ModuleNotFoundError" not in (folder / "dask_worker.log").read_text()
     assert pool.threads == 1
 
