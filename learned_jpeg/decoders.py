@@ -149,8 +149,7 @@ def _from_pillow(image, kind):
 
 
 def _from_integers(samples):
-    if samples.dtype == np.uint8 or samples.dtype == np.uint16:
-        return samples
+    """Pillow's, of 16 bits in integers of any size."""
     if samples.min() < 0 or samples.max() > 0xFFFF:
         raise ValueError("samples of more than 16 bits; convert it to 8 or 16 bits")
     return samples.astype(np.uint16)
@@ -209,8 +208,11 @@ def _decode_tiff(data):
     if samples.shape[-1] > kept:
         notes.append(f"{samples.shape[-1] - kept} channels beside the colours left out")
         samples = samples[..., :kept]
-    convert = _from_float if samples.dtype.kind == "f" else _from_integers
-    decoded.samples = turned(convert(samples), directory.get(274, 1))
+    if samples.dtype.kind == "f":
+        samples = _from_float(samples)
+    elif samples.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"samples of {samples.dtype}; convert it to 8 or 16 bits")
+    decoded.samples = turned(samples, directory.get(274, 1))
     decoded.space = {1: "GRAY", 4: "CMYK"}.get(colours, "RGB")
     return decoded
 

@@ -373,8 +373,10 @@ HOSTILE = {
     "raw.dng": (raw_of_a_camera, "camera"),
     "hdr.tif": (lambda: tiff((GRAY / 100).astype("f4")), "0 to 1"),
     "nan.tif": (lambda: tiff(np.full([9, 9], np.nan, "f4")), "0 to 1"),
-    "u32.tif": (lambda: tiff(GRAY.astype("u4") << 20), "16 bits"),
-    "five.tif": (lambda: tiff(np.zeros([9, 9, 5], "u1"), photometric="separated")[:60], ""),
+    "u32.tif": (lambda: tiff(GRAY.astype("u4")), "16 bits"),
+    "signed.tif": (lambda: tiff(GRAY.astype("i2")), "16 bits"),
+    "double.tif": (lambda: tiff(GRAY / 255), ""),
+    "short.tif": (lambda: tiff(RGB)[:60], ""),
     "a.avif": (unreadable_avif, ""),
     "negative.bmp": (
         lambda: b"BM" + struct.pack("<IIIIiiHHI", 90, 0, 54, 40, -5, -5, 1, 24, 0),
