@@ -1,4 +1,4 @@
-"""Quality and rate of a decoded 8-bit image, and BD-rate between two curves.
+"""Quality and rate of a decoded 8-bit image.
 
 Every quality metric compares an original with a decoded image, uint8 RGB [H, W, 3] of one size,
 and is a float: `psnr(original, decoded)`, or several at once, and several decoded images of one
@@ -29,7 +29,6 @@ import functools
 import hashlib
 import importlib.metadata
 import math
-from typing import NamedTuple
 
 from learned_jpeg import lpips_tf2
 
@@ -140,67 +139,6 @@ def mean_over_images(values):
 def bpp(n_bytes, height, width):
     """Bits per pixel of a file of `n_bytes` that shows `height` x `width` pixels."""
     return 8 * n_bytes / (height * width)
-
-
-class BDRate(NamedTuple):
-    """Mean rate difference at equal quality, and how much of the curves it speaks of.
-
-    percent: negative where the tested encoder needs fewer bits; NaN without overlap.
-    overlap: shared part of the two quality ranges over the shorter of them, in [0, 1].
-    """
-
-    percent: float
-    overlap: float
-
-
-def bd_rate(anchor_bpp, anchor_quality, tested_bpp, tested_quality, lower_is_better=False):
-    """Bjontegaard's delta rate of a tested curve against an anchor (pchip on log rate).
-
-    G. Bjontegaard, VCEG-M33, 2001; the piecewise cubic variant of JVET's sheets, by `bjontegaard`.
-
-    Points may come in any order and number. A point is left out if it is not finite, or if another
-    of its curve is at least as good at no more bits, so that what remains rises strictly. A curve
-    with fewer than two such points has no BD-rate.
-
-    Args:
-      anchor_bpp, tested_bpp: rates, any unit, positive.
-      anchor_quality, tested_quality: as many values of one metric. PSNR and MS-SSIM in dB, the
-        others as they are.
-      lower_is_better: True for MSE and LPIPS.
-
-    Returns:
-      BDRate(percent, overlap).
-
-    Raises:
-      ValueError: rates and qualities of a curve differ in number.
-    """
-    anchor = _front(anchor_bpp, anchor_quality, lower_is_better)
-    tested = _front(tested_bpp, tested_quality, lower_is_better)
-    if min(len(anchor), len(tested)) < 2:
-        return BDRate(math.nan, 0.0)
-    (low_a, high_a), (low_t, high_t) = ((curve[0, 1], curve[-1, 1]) for curve in (anchor, tested))
-    shared = min(high_a, high_t) - max(low_a, low_t)
-    if shared <= 0:
-        return BDRate(math.nan, 0.0)
-    import bjontegaard  # brings Matplotlib along
-
-    percent = bjontegaard.bd_rate(
-        *anchor.T, *tested.T, method="pchip", require_matching_points=False, min_overlap=0
-    )
-    return BDRate(float(percent), float(shared / min(high_a - low_a, high_t - low_t)))
-
-
-def _front(rate, quality, lower_is_better):
-    """The undominated points of a curve as rows (rate, quality), both strictly rising."""
-    rate, quality = np.asarray(rate, np.float64), np.asarray(quality, np.float64)
-    if rate.ndim != 1 or rate.shape != quality.shape:
-        raise ValueError(f"a curve of {rate.size} rates has {quality.size} qualities")
-    quality = -quality if lower_is_better else quality
-    usable = np.isfinite(rate) & np.isfinite(quality) & (rate > 0)
-    points = np.stack([rate, quality], axis=1)[usable]
-    points = points[np.lexsort((-points[:, 1], points[:, 0]))]
-    best_before = np.maximum.accumulate(np.append(-np.inf, points[:, 1]))[:-1]
-    return points[points[:, 1] > best_before]
 
 
 def _check(image):
