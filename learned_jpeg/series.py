@@ -157,15 +157,16 @@ def chosen(names, number):
 def equal(curves, size, index):
     """What can be compared of an image at a size, a key of Series.sized.
 
-    Returns ([(Series, Point)] of the most files within NEAR of each other, [Series of others]).
+    Returns ([(Series, Point)] of the first curve that has a file and those within NEAR of its
+    bytes, [Series of the others]).
     """
     found = [(one, one.sized[size]) for one in curves if size in one.sized]
-    found = [pair for pair in found if np.isfinite(pair[1].figures["n_bytes"][index])]
-    if not found:
-        return [], []
-    sizes = np.array([point.figures["n_bytes"][index] for _, point in found])
-    # The window that holds the most of them.
-    lowest = max(sizes, key=lambda low: ((sizes >= low) & (sizes <= low * (1 + NEAR))).sum())
-    inside = (sizes >= lowest) & (sizes <= lowest * (1 + NEAR))
-    near = [pair for pair, is_in in zip(found, inside, strict=True) if is_in]
-    return near, [one for (one, _), is_in in zip(found, inside, strict=True) if not is_in]
+    bytes_of = [point.figures["n_bytes"][index] for _, point in found]
+    first = next(filter(np.isfinite, bytes_of), np.nan)
+    near, far = [], []
+    for pair, number in zip(found, bytes_of, strict=True):
+        if abs(number / first - 1) <= NEAR:
+            near.append(pair)
+        elif np.isfinite(number):
+            far.append(pair[0])
+    return near, far
