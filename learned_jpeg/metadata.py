@@ -21,6 +21,7 @@ ICC_HEADER = b"ICC_PROFILE\0"
 EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP_HEADER = b"Photoshop 3.0\0"
 IPTC_RESOURCE = 0x0404  # Photoshop file format: IPTC-NAA
+MOST_NAMES, MOST_LETTERS = 20, 120  # of what is named as left out
 NO_DENSITY = 0, 1, 1  # JFIF: no unit, square pixels
 
 
@@ -45,7 +46,10 @@ class Items:
 
     def warnings(self):
         """Lines for people."""
-        left = [f"left out: {', '.join(dict.fromkeys(self.left))}"] if self.left else []
+        names = [shown(name)[:MOST_LETTERS] for name in dict.fromkeys(self.left)]
+        if len(names) > MOST_NAMES:
+            names[MOST_NAMES:] = [f"and {len(names) - MOST_NAMES} more"]
+        left = [f"left out: {', '.join(names)}"] if names else []
         return [shown(line) for line in (*self.notes, *left)]
 
 
@@ -145,6 +149,10 @@ def check_profile(items):
 
 def _check_xmp(items):
     """Takes out what promises what is left out, and leaves a packet out that does not fit."""
+    if len(items.xmp) > SEGMENT - len(XMP_HEADER):
+        items.left.append(f"XMP of {len(items.xmp)} bytes, which does not fit")
+        items.xmp, items.extension = None, []
+        return
     gone = {
         "HDR gain map": xmp.GAIN_MAP,
         "motion photo": xmp.MOTION,
@@ -162,9 +170,6 @@ def _check_xmp(items):
         items.xmp, items.extension = None, []
         return
     items.xmp = take_out(items, *gone.values())
-    if items.xmp and len(items.xmp) > SEGMENT - len(XMP_HEADER):
-        items.left.append(f"XMP of {len(items.xmp)} bytes, which does not fit")
-        items.xmp = None
     if items.xmp is None:
         items.extension = []
 

@@ -80,3 +80,10 @@ def test_a_comment_that_does_not_fit_is_named():
     metadata.check(items)
     assert items.comments == [b"a"]
     assert items.warnings() == ["left out: a comment that does not fit"]
+
+
+def test_the_line_of_what_is_left_out_has_an_end():
+    items = metadata.Items(left=[f"text {number}" for number in range(5000)] + ["x" * 10**6])
+    (line,) = items.warnings()
+    assert line.startswith("left out: text 0, text 1, ") and line.endswith(", and 4981 more")
+    assert len(metadata.Items(left=["x" * 10**6]).warnings()[0]) < 200
