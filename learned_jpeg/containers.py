@@ -41,6 +41,8 @@ _KINDS = (  # (kind, what the file begins with)
 
 def kind(head):
     """What a file is by its first 64 bytes: "PNG", "JPEG", "TIFF", "HEIC", ..., or None."""
+    if head[:4] == b"II*\0" and head[8:10] == b"CR":
+        return "CR2"  # a TIFF that begins with a preview
     for name, start in _KINDS:
         if head.startswith(start):
             return name

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 # What Pillow may open, beside PNG, JPEG and AVIF, which are known by their first bytes.
 PILLOW = ["BMP", "DIB", "GIF", "ICO", "JPEG2000", "PCX", "PPM", "PSD", "QOI", "SGI", "TGA", "WEBP"]
-UNREAD = ("HEIC", "JPEG XL", "PostScript", "PDF")
+UNREAD = ("HEIC", "JPEG XL", "CR2", "PostScript", "PDF")
 
 CFA, LINEAR_RAW, CIELAB = 32803, 34892, 8  # photometric interpretations of TIFF
 TURNED = 5  # the first of the orientations that exchange width and height

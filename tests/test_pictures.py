@@ -371,6 +371,7 @@ HOSTILE = {
     "phone.jpg": (lambda: HEIC, "HEIC is not read"),
     "a.jxl": (lambda: b"\xff\x0a" + bytes(50), "JPEG XL"),
     "raw.dng": (raw_of_a_camera, "camera"),
+    "a.cr2": (lambda: tiff(RGB)[:8] + b"CR\2\0" + tiff(RGB)[12:], "CR2 is not read"),
     "hdr.tif": (lambda: tiff((GRAY / 100).astype("f4")), "0 to 1"),
     "nan.tif": (lambda: tiff(np.full([9, 9], np.nan, "f4")), "0 to 1"),
     "u32.tif": (lambda: tiff(GRAY.astype("u4")), "16 bits"),
