@@ -19,6 +19,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (1, 3)), (0, (8, 3)))
 _ANCHORS = ("#000000", "#666666")
 _FAINT = "#b5b5b5"
+_COLUMNS = 2  # of the legend: the names of runs are long
 STYLE = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -81,7 +82,8 @@ def draw(metric, series, focus, subject):
     series: [Series], the anchor first; focus: labels of what is in the foreground.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        rows = -(-len(series) // _COLUMNS)
+        figure = Figure(figsize=(7.2, 2.9 + 0.15 * rows), layout="constrained")
         curves, saved = figure.subplots(1, 2)
         looks = styles(series, focus)
         _draw_curves(curves, metric, series, looks)
@@ -93,7 +95,7 @@ def draw(metric, series, focus, subject):
         figure.legend(
             handles=[line for line, _ in handles],
             loc="outside lower left",
-            ncols=3,
+            ncols=_COLUMNS,
             frameon=False,
         )
     return figure

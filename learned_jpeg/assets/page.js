@@ -63,8 +63,9 @@
       })), 3.5));
     const inside = curves.data.datasets.flatMap((set) => set.data).filter((point) => point.x <= right);
     const [low, high] = range(inside, "y");
-    Object.assign(curves.options.scales.x, { max: right });
-    Object.assign(curves.options.scales.y, { min: low - 0.04 * (high - low), max: high + 0.04 * (high - low) });
+    Object.assign(curves.options.scales.x, { max: right, ticks: { includeBounds: false } });
+    Object.assign(curves.options.scales.y, { min: low - 0.04 * (high - low), max: high + 0.04 * (high - low),
+      ticks: { includeBounds: false } });
     curves.options.scales.y.title.text = metric.axis;
     curves.update();
 
@@ -78,8 +79,9 @@
     if (seen.length) {
       const [left, end] = range(seen, "x");
       const [under, over] = range([...seen, { y: 0 }], "y");
-      Object.assign(saved.options.scales.x, { min: left, max: end, reverse: metric.lower });
-      Object.assign(saved.options.scales.y, { min: Math.floor(under - 2), max: Math.ceil(over + 2) });
+      Object.assign(saved.options.scales.x, { min: left, max: end, reverse: metric.lower,
+        ticks: { includeBounds: false } });
+      Object.assign(saved.options.scales.y, { min: under - 2, max: over + 2, ticks: { includeBounds: false } });
     }
     saved.options.scales.x.title.text = metric.axis;
     saved.options.scales.y.title.text = `% of the bits of ${figures.curves[0].label}, at equal quality`;
@@ -171,7 +173,7 @@
 
   if (!pictures.length) return;
   $("viewer").hidden = false;
-  const zooms = [0, 1, 2, 4, 8]; // 0: as wide as there is room for
+  const zooms = [0, 1, 2, 4, 8]; // 0: as large as there is room for
   const state = { zoom: 0, place: 50 };
   const image = () => pictures[$("image").value];
   const files = () => {
@@ -188,7 +190,8 @@
   };
   const scale = () => {
     const room = $("stage").clientWidth;
-    const factor = zooms[state.zoom] || Math.min(1, room / image().width);
+    const factor = zooms[state.zoom]
+      || Math.min(1, room / image().width, (0.8 * window.innerHeight) / image().height);
     $("canvas").style.width = `${Math.round(image().width * factor)}px`;
     $("canvas").style.height = `${Math.round(image().height * factor)}px`;
     $("canvas").classList.toggle("reduced", factor < 1);
@@ -233,7 +236,7 @@
   const fill = () => {
     const before = ["left", "right"].map((name) => $(name).selectedOptions[0]?.textContent);
     const names = files().map((file) => file.label);
-    const front = figures.curves.filter((curve) => curve.front && curve.kind !== "encoder");
+    const front = figures.curves.filter((curve) => curve.front && curve.kind === "run");
     const wanted = [before[0] ?? figures.curves[0].label, before[1] ?? front[0]?.label];
     options($("left"), names, names.indexOf(wanted[0]));
     options($("right"), names, names.includes(wanted[1]) ? names.indexOf(wanted[1]) : names.length - 1);
