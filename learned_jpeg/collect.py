@@ -112,9 +112,6 @@ def _of_avif(items, data):
         items.icc, note = colours.by_codes(*struct.unpack_from(">HH", head, codes + 8))
         items.notes += [note] if note else []
         items.convert = note is not None
-    coding = head.find(b"av1C")
-    if coding >= 0 and head[coding + 6 : coding + 7] and head[coding + 6] & 0x40:  # high_bitdepth
-        items.notes.append("more than 8 bits a sample; reduced to 8")
     if b"tmap" in head:
         items.left.append("HDR gain map")
 

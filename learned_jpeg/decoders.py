@@ -92,7 +92,9 @@ def decode(data):
     elif kind == "JPEG":
         data = containers.jpeg_parts(data).core
     with _opened(containers.as_file(data), kind) as image:
-        return _from_pillow(image, kind)
+        if image.format == "PPM" and image.mode == "RGB" and image.tile[0].codec_name == "ppm":
+            return _decode_ppm16(image, data)
+        return _from_pillow(image, kind, data)
 
 
 def damage(core):
@@ -123,12 +125,12 @@ def _opened(file, kind):
         yield image
 
 
-def _from_pillow(image, kind):
+def _from_pillow(image, kind, data):
     decoded = Decoded(None, kind or image.format, "RGB", image=image)
     if getattr(image, "is_animated", False) and image.format != "PSD":  # whose layers count
         decoded.notes.append("holds several pictures; the first one is taken")
     # Where Pillow has no mode for them, it reduces deeper samples while it decodes.
-    if any(";16" in str(tile) for tile in image.tile) and image.mode[0] not in "IF":
+    if image.mode[0] not in "IF" and _bits(image, data) > 8:
         decoded.notes.append("more than 8 bits a sample; reduced to 8")
     image.load()
     gray = image.mode in ("1", "L", "LA", "La") or image.mode[0] in "IF"
@@ -146,6 +148,28 @@ def _from_pillow(image, kind):
     decoded.samples = np.atleast_3d(decoded.samples)
     decoded.space = "GRAY" if gray else "RGB"
     return decoded
+
+
+def _bits(image, data):
+    """Of a sample in a file that Pillow reads with 8 bits."""
+    if image.format == "AVIF":
+        place = data.find(b"av1C", 0, 1 << 16)
+        flags = data[place + 6 : place + 7] if place >= 0 else b""
+        return 10 if flags and flags[0] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3
+    if image.format == "JPEG2000":
+        place = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, ISO/IEC 15444-1, A.5.1
+        depth = data[place + 42 : place + 43] if place >= 0 else b""
+        return (depth[0] & 0x7F) + 1 if depth else 8
+    return 16 if any(";16" in str(tile) for tile in image.tile) else 8
+
+
+def _decode_ppm16(image, data):
+    """A binary PPM of more than 255 levels, of which Pillow would make 8 bits."""
+    (width, height), (_, levels), start = image.size, image.tile[0].args, image.tile[0].offset
+    deep = ">u2" if levels > 255 else "u1"
+    samples = np.frombuffer(data, deep, 3 * width * height, start).reshape(height, width, 3)
+    samples = np.round(np.minimum(samples, levels) * np.float32(0xFFFF / levels))
+    return Decoded(samples.astype(np.uint16), "PPM", "RGB", image=image)
 
 
 def _from_integers(samples):

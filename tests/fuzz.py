@@ -136,6 +136,8 @@ class Pictures:
             saved(picture, "GIF"),
             saved(picture, "BMP"),
             saved(picture, "PPM"),
+            b"P6 31 17 1023\n" + (wide >> 6).astype(">u2").tobytes(),
+            b"Pf 31 17\n-1\n" + (rgb[..., 0] / 255).astype("<f4").tobytes(),
             saved(picture, "QOI"),
             saved(picture, "SGI"),
             saved(picture, "PCX"),

@@ -110,6 +110,13 @@ EXACT = {
     ),
     "a.bmp": (lambda: saved(picture(), "BMP"), RGB, ""),
     "a.ppm": (lambda: saved(picture(), "PPM"), RGB, ""),
+    "16.ppm": (lambda: b"P6 70 45 65535\n" + WIDE.astype(">u2").tobytes(), RGB, ""),
+    "16_of_few_levels.ppm": (
+        lambda: b"P6 70 45 51\n" + (RGB // 5).tobytes(),
+        RGB // 5 * 5,
+        "",
+    ),
+    "16.pgm": (lambda: b"P5 70 45 65535\n" + WIDE[..., 1].astype(">u2").tobytes(), RGB[..., 1], ""),
     "a.qoi": (lambda: saved(picture(), "QOI"), RGB, ""),
     "a.jp2": (lambda: saved(picture(), "JPEG2000"), RGB, ""),
     "a.tga": (lambda: saved(picture(), "TGA"), RGB, ""),
@@ -168,6 +175,19 @@ def test_floats_of_16_bits_keep_theirs(tmp_path):
     samples = (GRAY / 255).astype("f2")
     source = read(tiff(samples), tmp_path)
     np.testing.assert_array_equal(source.pixels[..., 0], np.round(samples.astype("f4") * 65535))
+
+
+@pytest.mark.parametrize("depth, words", [(8, ""), (12, "more than 8 bits")])
+def test_depth_that_is_lost_is_said(depth, words, tmp_path):
+    data = bytearray(saved(picture(), "JPEG2000"))
+    place = data.index(b"\xff\x4f\xff\x51") + 42
+    assert data[place] == 7
+    data[place : place + 9 : 3] = bytes([depth - 1] * 3)  # of each component
+    data[data.index(b"ihdr") + 14] = depth - 1
+    (tmp_path / "a.jp2").write_bytes(data)
+    assert words in " ".join(pictures.read_source(tmp_path / "a.jp2").warnings)
+    if not words:
+        assert pictures.read_source(tmp_path / "a.jp2").warnings == []
 
 
 def hole(samples, alpha):
