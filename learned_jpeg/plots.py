@@ -83,7 +83,7 @@ def draw(metric, series, focus, subject):
     """
     with matplotlib.rc_context(STYLE):
         rows = -(-len(series) // _COLUMNS)
-        figure = Figure(figsize=(7.2, 2.9 + 0.15 * rows), layout="constrained")
+        figure = Figure(figsize=(7.2, 3.0 + 0.16 * rows), layout="constrained")
         curves, saved = figure.subplots(1, 2)
         looks = styles(series, focus)
         _draw_curves(curves, metric, series, looks)
@@ -142,8 +142,8 @@ def _draw_saved(axes, metric, series, looks):
     if metric.lower:
         axes.invert_xaxis()
     axes.set_xlabel(f"{metric.label}{f' in {metric.unit}' if metric.unit else ''}")
-    axes.set_ylabel(f"% of bits against {anchor.label}")
-    axes.set_title("at equal quality (below 0: fewer bits)", loc="left")
+    axes.set_ylabel("% of bits at equal quality")
+    axes.set_title(f"against {anchor.label}; below 0: fewer bits", loc="left")
 
 
 def _crop(axes, shown):

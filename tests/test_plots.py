@@ -58,7 +58,7 @@ def test_saved_bits_stand_over_the_qualities_of_the_runs(metric):
 
 def test_the_legend_is_outside_of_the_data_and_begins_with_the_foreground(curves):
     figure = plots.draw(SHOWN[0], curves, {"JPEG", "run"}, "subject")
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["JPEG", "run", "faint"]
     for axes in figure.axes:

@@ -84,7 +84,7 @@
       Object.assign(saved.options.scales.y, { min: under - 2, max: over + 2, ticks: { includeBounds: false } });
     }
     saved.options.scales.x.title.text = metric.axis;
-    saved.options.scales.y.title.text = `% of the bits of ${figures.curves[0].label}, at equal quality`;
+    saved.options.scales.y.title.text = `% of bits, against ${figures.curves[0].label}`;
     saved.update();
   };
   const buttons = figures.metrics.map((one) => {
