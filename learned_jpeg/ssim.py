@@ -177,7 +177,9 @@ _OPSIN = np.array(
 _OPSIN_BIAS = 0.0037930732552754493
 # From the cube roots to X, Y and B - Y, scaled and shifted into the positive.
 _XYB = np.array([[7, -7, 0], [0.5, 0.5, 0], [-0.5, -0.5, 1]])
-_XYB_SHIFT = np.array([0.42, 0.01, 0.55]) - _XYB @ np.full(3, np.cbrt(_OPSIN_BIAS))
+_XYB_SHIFT = np.array([[0.42], [0.01], [0.55]]) - _XYB @ np.full((3, 1), np.cbrt(_OPSIN_BIAS))
+
+_BAND = 32  # rows that are transformed at a time, for the cache
 
 
 class Ssimulacra2:
@@ -306,7 +308,7 @@ class Ssimulacra2:
     )
 
     def __init__(self, original):
-        self._pyramid = self._scales(original)
+        self._pyramid = list(self._scales(original))
 
     def compare(self, decoded):
         """The figure in (-inf, 100]."""
@@ -324,22 +326,22 @@ class Ssimulacra2:
 
     def _scales(self, image):
         linear = _LINEAR[image.transpose(2, 0, 1)]
-        scales = [_positive_xyb(linear)]
-        while len(scales) < self._SCALES:
-            linear = _halve(linear)
+        for scale in range(self._SCALES):
+            linear = _halve(linear) if scale else linear
             if min(linear.shape[1:]) < self.MIN_SIZE:
-                break
-            scales.append(_positive_xyb(linear))
-        return scales
+                return
+            yield _positive_xyb(linear)
 
 
 def _positive_xyb(linear):
     """XYB of linear RGB as SSIMULACRA2 takes it, with the window's margin around it."""
     _, height, width = linear.shape
-    roots = _OPSIN @ linear.reshape(3, -1)
-    roots += _OPSIN_BIAS
-    np.cbrt(roots, out=roots)
-    xyb = _XYB @ roots + _XYB_SHIFT[:, np.newaxis]
-    margin = (_RADIUS, _RADIUS)
-    planes = np.pad(xyb.reshape(3, height, width), ((0, 0), margin, (0, 0)), "symmetric")
-    return np.pad(planes, ((0, 0), (0, 0), margin))
+    planes = np.zeros((3, height + 2 * _RADIUS, width + 2 * _RADIUS))
+    inside = planes[:, _RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
+    for top in range(0, height, _BAND):
+        band = linear[:, top : top + _BAND]
+        roots = np.cbrt(_OPSIN @ band.reshape(3, -1) + _OPSIN_BIAS)
+        inside[:, top : top + _BAND] = (_XYB @ roots + _XYB_SHIFT).reshape(band.shape)
+    planes[:, :_RADIUS] = planes[:, 2 * _RADIUS - 1 : _RADIUS - 1 : -1]
+    planes[:, -_RADIUS:] = planes[:, -_RADIUS - 1 : -2 * _RADIUS - 1 : -1]
+    return planes
