@@ -7,7 +7,9 @@ turned into an optimized progressive one, where that is asked for, by mozjpeg's 
 "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
 """
 
+import contextlib
 import io
+import os
 import pathlib
 import struct
 import tempfile
@@ -62,11 +64,24 @@ def write_jpeg(
     jpeg.height, jpeg.width = int(height), int(width)
     luma = 2 if sampling == "420" and len(components) > 1 else 1
     jpeg.samp_factor = np.array([[luma, luma], [1, 1], [1, 1]][: len(components)])
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "image.jpg")
+    with _scratch() as path:
         jpeg.write_dct(path, flags=["+OPTIMIZE_CODING"] if huffman == "optimized" else [])
         data = _number_components(bytearray(path.read_bytes()))
     return mozjpeg_lossless_optimization.optimize(data) if huffman == "progressive" else data
+
+
+@contextlib.contextmanager
+def _scratch():
+    """A path for jpeglib, which knows only paths: in memory where the system has such files."""
+    if hasattr(os, "memfd_create") and os.path.exists("/proc/self/fd"):
+        descriptor = os.memfd_create("image.jpg")
+        try:
+            yield pathlib.Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield pathlib.Path(folder, "image.jpg")
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -94,8 +109,7 @@ def read_jpeg(data: bytes) -> tuple[Planes, np.ndarray, int, int, str]:
     if components not in ("L", "RGB"):
         raise ValueError(f"a JPEG file with components {components}; only gray and YCbCr are read")
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "image.jpg")
+    with _scratch() as path:
         path.write_bytes(data)
         try:
             with _reading:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import io
+import os
 import random
 import struct
 import threading
@@ -273,6 +274,14 @@ def test_a_wrong_argument_is_refused(change, words):
     }
     with pytest.raises(ValueError, match=words):
         write_jpeg(**(arguments | change))
+
+
+def test_files_in_memory_and_on_disk_are_the_same(monkeypatch):
+    picture = random_picture(33, 47)
+    data = write_jpeg(*picture, "progressive")
+    monkeypatch.delattr(os, "memfd_create", raising=False)  # as elsewhere than on Linux
+    assert write_jpeg(*picture, "progressive") == data
+    assert_planes_equal(read_jpeg(data)[0], picture[0])
 
 
 def test_threads_give_the_files_that_one_thread_gives():
