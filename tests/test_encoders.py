@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import re
 import stat
 import sys
 from pathlib import Path
@@ -271,13 +272,20 @@ def test_what_is_not_there_says_how_to_get_it(
             call()
 
 
-def test_the_requirements_of_the_rivals_bring_all_of_them(installed):
+def test_the_requirements_of_the_rivals_bring_all_of_them(tmp_path, without, monkeypatch):
     lines = (ROOT / "requirements-rivals.txt").read_text().splitlines()
     packages = [line.split("==")[0] for line in lines if not line.startswith("#")]
-    texts = [ENCODERS[name].missing() for name in ENCODERS]
-    if any(texts):
-        pytest.skip("; ".join(filter(None, texts)))
-    assert packages == ["xjpeg", "ajpegli", "pyguetzli"]
+    without("ajpegli", "pyguetzli", "xjpeg")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    texts = [text for encoder in ENCODERS.values() if (text := encoder.missing())]
+    assert texts and {re.search("`pip install .*?([^ ]+)`", text)[1] for text in texts} == {
+        *packages
+    }
+
+
+def test_the_document_tells_of_each_encoder():
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "rivals.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall("`([a-z0-9_]+)`", " ".join(rows))) == sorted(ENCODERS)
 
 
 def test_another_librarys_cjpeg_does_not_pass_for_mozjpegs(program, without):
