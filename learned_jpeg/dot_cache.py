@@ -27,6 +27,7 @@ from pathlib import Path
 
 from learned_jpeg.errors import UserError
 from learned_jpeg.files import write_whole
+from learned_jpeg.paths import shown
 
 import numpy as np
 
@@ -133,12 +134,14 @@ def load_plain(path):
         return _plain(_PlainUnpickler(io.BytesIO(data)).load(), {})
     except _RefusedError as refused:
         raise UserError(
-            f"{path} holds {refused}, but results are plain numbers, strings, lists, dicts and "
-            "arrays alone. Nothing of it was run. It was not written by evaluate.py; if you trust "
-            "where the rest of the folder comes from, delete this file to have it measured again"
+            f"{shown(path)} holds {shown(refused):.200}, but results are plain numbers, strings, "
+            "lists, dicts and arrays alone. Nothing of it was run. It was not written by "
+            "evaluate.py; if you trust where the rest of the folder comes from, delete this file "
+            "to have it measured again"
         ) from None
     except Exception as error:  # a broken pickle can raise nearly anything
-        raise UnreadableError(f"not a whole pickle ({error or type(error).__name__})") from error
+        reason = shown(error)[:200] or type(error).__name__
+        raise UnreadableError(f"not a whole pickle ({reason})") from error
 
 
 def load(path):

@@ -117,6 +117,18 @@ def test_a_pickle_that_shares_and_nests_its_lists_is_read_in_no_time(tmp_path):
     assert time.monotonic() - start < 1
 
 
+def test_what_a_pickle_asks_for_is_named_in_one_line(tmp_path):
+    (tmp_path / "x.pickle").write_bytes(b"c\x1b[2Jos\nsys\\u000atem\n.")
+    with pytest.raises(UserError, match=r"holds \\x1b\[2Jos") as error:
+        dot_cache.load_plain(tmp_path / "x.pickle")
+    assert str(error.value).isprintable()
+    name = b"o\n\x1b" * 200
+    (tmp_path / "x.pickle").write_bytes(b"\x80\x04X\x58\x02\0\0" + name + b"\x8c\1a\x93.")
+    with pytest.raises(UserError, match="holds o") as error:
+        dot_cache.load_plain(tmp_path / "x.pickle")
+    assert str(error.value).isprintable() and len(str(error.value)) < 700
+
+
 def test_a_note_that_would_fill_the_memory_is_refused(tmp_path):
     """LONG_BINPUT of 2^30: pickle would make room for as many notes."""
     (tmp_path / "x.pickle").write_bytes(b"\x80\x04}r\0\0\0@.")
