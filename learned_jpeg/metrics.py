@@ -16,8 +16,8 @@ definition gives NaN:
 
 mse: mean over pixels and RGB channels, in squared 8-bit levels. psnr: of that, peak 255.
 ms_ssim: five scales, mean of the RGB channels, see `ssim.py`. lpips: AlexNet, version 0.1, see
-`lpips_tf2.py`. ssimulacra2: 90 is visually lossless, 30 low, see `ssim.py`. psnr_hvs_m: on the
-BT.601 luma, see `psnr_hvs_m.py`.
+`lpips_tf2.py`. ssimulacra2: 90 is visually lossless, 30 low, see `ssimulacra2.py`. psnr_hvs_m: on
+the BT.601 luma, see `psnr_hvs_m.py`.
 
 A figure for a set of images is `mean_over_images` of the single images' figures in these units:
 PSNR is averaged in dB, MS-SSIM before `ms_ssim_db`.
@@ -91,7 +91,7 @@ class Reference:
         return self._compare(lpips_tf2.Lpips, decoded)
 
     def _ssimulacra2(self, decoded):
-        from learned_jpeg.ssim import Ssimulacra2
+        from learned_jpeg.ssimulacra2 import Ssimulacra2
 
         return self._compare(Ssimulacra2, decoded)
 

@@ -64,7 +64,7 @@ def test_a_reference_gives_each_decoded_image_the_figures_of_the_single_metrics(
 
 
 def test_a_reference_computes_the_originals_half_once(pair, monkeypatch):
-    from learned_jpeg.ssim import Ssimulacra2
+    from learned_jpeg.ssimulacra2 import Ssimulacra2
 
     made = []
     init = Ssimulacra2.__init__
