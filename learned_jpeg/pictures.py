@@ -84,6 +84,23 @@ def read(path, background=WHITE):
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 
+def damage(path):
+    """A line on what is wrong with a file that can be read all the same, or None.
+
+    Half a JPEG picture, say. Raises UserError, naming the file.
+    """
+    with _reading(path):
+        text = _damage(Path(path).read_bytes())
+    return text and f"{shown(path)}: {text}"
+
+
+def _damage(data):
+    if containers.kind(data[:64]) != "JPEG":
+        return None
+    text = decoders.damage(containers.jpeg_parts(data).core)
+    return text and f"damaged: {text}"
+
+
 def read_source(path, background=None, strip=False, srgb=False, data=None):
     """Reads one still image with all that belongs to it.
 
@@ -99,8 +116,8 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         orientation = metadata.orientation(items)
         pixels = _pixels(decoded, background, items, strip or srgb)
         jpeg = data if decoded.kind == "JPEG" else None
-        if jpeg is not None and (text := decoders.damage(containers.jpeg_parts(data).core)):
-            items.notes.append(f"damaged: {text}")
+        if text := _damage(data):
+            items.notes.append(text)
     if strip:
         # Nothing will tell a viewer to turn the picture.
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))

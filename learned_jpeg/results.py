@@ -182,11 +182,12 @@ def _readable(images, results, pool):
     ]
     unread = [index for index, is_known in enumerate(known) if not is_known]
     calls = ((index, workers.readable, (images[index].path,)) for index in unread)
-    errors = dict(pool.completed(calls)) if unread else {}
+    found = dict(pool.completed(calls)) if unread else {}
     for index in unread:
-        if errors[index]:
-            say(f"skipped: {errors[index]}")
-    readable = [image for index, image in enumerate(images) if not errors.get(index)]
+        usable, line = found[index]
+        if line:
+            say(f"{'warning' if usable else 'skipped'}: {line}")
+    readable = [image for index, image in enumerate(images) if found.get(index, (True,))[0]]
     if not readable:
         raise UserError("--test_image_glob: not one of the files is an image")
     return readable

@@ -42,11 +42,12 @@ def _prepare(threads):
 
 
 def readable(path):
-    """Whether a file can be read: None, or the message that says why not."""
+    """(whether a file can be read, a line on why not or on what is wrong with it, or None)."""
     try:
         pictures.read(path)
+        return True, pictures.damage(path)
     except UserError as error:
-        return str(error)
+        return False, str(error)
 
 
 def encode(dot, images, threads):

@@ -15,6 +15,7 @@ from learned_jpeg.fingerprints import PROJECT
 
 import numpy as np
 import pytest
+from makers import picture, saved
 from PIL import Image
 
 CODER = coders.Encoder("pillow_444", "standard")
@@ -52,9 +53,14 @@ def test_what_is_encoded_before_a_fault_is_kept(dot, image, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_says_why(image, tmp_path):
-    assert workers.readable(image.path) is None
+    assert workers.readable(image.path) == (True, None)
     (tmp_path / "notes.png").write_text("not a picture")
-    assert "notes.png" in workers.readable(tmp_path / "notes.png")
+    usable, line = workers.readable(tmp_path / "notes.png")
+    assert not usable and "notes.png" in line
+    data = saved(picture(), "JPEG", quality=95)
+    (tmp_path / "half.jpg").write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    usable, line = workers.readable(tmp_path / "half.jpg")
+    assert usable and line.startswith(f"{tmp_path / 'half.jpg'}: damaged: ")
 
 
 def test_workers_start_when_they_are_needed_and_no_sooner(monkeypatch):
@@ -71,7 +77,7 @@ def test_processes_do_all_of_the_work_once(image):
         calls = ((number, pow, (number, 2)) for number in range(40))
         assert dict(pool.completed(calls)) == {number: number**2 for number in range(40)}
         again = list(pool.completed([("file", workers.readable, (image.path,))]))
-    assert again == [("file", None)]
+    assert again == [("file", (True, None))]
 
 
 def die():
