@@ -93,7 +93,7 @@ class CropSource:
         # About as many crops as cover the image once, so that decoding is never the bottleneck.
         self.crops_per_image = int(np.clip(pixels // patchsize**2, 8, MAX_CROPS_PER_IMAGE))
         self.mixed_images = min(MIXED_IMAGES, len(paths))
-        self.bad, self.failure = set(), None
+        self.bad, self.seen, self.failure = set(), set(), None
 
     def crops(self, position):
         """The crops of the image at a position of the stream: uint8 [n, size, size, 3]."""
@@ -106,6 +106,10 @@ class CropSource:
                 image = read(path, self.downscale)
                 if min(image.shape[:2]) < size:
                     raise UserError(f"{shown(path)}: smaller than --patchsize {size}")
+                if path not in self.seen:  # once, too
+                    self.seen.add(path)
+                    if damage := pictures.damage(path):
+                        warn(damage)
             except UserError as error:
                 if path not in self.bad:  # said once, not in every epoch
                     self.bad.add(path)

@@ -89,14 +89,13 @@ def damage(path):
 
     Half a JPEG picture, say. Raises UserError, naming the file.
     """
-    with _reading(path):
-        text = _damage(Path(path).read_bytes())
+    with _reading(path), open(path, "rb") as file:
+        head = file.read(64)
+        text = _damage(head + file.read()) if containers.kind(head) == "JPEG" else None
     return text and f"{shown(path)}: {text}"
 
 
 def _damage(data):
-    if containers.kind(data[:64]) != "JPEG":
-        return None
     text = decoders.damage(containers.jpeg_parts(data).core)
     return text and f"damaged: {text}"
 
@@ -116,7 +115,7 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         orientation = metadata.orientation(items)
         pixels = _pixels(decoded, background, items, strip or srgb)
         jpeg = data if decoded.kind == "JPEG" else None
-        if text := _damage(data):
+        if jpeg is not None and (text := _damage(data)):
             items.notes.append(text)
     if strip:
         # Nothing will tell a viewer to turn the picture.

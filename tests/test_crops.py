@@ -5,6 +5,7 @@ from learned_jpeg.errors import UserError
 
 import numpy as np
 import pytest
+from makers import picture, saved
 from PIL import Image
 
 
@@ -97,6 +98,15 @@ def test_bad_and_small_images_are_left_out_with_a_warning(photos, tmp_path, caps
     assert len(warnings) == 3
     for name in ("text.png", "empty.png", "small.png"):
         assert any(line.startswith("warning: left out:") and name in line for line in warnings)
+
+
+def test_a_damaged_image_is_named_once_and_used(tmp_path, capsys):
+    data = saved(picture(64, 64), "JPEG", quality=95)
+    (tmp_path / "half.jpg").write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    source = crops.CropSource([tmp_path / "half.jpg"], 64 * 64, 32, 0)
+    for position in range(3):
+        assert source.crops(position).shape[1:] == (32, 32, 3)
+    assert capsys.readouterr().err.count("half.jpg: damaged: ") == 1
 
 
 def test_a_truncated_image_is_named_once_and_replaced(photos, tmp_path, capsys):
