@@ -181,11 +181,11 @@ class JPEGPipeline:
     # Files.
 
     def complete(self, coding):
-        """A Coding with every choice that it leaves open made as the model was trained for."""
-        return coding.with_defaults(self.sampling, self.quantizer, self.tune)
+        """A Coding whose sampling and quantizer, where open, are those of the training."""
+        return coding.with_defaults(self.sampling, self.quantizer)
 
     def file_qtables(self, dial, coding, table_scale=1.0):
-        """The tables of a file: uint8 [8, 8, 2]. coding: a complete Coding."""
+        """The tables of a file: uint8 [8, 8, 2]. coding: a complete Coding, with one sampling."""
         tables = np.asarray(self.get_qtables(1, dial, False), np.float32)[0]
         return np.clip(np.rint(tables * table_scale), 1, 255).astype(np.uint8)
 

@@ -1,22 +1,24 @@
 """From pixels to a JPEG file: analysed tile by tile, quantized as a whole, written."""
 
+import functools
 import threading
 from dataclasses import dataclass, replace
 
-from learned_jpeg import jpeg_file, transform
+from learned_jpeg import jpeg_file, quantizer, transform
 from learned_jpeg.errors import UserError
 from learned_jpeg.lazy import lazy_import
-from learned_jpeg.quantizer import Analysis, Round
+from learned_jpeg.quantizer import Analysis
+from learned_jpeg.sampling import SAMPLINGS as FILE_SAMPLINGS
 from learned_jpeg.sampling import Planes, grid
 from learned_jpeg.standard import BLOCK
+from learned_jpeg.tuning import TUNES
 
 import numpy as np
 
 tf = lazy_import("tensorflow")
 
-QUANTIZERS = ("round",)
-SAMPLINGS = ("444", "420")
-TUNES = ("psnr", "visual")
+QUANTIZERS = ("round", "trellis")
+SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
 # One tile has all cores; more at a time would only take more memory.
 _one_tile = threading.Lock()
@@ -42,13 +44,10 @@ class Coding:
             if value not in known and (value is not None or name == "huffman"):
                 raise UserError(f"{name} is {value!r}, not one of {', '.join(known)}")
 
-    def with_defaults(self, sampling, quantizer, tune):
-        """The same with no choice open."""
+    def with_defaults(self, sampling, quantizer):
+        """The same with sampling and quantizer chosen."""
         return replace(
-            self,
-            sampling=self.sampling or sampling,
-            quantizer=self.quantizer or quantizer,
-            tune=self.tune or tune,
+            self, sampling=self.sampling or sampling, quantizer=self.quantizer or quantizer
         )
 
 
@@ -62,12 +61,30 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
     """
     if not 0 < table_scale < float("inf"):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
-    coding = pipeline.complete(coding)
-    dial = _check_dial(pipeline, dial)
-    analysis = analyse(pipeline, pixels, dial, coding, table_scale)
-    integers = Round()(analysis)
-    qtables, sampling = analysis.qtables, analysis.sampling
-    del analysis  # the most of the memory
+    coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
+
+    tables = {}
+
+    def analysis_of(sampling):
+        chosen = replace(coding, sampling=sampling)
+        analysis = analyse(pipeline, pixels, dial, chosen, table_scale)
+        tables[sampling] = analysis.qtables
+        return analysis
+
+    sampling = coding.sampling
+    if coding.quantizer == "trellis":
+        choose = quantizer.Trellis(coding.tune or pipeline.tune)
+    elif sampling == "auto":
+        raise UserError("sampling auto is what the search finds cheaper: quantizer trellis")
+    else:
+        choose = quantizer.Round()
+    if sampling == "auto":
+        samplings = {name: functools.partial(analysis_of, name) for name in FILE_SAMPLINGS}
+        sampling, found = quantizer.choose_sampling(choose, samplings)
+        integers = found.integers
+    else:
+        integers = choose(analysis_of(sampling))
+    qtables = tables[sampling]
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
 
 
@@ -86,22 +103,27 @@ def _check_dial(pipeline, value):
 def analyse(pipeline, pixels, dial, coding, table_scale=1.0):
     """The first half of the encoder on a whole image: Analysis.
 
-    coding: a complete Coding. The networks see tiles that overlap by their receptive field, so
+    coding: a complete Coding, with one sampling. The networks see tiles that overlap by their receptive field, so
     that memory does not grow with the image by more than the image and its coefficients; the
     result is the same.
     """
     if not pipeline.edits:
         qtables = pipeline.file_qtables(dial, coding, table_scale)
+        if coding.quantizer == "trellis":
+            return quantizer.analyse(pixels, qtables, coding.sampling)
         planes = transform.forward(pixels, coding.sampling)
         for plane, table in zip(planes, np.moveaxis(qtables, -1, 0), strict=True):
             if plane is not None:
                 plane /= table.astype(np.float32)
         return Analysis(planes, qtables, coding.sampling, *pixels.shape[:2])
-    return _analyse_tiles(pipeline, pixels, dial, coding.sampling, table_scale)
+    return _analyse_tiles(pipeline, pixels, dial, coding, table_scale)
 
 
-def _analyse_tiles(pipeline, pixels, dial, sampling, table_scale):
+def _analyse_tiles(pipeline, pixels, dial, coding, table_scale):
     height, width, channels = pixels.shape
+    sampling, samples = coding.sampling, None
+    if coding.quantizer == "trellis" and sampling == "420" and channels == 3:
+        samples = np.empty([2, height, width], np.float32)
     luma, chroma = ([*size, BLOCK, BLOCK] for size in grid(height, width, sampling))
     planes = Planes(np.empty(luma, np.float32), np.empty([2, *chroma], np.float32))
     steps = Planes(BLOCK, BLOCK if sampling == "444" else 2 * BLOCK)  # pixels a block
@@ -116,7 +138,12 @@ def _analyse_tiles(pipeline, pixels, dial, sampling, table_scale):
             ]
             tile = np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3])
             with _one_tile:
-                *coded, qtables = analyse_tile(tile, dial or 0.0, table_scale)
+                *coded, qtables, chroma = analyse_tile(tile, dial or 0.0, table_scale)
+            if samples is not None:
+                place = samples[:, top : top + pipeline.tile, left : left + pipeline.tile]
+                place[:] = chroma[
+                    :, above : above + place.shape[1], before : before + place.shape[2]
+                ]
             for plane, part, step in zip(planes, coded, steps, strict=True):
                 place = plane[
                     ...,
@@ -131,12 +158,13 @@ def _analyse_tiles(pipeline, pixels, dial, sampling, table_scale):
                 ]
     if channels == 1:
         planes = Planes(planes.luma, None)
-    return Analysis(planes, qtables.numpy(), sampling, height, width)
+    return Analysis(planes, qtables.numpy(), sampling, height, width, samples)
 
 
 def _tile_function(pipeline, sampling):
     """The pipeline's first half as a graph: (levels [H, W, 3], dial, scale of the tables) to the
-    coefficients over their tables, luma and chroma, and the tables, uint8 [8, 8, 2]."""
+    coefficients over their tables, luma and chroma, the tables, uint8 [8, 8, 2], and the edited
+    Cb and Cr around 0, [2, H, W] and what is beyond to whole blocks."""
     if sampling in pipeline.graphs:
         return pipeline.graphs[sampling]
 
@@ -150,10 +178,11 @@ def _tile_function(pipeline, sampling):
     def analyse_tile(tile, dial, table_scale):
         images = tile[None] / 255.0
         dial = dial if pipeline.dial else None
-        edit, qtables, _ = pipeline.analyse(
+        edit, qtables, ycbcr = pipeline.analyse(
             images, dial, table_scale=table_scale, sampling=sampling
         )
-        return edit.y.luma[0], edit.y.chroma[0], tf.cast(qtables[0], tf.uint8)
+        chroma = tf.transpose(ycbcr[0, ..., 1:], [2, 0, 1])
+        return edit.y.luma[0], edit.y.chroma[0], tf.cast(qtables[0], tf.uint8), chroma
 
     pipeline.graphs[sampling] = analyse_tile
     return analyse_tile

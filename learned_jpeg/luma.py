@@ -6,6 +6,8 @@ from learned_jpeg.compiled import compiled
 import numpy as np
 
 _ZERO = np.float32(0)
+# Samples around 0 that round to black or white.
+_BLACK, _WHITE = np.float32(-127.5), np.float32(126.5)
 
 
 @compiled
@@ -47,7 +49,7 @@ def activity(x, steps, visibility, variance, threshold):
 
 @compiled
 def decode(levels, steps, samples):
-    """The samples [8 rows, 8 columns], around 0, that a decoder makes of int16 [rows, columns, 64]."""
+    """What a decoder makes of int16 [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
     for row in range(levels.shape[0]):
         for column in range(levels.shape[1]):
@@ -131,3 +133,77 @@ def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, m
                     s[i, j] = strip[i, 8 * column + j]
             dct(s, t)
             _shared(s, row * columns + column, x, steps, squares, dead, mask)
+
+
+@compiled
+def _load(x, block, steps, s, t):
+    for f in range(64):
+        s[f >> 3, f & 7] = x[block, f] * steps[f]
+    idct(s, t)
+
+
+@compiled
+def clipped(x, steps, found):
+    """Whether each block [n, 64] has samples that are black or white, and others; fills [n]."""
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        _load(x, block, steps, s, t)
+        count = 0
+        for i in range(8):
+            for j in range(8):
+                count += s[i, j] > _WHITE or s[i, j] < _BLACK
+        found[block] = 0 < count < 64
+
+
+@compiled
+def _go_beyond(first, target, s):
+    """Where the first samples are black or white, target goes to where s is, if it is beyond."""
+    for i in range(8):
+        for j in range(8):
+            if first[i, j] > _WHITE:
+                s[i, j] = max(target[i, j], s[i, j])
+            elif first[i, j] < _BLACK:
+                s[i, j] = min(target[i, j], s[i, j])
+            else:
+                s[i, j] = target[i, j]
+
+
+@compiled
+def move_free(original, x, levels, steps, out):
+    """Targets out [n, 64]: x, but beyond black and white what levels int16 decode to.
+
+    original: luma itself, which tells what is black or white.
+    """
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    target, first = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        _load(original, block, steps, first, t)
+        _load(x, block, steps, target, t)
+        _load(levels, block, steps, s, t)
+        _go_beyond(first, target, s)
+        dct(s, t)
+        for f in range(64):
+            out[block, f] = s[f >> 3, f & 7] / steps[f]
+
+
+@compiled
+def smooth_free(original, x, steps, rounds, out):
+    """Likewise, beyond black and white what the AC decodes to when it is drawn towards 0: by two
+    steps at first, and less with every round. What is free comes to be as smooth as it can."""
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    target, first = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        _load(original, block, steps, first, t)
+        _load(x, block, steps, target, t)
+        s[:] = target
+        for i in range(rounds):
+            dct(s, t)
+            for f in range(1, 64):
+                less = steps[f] * np.float32(2 * (rounds - i) / rounds)
+                c = s[f >> 3, f & 7]
+                s[f >> 3, f & 7] = max(c - less, _ZERO) + min(c + less, _ZERO)
+            idct(s, t)
+            _go_beyond(first, target, s)
+        dct(s, t)
+        for f in range(64):
+            out[block, f] = s[f >> 3, f & 7] / steps[f]

@@ -6,11 +6,11 @@ A quantizer is called with the `Analysis` of one whole picture and returns its i
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from learned_jpeg import transform
+from learned_jpeg import transform, weights
 from learned_jpeg.lazy import lazy_import
-from learned_jpeg.sampling import Planes, grid
-from learned_jpeg.standard import BLOCK, IJG_BASE_TABLES
-from learned_jpeg.tuning import COMPONENTS, TAKEN_OVER, TUNES, reference_step, upsampling_gain
+from learned_jpeg.sampling import Planes, grid, halved, up
+from learned_jpeg.standard import BLOCK
+from learned_jpeg.tuning import COMPONENTS, TAKEN_OVER, TUNES
 
 import numpy as np
 
@@ -26,7 +26,6 @@ LARGEST_AC = 1023
 LARGEST_DC = 1024
 
 _PLACES = BLOCK * BLOCK
-_LUMA_TABLE = IJG_BASE_TABLES[..., 0]
 
 
 @dataclass
@@ -94,40 +93,30 @@ def _round(plane):
 
 
 class Found(NamedTuple):
-    """What the search found: integers (Planes of int16), what they cost, error and rate.
+    """What the search found.
 
-    cost = error + lambda * bits; bits: of the Huffman codes of a sequential file with tables of
-    its own, headers apart.
+    integers: Planes of int16; error: of luma and of chroma, as the search weighs it; bits: of the
+    Huffman codes of a sequential file with tables of its own, headers apart; cost: error + lambda
+    * bits.
     """
 
     integers: Planes
-    cost: float
+    error: tuple
     bits: float
-
-
-class _Weights(NamedTuple):
-    """A component's error, per frequency and block; see `trellis`."""
-
-    squares: np.ndarray
-    dead: np.ndarray
-    zone: np.ndarray
-    mask: np.ndarray
-    threshold: np.ndarray
-    lmbda: np.ndarray
+    cost: float
 
 
 class Trellis:
     """The search: integers of the least error plus lambda times the bits of their Huffman codes.
 
     tune: a name of `tuning.TUNES` or a Tune; lmbda: a factor on its lambda; rounds: of counting
-    the symbols and searching again.
+    the symbols and searching again. It keeps nothing of a picture: threads may share it.
     """
 
-    def __init__(self, tune="psnr", lmbda=1.0, rounds=3, ideal=False):
+    def __init__(self, tune="psnr", lmbda=1.0, rounds=3):
         self.tune = TUNES[tune] if isinstance(tune, str) else tune
         self._factor = lmbda
         self._rounds = rounds
-        self._ideal = ideal
 
     def __call__(self, analysis):
         """Returns Planes of int16 for an Analysis."""
@@ -135,169 +124,132 @@ class Trellis:
 
     def search(self, analysis):
         """Returns Found for an Analysis."""
-        x = _flat(analysis.unrounded.luma)
-        gray = analysis.unrounded.chroma is None
-        steps = np.moveaxis(np.asarray(analysis.qtables, np.float32), -1, 0)
-        steps = np.ascontiguousarray(steps).reshape(-1, _PLACES)
-        luma, chroma = self._weights(analysis, x, steps)
-        if not gray:
-            coded = self._search_chroma(analysis, chroma)
-            x = self._take_over(analysis, coded.integers, x, steps, luma)
-        found = self._component([x], [luma], luma_order(analysis))
-        integers = found[0].reshape(analysis.unrounded.luma.shape)
-        if gray:
-            return Found(Planes(integers, None), *found[1:])
-        planes = Planes(integers, coded.integers)
-        return Found(planes, coded.cost + found[1], coded.bits + found[2])
+        planes, factor = analysis.unrounded, self._factor
+        luma_weights, chroma_weights = weights.luma_and_chroma(self.tune, analysis, factor)
+        x = planes.luma.reshape(-1, _PLACES)
+        chroma, chroma_error, bits = None, 0.0, 0.0
+        if planes.chroma is not None:
+            flat = planes.chroma.reshape(2, -1, _PLACES)
+            found, chroma_error, bits = self._choose(flat, chroma_weights)
+            chroma = found.reshape(planes.chroma.shape)
+            if self.tune.take_over:
+                x = _take_over(analysis, chroma, luma_weights)
+        free = None
+        if self.tune.clipping:
+            steps = np.ravel(analysis.qtables[..., 0]).astype(np.float32)
+            free = _Clipped(planes.luma.reshape(-1, _PLACES), x, steps)
+        found, error, more = self._choose([x], [luma_weights], luma_order(analysis), free)
+        bits += more
+        cost = error + chroma_error + factor * weights.lambda_of(self.tune, analysis.qtables) * bits
+        integers = Planes(found.reshape(planes.luma.shape), chroma)
+        return Found(integers, (error, chroma_error), bits, cost)
 
-    def _search_chroma(self, analysis, weights):
-        planes = analysis.unrounded.chroma
-        found = self._component([_flat(plane) for plane in planes], weights, None)
-        return Found(found[0].reshape(planes.shape), *found[1:])
-
-    def _weights(self, analysis, x, steps):
-        tune, blocks = self.tune, x.shape[0]
-        reference = [reference_step(table.reshape(BLOCK, BLOCK)) for table in steps]
-        variance, threshold = np.empty((2, blocks), np.float32)
-        visibility = np.zeros(_PLACES, np.float32)
-        visibility[1:] = (10 / _LUMA_TABLE.ravel()[1:]) ** 2
-        luma_kernels.activity(x, steps[0], visibility, variance, threshold)
-        mask = ((variance + 60) / 310) ** np.float32(-tune.mask)
-        lmbda = self._factor * tune.lmbda * reference[0] ** 2
-        extra = analysis.log2_lambda
-
-        def squares(table, weight):
-            return np.float32(
-                tune.squares
-                * weight
-                * steps[table] ** 2
-                * (reference[table] / steps[table]) ** tune.power
-            )
-
-        def lambdas(plane):
-            if plane is None:
-                return np.full(blocks, lmbda, np.float32)
-            return np.float32(lmbda * 2.0 ** np.asarray(plane)).reshape(-1)
-
-        seen = 25.735 / _LUMA_TABLE.ravel()
-        dead = np.float32(tune.hvs * seen**2 * steps[0] ** 2)
-        zone = np.float32(_LUMA_TABLE.ravel() ** 2 / 100 / steps[0])
-        zone[0] = 0
-        luma = _Weights(
-            squares(0, COMPONENTS[0]), dead, zone, mask, threshold, lambdas(extra and extra.luma)
-        )
-        if analysis.unrounded.chroma is None:
-            return luma, None
-        gain = upsampling_gain().ravel() if analysis.sampling == "420" else 1.0
-        chroma_grid = analysis.unrounded.chroma.shape[1:3]
-        mask = _mean_of_luma(mask.reshape(analysis.unrounded.luma.shape[:2]), chroma_grid).ravel()
-        none, blocks = np.zeros(_PLACES, np.float32), mask.size
-        return luma, [
-            _Weights(
-                squares(1, tune.chroma * COMPONENTS[1 + i] * gain),
-                none,
-                none,
-                mask,
-                mask,
-                lambdas(extra and extra.chroma[i]),
-            )
-            for i in range(2)
-        ]
-
-    def _component(self, planes, weights, order):
-        """Searches components that share a DC table; each has an AC table of its own."""
-        outs = [np.empty(plane.shape, np.int16) for plane in planes]
-        cost = bits = 0.0
-        symbols = 0
-        dc = np.zeros(256, np.int64)
-        if order is None:
-            order = np.arange(planes[0].shape[0])
-        lengths_dc = np.maximum(np.arange(256), 1).astype(np.float32) * 0 + 3
-        for x, w, out in zip(planes, weights, outs, strict=True):
-            lengths = _prior()
-            for step in _steps(x.shape[0], self._rounds):
+    def _choose(self, planes, all_weights, order=None, free=None):
+        """Searches components that share a DC table; each has an AC table of its own, as the scans
+        of a progressive file have. Returns int16 [components, n, 64], error and bits."""
+        order = np.arange(len(planes[0])) if order is None else order
+        out = np.empty([len(planes), *planes[0].shape], np.int16)
+        error = bits = 0.0
+        targets = []
+        for x, w, levels in zip(planes, all_weights, out, strict=True):
+            target, lengths = x, _prior_ac()
+            for step in _steps(len(x), self._rounds):
+                if step == 1 and free is not None:
+                    target = free.targets(w, lengths)
                 counts = np.zeros(256, np.int64)
-                trellis.search_ac(
-                    x,
-                    w.squares,
-                    w.dead,
-                    w.zone,
-                    w.mask,
-                    w.threshold,
-                    w.lmbda,
-                    lengths,
-                    step,
-                    LARGEST_AC,
-                    out,
-                    counts,
-                )
-                lengths = self._lengths(counts)
-            bits += float(counts @ (lengths + _SIZES))
-        whole = [w.squares[:1] for w in weights]
+                trellis.search_ac(target, *w, lengths, step, LARGEST_AC, levels, counts)
+                lengths = huffman.code_lengths(counts)
+            bits += float(counts @ (lengths + np.arange(256) % 16))
+            targets.append(target)
+        lengths = np.full(256, 3, np.float32)
         for _ in range(self._rounds):
-            dc[:] = 0
-            for x, w, out, s in zip(planes, weights, outs, whole, strict=True):
-                trellis.search_dc(
-                    x,
-                    np.float32(1),
-                    s[0] * w.mask + w.dead[0],
-                    w.lmbda,
-                    lengths_dc,
-                    order,
-                    LARGEST_DC,
-                    out,
-                )
-                huffman.count_dc(out, order, dc)
-            lengths_dc = self._lengths(dc)
-        bits += float(dc @ (lengths_dc + np.arange(256)))
-        for x, w, out in zip(planes, weights, outs, strict=True):
-            cost += trellis.error(x, out, w.squares, w.dead, w.zone, w.mask, w.threshold)
-        cost += float(weights[0].lmbda[0]) * bits
-        return (outs[0] if len(outs) == 1 else np.stack(outs)), cost, bits
-
-    def _lengths(self, counts):
-        return huffman.entropies(counts) if self._ideal else huffman.code_lengths(counts)
-
-    def _take_over(self, analysis, integers, x, steps, w):
-        """Luma's targets: with the part of chroma's error that they can make up for."""
-        x = x.copy()
-        factors = (TAKEN_OVER / COMPONENTS[0]).astype(np.float32)
-        chroma = integers.reshape(*integers.shape[:-2], _PLACES)
-        if analysis.sampling == "444":
-            unrounded = analysis.unrounded.chroma.reshape(2, -1, _PLACES)
-            luma_kernels.take_over_444(
-                x,
-                unrounded,
-                chroma.reshape(2, -1, _PLACES),
-                factors,
-                steps[0],
-                steps[1],
-                w.squares,
-                w.dead,
-                w.mask,
-            )
-        elif analysis.chroma_samples is not None:
-            decoded = np.empty([2, *np.multiply(chroma.shape[1:3], BLOCK)], np.float32)
-            for i in range(2):
-                luma_kernels.decode(chroma[i], steps[1], decoded[i])
-            luma_kernels.take_over_420(
-                x,
-                analysis.unrounded.luma.shape[1],
-                analysis.chroma_samples,
-                decoded,
-                factors,
-                steps[0],
-                w.squares,
-                w.dead,
-                w.mask,
-            )
-        return x
+            counts = np.zeros(256, np.int64)
+            for target, w, levels in zip(targets, all_weights, out, strict=True):
+                weight = w.squares[0] * w.mask + w.dead[0]
+                trellis.search_dc(target, weight, w.lmbda, lengths, order, LARGEST_DC, levels)
+                huffman.count_dc(levels, order, counts)
+            lengths = huffman.code_lengths(counts)
+        bits += float(counts @ (lengths + np.arange(256)))
+        for target, w, levels in zip(targets, all_weights, out, strict=True):
+            error += trellis.error(target, levels, *w[:-1])
+        return out, error, bits
 
 
-_SIZES = np.arange(256, dtype=np.float32) % 16
+class _Clipped:
+    """Blocks that are black or white in part: the decoder clips what goes beyond, so it is free.
+
+    original: luma over its table [n, 64]; x: the search's targets, of the same shape.
+    """
+
+    def __init__(self, original, x, steps):
+        self._x, self._steps = x, steps
+        found = np.empty(len(x), np.bool_)
+        luma_kernels.clipped(original, steps, found)
+        self._blocks = np.flatnonzero(found)
+        self._original = original[self._blocks]
+
+    def targets(self, w, lengths):
+        """The targets with what is free moved to where the bits are least: first as
+        smooth as it can be, then where the search itself puts it."""
+        if not len(self._blocks):
+            return self._x
+        before = self._x[self._blocks]
+        w = w._replace(
+            mask=w.mask[self._blocks],
+            threshold=w.threshold[self._blocks],
+            lmbda=w.lmbda[self._blocks],
+        )
+        x = np.empty_like(before)
+        luma_kernels.smooth_free(self._original, before, self._steps, 12, x)
+        levels, counts = np.empty(x.shape, np.int16), np.empty(256, np.int64)
+        for _ in range(3):
+            trellis.search_ac(x, *w, lengths, 1, LARGEST_AC, levels, counts)
+            levels[:, 0] = np.rint(x[:, 0])
+            luma_kernels.move_free(self._original, before, levels, self._steps, x)
+        result = self._x.copy()
+        result[self._blocks] = x
+        return result
 
 
-def _prior():
+def _take_over(analysis, chroma, w):
+    """Luma's targets [n, 64]: with the part of chroma's error that they can make up for."""
+    x = analysis.unrounded.luma.reshape(-1, _PLACES).copy()
+    factors = (TAKEN_OVER / COMPONENTS[0]).astype(np.float32)
+    steps = np.moveaxis(np.asarray(analysis.qtables, np.float32), -1, 0).reshape(2, _PLACES)
+    steps = np.ascontiguousarray(steps)
+    levels = chroma.reshape(*chroma.shape[:-2], _PLACES)
+    if analysis.sampling == "444":
+        luma_kernels.take_over_444(
+            x,
+            analysis.unrounded.chroma.reshape(2, -1, _PLACES),
+            levels.reshape(2, -1, _PLACES),
+            factors,
+            steps[0],
+            steps[1],
+            w.squares,
+            w.dead,
+            w.mask,
+        )
+    elif analysis.chroma_samples is not None:
+        decoded = np.empty([2, *np.multiply(chroma.shape[1:3], BLOCK)], np.float32)
+        for i in range(2):
+            luma_kernels.decode(levels[i], steps[1], decoded[i])
+        columns = analysis.unrounded.luma.shape[1]
+        luma_kernels.take_over_420(
+            x,
+            columns,
+            analysis.chroma_samples,
+            decoded,
+            factors,
+            steps[0],
+            w.squares,
+            w.dead,
+            w.mask,
+        )
+    return x
+
+
+def _prior_ac():
     """Lengths to start from: least squares over files of photographs, see `estimated_bits`."""
     run, size = np.divmod(np.arange(256), 16)
     lengths = 1.2 * (run + 1) + 1.8 + 1.5 * (size - 1) - size
@@ -308,19 +260,6 @@ def _prior():
 def _steps(blocks, rounds):
     """Which part of the blocks each round takes: the last all, those before enough to count."""
     return [max(1, blocks // 4000)] * (rounds - 1) + [1]
-
-
-def _flat(plane):
-    return plane.reshape(-1, _PLACES)
-
-
-def _mean_of_luma(field, size):
-    """The mean of a field of luma's blocks over those that a chroma block covers."""
-    if field.shape == size:
-        return field
-    rows, columns = 2 * size[0] - field.shape[0], 2 * size[1] - field.shape[1]
-    field = np.pad(field, [(0, rows), (0, columns)], "edge")
-    return field.reshape(size[0], 2, size[1], 2).mean((1, 3), dtype=np.float32)
 
 
 def luma_order(analysis):
@@ -335,3 +274,36 @@ def luma_order(analysis):
     padded = np.pad(order, [(0, rows % 2), (0, columns % 2)], constant_values=-1)
     order = padded.reshape(padded.shape[0] // 2, 2, -1, 2).swapaxes(1, 2).ravel()
     return order[order >= 0]
+
+
+def choose_sampling(search, analyses):
+    """The sampling that costs the search less: (name, Found).
+
+    search: a Trellis; analyses: {"444": ..., "420": ...}, each the Analysis of the same picture or
+    a function that makes it (so that only one takes memory at a time). Both are compared by
+    luma's error, what is left of chroma's at full resolution, and lambda times the bits.
+    """
+    full = analyses["444"]() if callable(analyses["444"]) else analyses["444"]
+    found = {"444": search.search(full)}
+    if full.unrounded.chroma is None:
+        return "444", found["444"]
+    half = analyses["420"]() if callable(analyses["420"]) else analyses["420"]
+    found["420"] = search.search(half)
+    coded = transform.samples(found["420"].integers.chroma, half.qtables[..., 1])
+    sides = full.height, full.width
+    coded = up(coded[:, : halved(sides[0]), : halved(sides[1])], *sides)
+    rows, columns = full.unrounded.luma.shape[:2]
+    step = full.qtables[..., 1].astype(np.float32)
+    mask = weights.luma_and_chroma(search.tune, full, 1.0)[0].mask
+    left = weights.left_of_chroma(search.tune, full.qtables, mask, (rows, columns))
+    errors = {"444": 0.0, "420": 0.0}
+    for i, w in enumerate(left):
+        plane = full.unrounded.chroma[i]
+        levels = found["444"].integers.chroma[i].reshape(-1, _PLACES)
+        errors["444"] += trellis.error(plane.reshape(-1, _PLACES), levels, *w[:-1])
+        lost = transform.dct(transform.pad(coded[i].astype(np.float32), rows, columns))
+        lost = (plane - lost / step).reshape(-1, _PLACES)
+        errors["420"] += trellis.error(lost, np.zeros(lost.shape, np.int16), *w[:-1])
+    costs = {name: one.cost - one.error[1] + errors[name] for name, one in found.items()}
+    best = min(costs, key=costs.get)
+    return best, found[best]

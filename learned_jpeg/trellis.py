@@ -124,10 +124,10 @@ def search_ac(x, squares, dead, zone, mask, threshold, lmbda, lengths, step, lar
 
 
 @compiled
-def search_dc(x, squares, mask, lmbda, lengths, order, largest, out):
+def search_dc(x, weight, lmbda, lengths, order, largest, out):
     """The best DC levels of all blocks, in the order of the scan; returns their cost.
 
-    Their error is squares * mask [n] * (x - v)^2. Three levels about each are weighed.
+    Their error is weight [n] * (x - v)^2. Three levels about each are weighed.
     """
     n = order.shape[0]
     came = np.empty((n, 3), np.int8)
@@ -148,7 +148,7 @@ def search_dc(x, squares, mask, lmbda, lengths, order, largest, out):
                 if to < least:
                     least, least_from = to, u
             e = value - np.float32(middle + v - 1)
-            reached[v] = least + squares * mask[block] * e * e
+            reached[v] = least + weight[block] * e * e
             if abs(middle + v - 1) > largest:
                 reached[v] = _FAR
             came[i, v] = least_from

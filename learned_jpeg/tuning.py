@@ -16,7 +16,9 @@ class Tune:
     error of luma. mask: the exponent with which a busy block hides its squared error.
     chroma: a factor on the weight of chroma's error. slope, bend: tables rise to
     1 + slope times over the frequencies, by this power. chroma_table, chroma_slope: chroma's step
-    over luma's, and its own slope.
+    over luma's, and its own slope. steps: luma's at the scales of
+    SCALES. take_over: luma makes up for chroma's error where it can.
+    clipping: what the decoder clips is free.
     """
 
     lmbda: float
@@ -29,10 +31,25 @@ class Tune:
     bend: float = 1.0
     chroma_table: float = 1.0
     chroma_slope: float = 0.0
+    steps: tuple = ()
+    take_over: bool = True
+    clipping: bool = True
 
+
+# The scales of the IJG library's tables (100 at quality 50) over 100, at which a Tune's steps are
+# those of about the same SSIMULACRA2 as mozjpeg's files. The last is that of quality 1.
+SCALES = (0.02, 0.1, 0.3, 0.7, 1.25, 2.5, 4.2, 10, 50)
 
 TUNES = {
-    "psnr": Tune(0.15, slope=0.8, chroma_table=0.75, chroma_slope=0.8),
+    "psnr": Tune(
+        0.125,
+        chroma=1.15,
+        slope=0.8,
+        bend=0.5,
+        chroma_table=0.65,
+        chroma_slope=0.8,
+        steps=(0.9, 2.45, 5.8, 11, 17.7, 33, 54, 96, 200),
+    ),
     "visual": Tune(
         0.108,
         squares=0.37,
@@ -42,6 +59,7 @@ TUNES = {
         slope=4,
         chroma_table=0.85,
         chroma_slope=4,
+        steps=(0.7, 1.6, 3.6, 6.6, 10.5, 19, 30, 60, 130),
     ),
 }
 
@@ -74,3 +92,15 @@ def shaped_qtables(step, tune):
     luma = step * (1 + tune.slope * rise)
     chroma = step * tune.chroma_table * (1 + tune.chroma_slope * rise)
     return np.clip(np.rint(np.stack([luma, chroma], -1)), 1, 255).astype(np.uint8)
+
+
+def tuned_qtables(quality, tune):
+    """The tables of a tune at a quality, for both samplings: uint8 [8, 8, 2].
+
+    quality: in [1, 100], not necessarily whole; 75 looks about like mozjpeg's 75. tune: a name of
+    TUNES or a Tune. No entry rises with the quality.
+    """
+    tune = TUNES[tune] if isinstance(tune, str) else tune
+    scale = 50 / quality if quality < 50 else 2 - quality / 50
+    step = np.interp(np.log(max(scale, SCALES[0])), np.log(SCALES), np.log(tune.steps))
+    return shaped_qtables(np.exp(step) if quality < 100 else 0, tune)

@@ -1,7 +1,7 @@
 """From pixels to a file: tiles, gray pictures, scaled tables, choices."""
 
 import ljpeg_PIL
-from learned_jpeg import architectures, encoding, jpeg_file, metrics, sampling
+from learned_jpeg import architectures, encoding, jpeg_file, metrics
 from learned_jpeg.encoding import Coding
 from learned_jpeg.errors import UserError
 from learned_jpeg.sampling import SAMPLINGS
@@ -21,10 +21,6 @@ def read(pipeline, pixels, dial, **options):
 def assert_planes_equal(found, expected):
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-
-
-def test_the_samplings_are_those_of_the_files():
-    assert encoding.SAMPLINGS == sampling.SAMPLINGS
 
 
 @pytest.mark.parametrize("kind", SAMPLINGS)
@@ -94,8 +90,38 @@ def test_a_model_without_a_dial_has_none_to_set(photograph, randomized):
 
 
 def test_what_is_left_open_is_taken_from_the_model_and_nothing_else():
-    assert Coding().with_defaults("420", "round", "psnr") == Coding(
-        "progressive", "420", "round", "psnr"
-    )
+    assert Coding().with_defaults("420", "trellis") == Coding("progressive", "420", "trellis")
     chosen = Coding("standard", "444", "round", "visual")
-    assert chosen.with_defaults("420", "other", "psnr") == chosen
+    assert chosen.with_defaults("420", "trellis") == chosen
+
+
+@pytest.mark.parametrize("name", ["ljpeg", "ljpeg_attention", "google_baseline", "ljpeg_PIL"])
+@pytest.mark.parametrize("sampling", ["444", "420"])
+def test_every_model_can_search_and_its_file_is_smaller_at_the_same_tables(
+    name, sampling, photograph, randomized
+):
+    model = ljpeg_PIL.LJPEGPIL() if name == "ljpeg_PIL" else randomized(name)
+    picture = photograph[:150, :133]
+    rounded, searched = (
+        encoding.encode(model, picture, coding=Coding("optimized", sampling, quantizer))
+        for quantizer in ("round", "trellis")
+    )
+    assert len(searched) < 0.97 * len(rounded)
+    read = [jpeg_file.read_jpeg(data) for data in (rounded, searched)]
+    np.testing.assert_array_equal(read[0][1], read[1][1])
+    assert read[1][4] == sampling
+    levels = [np.abs(one[0].luma.astype(int)) for one in read]
+    assert np.abs(levels[0] - levels[1]).max() <= 2 + 0.5 * levels[0].max()
+
+
+def test_auto_takes_one_of_both_samplings_and_needs_the_search(photograph):
+    model = ljpeg_PIL.LJPEGPIL()
+    picture = photograph[:64, :64]
+    auto = encoding.encode(model, picture, coding=Coding(sampling="auto", quantizer="trellis"))
+    both = [
+        encoding.encode(model, picture, coding=Coding(sampling=one, quantizer="trellis"))
+        for one in ("444", "420")
+    ]
+    assert auto in both
+    with pytest.raises(UserError, match="trellis"):
+        encoding.encode(model, picture, coding=Coding(sampling="auto"))

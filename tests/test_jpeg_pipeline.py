@@ -289,7 +289,7 @@ def test_a_table_scale_scales_the_tables_of_graph_and_file_alike(photograph):
 
 def test_a_model_completes_the_choices_that_are_left_open():
     model = FixedTables(random_tables(9), sampling="420")
-    assert model.complete(Coding()) == Coding("progressive", "420", "round", "psnr")
+    assert model.complete(Coding()) == Coding("progressive", "420", "round")
     chosen = Coding("standard", "444", "round", "visual")
     assert model.complete(chosen) == chosen
 
