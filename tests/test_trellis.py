@@ -1,0 +1,102 @@
+import itertools
+
+from learned_jpeg import trellis
+from learned_jpeg.standard import ZIGZAG
+
+import numpy as np
+import pytest
+import trellis_reference as reference
+
+NONE = np.zeros(64, np.float32)
+
+
+def lengths_of(generator):
+    return generator.uniform(1, 16, 256).astype(np.float32)
+
+
+def search(x, squares, dead, zone, lmbda, lengths):
+    blocks = len(x)
+    out, counts = np.full([blocks, 64], 99, np.int16), np.zeros(256, np.int64)
+    one, price = np.ones(blocks, np.float32), np.full(blocks, lmbda, np.float32)
+    total = trellis.search_ac(
+        x, squares, dead, zone, one, one, price, lengths, 1, 1023, out, counts
+    )
+    return out, counts, total
+
+
+def sparse_blocks(generator, count, most):
+    """Blocks with up to `most` coefficients that do not round to 0, at any places."""
+    x = generator.uniform(-0.49, 0.49, [count, 64])
+    for block in x:
+        places = generator.choice(np.arange(1, 64), generator.integers(0, most + 1), replace=False)
+        block[places] = generator.laplace(0, 1.5, len(places))
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_no_levels_of_a_block_cost_less(hidden):
+    generator = np.random.default_rng(hidden)
+    lengths = lengths_of(generator)
+    squares = generator.uniform(0.2, 2, 64).astype(np.float32)
+    dead = generator.uniform(0.2, 2, 64).astype(np.float32) * hidden
+    zone = generator.uniform(0, 2, 64).astype(np.float32) * hidden
+    x = sparse_blocks(generator, 1000, 4)
+    found, _, _ = search(x, squares, dead, zone, 0.15, lengths)
+    for block, levels in zip(x, found, strict=True):
+        cost = reference.block_cost(
+            block, levels[ZIGZAG[1:]].tolist(), squares, dead, zone, 0.15, lengths
+        )
+        assert cost <= reference.best_block(block, squares, dead, zone, 0.15, lengths) + 1e-4
+
+
+def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
+    generator = np.random.default_rng(2)
+    lengths = lengths_of(generator)
+    squares = np.ones(64, np.float32)
+    x = generator.laplace(0, 3, [300, 64]).astype(np.float32)
+    found, counts, total = search(x, squares, NONE, NONE, 0.2, lengths)
+    costs, bits, symbols = [], 0.0, np.arange(256) % 16
+    for block, levels in zip(x, found, strict=True):
+        levels = levels[ZIGZAG[1:]].tolist()
+        rounded = np.trunc(block + np.copysign(0.5, block))[ZIGZAG[1:]].astype(int).tolist()
+        cost, plain = (
+            reference.block_cost(block, some, squares, NONE, NONE, 0.2, lengths)
+            for some in (levels, rounded)
+        )
+        assert cost <= plain + 1e-4
+        costs.append(cost - float((block[1:].astype(np.float64) ** 2).sum()))
+        bits += reference.block_bits(levels, lengths)
+    np.testing.assert_allclose(total, sum(costs), rtol=1e-4)
+    np.testing.assert_allclose(counts @ (lengths + symbols), bits, rtol=1e-5)
+
+
+def test_the_means_are_the_best_of_all_near_the_rounded_ones():
+    generator = np.random.default_rng(3)
+    lengths = lengths_of(generator)
+    for _ in range(100):
+        x = np.zeros([5, 64], np.float32)
+        x[:, 0] = generator.normal(0, 4, 5)
+        weights, lmbdas = generator.uniform(0.2, 2, [2, 5]).astype(np.float32) * [[1], [0.3]]
+        weights, lmbdas = weights.astype(np.float32), lmbdas.astype(np.float32)
+        order = generator.permutation(5)
+        out = np.zeros([5, 64], np.int16)
+        trellis.search_dc(x, weights, lmbdas, lengths, order, 1024, out)
+        scan = [part[order] for part in (x[:, 0], weights, lmbdas)]
+        middle = np.floor(scan[0] + 0.5).astype(int)
+        best = min(
+            reference.dc_cost(scan[0], (middle + moves).tolist(), *scan[1:], lengths)
+            for moves in itertools.product((-1, 0, 1), repeat=5)
+        )
+        found = reference.dc_cost(scan[0], out[order, 0].tolist(), *scan[1:], lengths)
+        assert found <= best + 1e-4
+
+
+def test_levels_stay_in_what_a_file_holds():
+    x = np.full([2, 64], 5000, np.float32) * np.float32([[1], [-1]])
+    lengths = np.full(256, 4, np.float32)
+    found, _, _ = search(x, np.ones(64, np.float32), NONE, NONE, 0.1, lengths)
+    assert abs(found[:, 1:]).max() == 1023
+    out = np.zeros([2, 64], np.int16)
+    one = np.ones(2, np.float32)
+    trellis.search_dc(x, one, one, lengths, np.arange(2), 1024, out)
+    assert out[:, 0].tolist() == [1024, -1024]
