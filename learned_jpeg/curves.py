@@ -35,7 +35,13 @@ def find_curves(args, set_name, say):
     if args.google_dir:
         curves.append(_baseline_curve(args, set_name))
     curves += _run_curves(args, set_name, say)
-    return [curve for curve in curves if curve is not None]
+    curves = [curve for curve in curves if curve is not None]
+    for curve in curves:
+        if not curve.dots:
+            say(f"{curve.name} is left out: it has none of --qualities")
+    if missing := set(args.focus or ()) - {curve.name for curve in curves}:
+        raise UserError(f"--focus: no run {' and no '.join(sorted(missing))} is evaluated")
+    return [curve for curve in curves if curve.dots]
 
 
 def _encoder_curve(name, args, set_name, say):

@@ -88,24 +88,24 @@ class Report:
 
         That is the first encoder and the strongest one, the baseline, and the runs of the focus.
         """
-        means = {
-            tested.label: np.nanmean([delta.percent for delta in deltas.values()])
-            for tested, anchor, deltas in compared
-            if anchor is self.curves[0]
-            and np.isfinite([delta.percent for delta in deltas.values()]).any()
-        }
-
-        def best(kind):
-            labels = [one.label for one in self.curves if one.kind == kind and one.label in means]
-            return sorted(labels, key=means.get)[:1]
-
         baselines = [one.label for one in self.curves if one.kind == "baseline"]
         return {
             self.curves[0].label,
-            *best("encoder"),
+            *self._best(compared, "encoder"),
             *baselines,
-            *(self.focus or best("run")),
+            *(self.focus or self._best(compared, "run")),
         }
+
+    def _best(self, compared, kind):
+        """[The label of the curve with the least mean of BD-rates against the first], or []."""
+        means = {
+            tested.label: np.nanmean(percents)
+            for tested, anchor, deltas in compared
+            if anchor is self.curves[0] and tested.kind == kind
+            for percents in [[delta.percent for delta in deltas.values()]]
+            if np.isfinite(percents).any()
+        }
+        return [label for label, mean in means.items() if mean == min(means.values())][:1]
 
     def sizes(self):
         """What sizes were searched, [a key of Series.sized]."""
@@ -181,6 +181,10 @@ class Report:
             self.subject,
             *(["", *tables.to_lines(sized)] if sized else []),
             *(["", tables.BD_BRIEF, *tables.to_lines(brief)] if len(brief) > 1 else []),
+            *(
+                f"strongest of the encoders, in the mean of these metrics: {label}"
+                for label in self._best(compared, "encoder")
+            ),
             "",
             *notices,
             f"to look at: {self._path('.html')}",

@@ -34,6 +34,7 @@ def args(tmp_path):
         encoders=["pillow_444"],
         qualities=None,
         rates=None,
+        focus=None,
         coding=Coding("standard"),
         protocol="standard",
     )
@@ -181,6 +182,20 @@ def test_qualities_and_rates_are_the_dots_that_are_asked_for(find):
         assert [dot.name for dot in curve.dots] == ["quality_10", "quality_50"]
         assert [dot.name for dot in curve.sized] == ["bpp_0.25", "bpp_1"]
         assert curve.sized[0].size.bpp == 0.25
+
+
+def test_a_curve_without_a_dot_is_named_in_a_line(find):
+    checkpoint(find.batch / "run" / "train", "google_baseline")
+    found = find(qualities=[0.5])
+    assert found == []
+    assert "pillow_444 is left out: it has none of --qualities" in find.said
+
+
+def test_a_focus_on_what_is_not_there_is_an_error(find):
+    checkpoint(find.batch / "run" / "train", "google_baseline")
+    assert find(focus=["run"])
+    with pytest.raises(UserError, match="--focus: no run other"):
+        find(focus=["run", "other"])
 
 
 def test_images_have_the_names_of_their_places(tmp_path):

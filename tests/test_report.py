@@ -57,6 +57,7 @@ def test_all_is_written_and_the_lines_say_where(made):
     assert {f"set_standard_{name}.csv" for name in ("bd_rate", "dots", "images")} <= names
     assert any("set_standard.html" in line for line in lines)
     assert any("good" in line and "-50.0" in line for line in lines)
+    assert "strongest of the encoders, in the mean of these metrics: strong" in lines
     text = (made.folder / "set_standard.md").read_text()
     assert "| good | JPEG | -50.0 [-50.0, -50.0] 2/2 |" in text
     assert "Files of equal bytes" in text
