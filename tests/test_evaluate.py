@@ -225,7 +225,7 @@ def command(folder, *options):
     return [
         *(sys.executable, str(PROJECT / "evaluate.py"), "--batch_dir", str(folder / "batch")),
         *("--test_image_glob", str(folder / "my photos" / "*.png"), "--jpeg_type"),
-        *("--metrics", "psnr", "--workers", "2", *options),
+        *("--metrics", "psnr", "--qualities", "10,40,70", "--workers", "2", *options),
     ]
 
 
