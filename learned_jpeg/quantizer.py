@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from learned_jpeg import transform, weights
+from learned_jpeg.clipping import Clipped
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import Planes, grid, halved, up
-from learned_jpeg.standard import BLOCK
+from learned_jpeg.standard import BLOCK, HIGHEST, LOWEST
 from learned_jpeg.tuning import COMPONENTS, TAKEN_OVER, TUNES
 
 import numpy as np
@@ -20,10 +21,7 @@ huffman = lazy_import("learned_jpeg.huffman")
 luma_kernels = lazy_import("learned_jpeg.luma")
 trellis = lazy_import("learned_jpeg.trellis")
 
-# What 8-bit JPEG can code (T.81, tables F.1 and F.2): a block of noise at a table of ones can go
-# past it, a mean cannot.
-LARGEST_AC = 1023
-LARGEST_DC = 1024
+LARGEST_AC, LARGEST_DC = int(HIGHEST[0, 1]), int(HIGHEST[0, 0])
 
 _PLACES = BLOCK * BLOCK
 
@@ -85,9 +83,7 @@ class Round:
 def _round(plane):
     result = np.empty(plane.shape, np.int16)
     for index in np.ndindex(plane.shape[:-3]):  # a row of blocks: no copy of all
-        values = np.clip(np.rint(plane[index]), -LARGEST_DC, LARGEST_DC)
-        ac = values.reshape(-1, _PLACES)[:, 1:]
-        np.clip(ac, -LARGEST_AC, LARGEST_AC, out=ac)
+        values = np.clip(np.rint(plane[index]), LOWEST, HIGHEST)
         result[index] = values
     return result
 
@@ -109,13 +105,14 @@ class Found(NamedTuple):
 class Trellis:
     """The search: integers of the least error plus lambda times the bits of their Huffman codes.
 
-    tune: a name of `tuning.TUNES` or a Tune; lmbda: a factor on its lambda; rounds: of counting
-    the symbols and searching again. It keeps nothing of a picture: threads may share it.
+    tune: a name of `tuning.TUNES` or a Tune; lmbda: a factor on its lambda, or a function of the
+    tables [8, 8, 2] that gives it; rounds: of counting the symbols and searching again. It keeps
+    nothing of a picture: threads may share it.
     """
 
     def __init__(self, tune="psnr", lmbda=1.0, rounds=3):
         self.tune = TUNES[tune] if isinstance(tune, str) else tune
-        self._factor = lmbda
+        self._factor = lmbda if callable(lmbda) else lambda qtables: lmbda
         self._rounds = rounds
 
     def __call__(self, analysis):
@@ -124,7 +121,7 @@ class Trellis:
 
     def search(self, analysis):
         """Returns Found for an Analysis."""
-        planes, factor = analysis.unrounded, self._factor
+        planes, factor = analysis.unrounded, self._factor(analysis.qtables)
         luma_weights, chroma_weights = weights.luma_and_chroma(self.tune, analysis, factor)
         x = planes.luma.reshape(-1, _PLACES)
         chroma, chroma_error, bits = None, 0.0, 0.0
@@ -137,7 +134,7 @@ class Trellis:
         free = None
         if self.tune.clipping:
             steps = np.ravel(analysis.qtables[..., 0]).astype(np.float32)
-            free = _Clipped(planes.luma.reshape(-1, _PLACES), x, steps)
+            free = Clipped(planes.luma.reshape(-1, _PLACES), x, steps)
         found, error, more = self._choose([x], [luma_weights], luma_order(analysis), free)
         bits += more
         cost = error + chroma_error + factor * weights.lambda_of(self.tune, analysis.qtables) * bits
@@ -173,42 +170,6 @@ class Trellis:
         for target, w, levels in zip(targets, all_weights, out, strict=True):
             error += trellis.error(target, levels, *w[:-1])
         return out, error, bits
-
-
-class _Clipped:
-    """Blocks that are black or white in part: the decoder clips what goes beyond, so it is free.
-
-    original: luma over its table [n, 64]; x: the search's targets, of the same shape.
-    """
-
-    def __init__(self, original, x, steps):
-        self._x, self._steps = x, steps
-        found = np.empty(len(x), np.bool_)
-        luma_kernels.clipped(original, steps, found)
-        self._blocks = np.flatnonzero(found)
-        self._original = original[self._blocks]
-
-    def targets(self, w, lengths):
-        """The targets with what is free moved to where the bits are least: first as
-        smooth as it can be, then where the search itself puts it."""
-        if not len(self._blocks):
-            return self._x
-        before = self._x[self._blocks]
-        w = w._replace(
-            mask=w.mask[self._blocks],
-            threshold=w.threshold[self._blocks],
-            lmbda=w.lmbda[self._blocks],
-        )
-        x = np.empty_like(before)
-        luma_kernels.smooth_free(self._original, before, self._steps, 12, x)
-        levels, counts = np.empty(x.shape, np.int16), np.empty(256, np.int64)
-        for _ in range(3):
-            trellis.search_ac(x, *w, lengths, 1, LARGEST_AC, levels, counts)
-            levels[:, 0] = np.rint(x[:, 0])
-            luma_kernels.move_free(self._original, before, levels, self._steps, x)
-        result = self._x.copy()
-        result[self._blocks] = x
-        return result
 
 
 def _take_over(analysis, chroma, w):

@@ -1,0 +1,31 @@
+from learned_jpeg import block_kernels
+from learned_jpeg.quantizer import analyse
+from learned_jpeg.sampling import SAMPLINGS
+from learned_jpeg.standard import ijg_qtables
+from learned_jpeg.transform import forward
+
+import numpy as np
+import pytest
+import scipy.fft
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (17, 33), (18, 30), (25, 40), (24, 9), (26, 16)])
+def test_the_fast_transform_is_the_exact_one(size, sampling):
+    qtables = ijg_qtables(60).astype(np.uint8)
+    for channels in (1, 3):
+        pixels = np.random.default_rng(0).integers(0, 256, [*size, channels], np.uint8)
+        found = analyse(pixels, qtables, sampling).unrounded
+        expected = forward(pixels, sampling)
+        np.testing.assert_allclose(found.luma, expected.luma / qtables[..., 0], atol=1e-3)
+        if channels == 3:
+            np.testing.assert_allclose(found.chroma, expected.chroma / qtables[..., 1], atol=1e-3)
+
+
+def test_there_and_back():
+    block = np.random.default_rng(1).normal(0, 50, [8, 8]).astype(np.float32)
+    found, room = block.copy(), np.empty([8, 8], np.float32)
+    block_kernels.dct(found, room)
+    np.testing.assert_allclose(found, scipy.fft.dctn(block, norm="ortho"), atol=1e-3)
+    block_kernels.idct(found, room)
+    np.testing.assert_allclose(found, block, atol=1e-3)
