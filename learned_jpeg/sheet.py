@@ -60,7 +60,8 @@ def _labelled(pairs, files, index):
     for (one, point), picture in zip(pairs, files, strict=True):
         bpp, lpips = (point.figures[name][index] for name in ("bpp", "lpips"))
         title = "\n".join(textwrap.wrap(one.label, _TITLE_WIDTH))
-        yield picture, title, f"{bpp:.3f} bpp, LPIPS {lpips:.3f}", lpips == least
+        figures = f"{bpp:.3f} bpp" + (f", LPIPS {lpips:.3f}" if np.isfinite(lpips) else "")
+        yield picture, title, figures, lpips == least
 
 
 def _place(figure, picture, x, y, width, title, below="", bold=False):

@@ -63,6 +63,10 @@ def test_a_sheet_shows_originals_and_files(tmp_path, photograph):
         "1.000 bpp, LPIPS 0.100",
     ]
     assert [text.get_weight() for text in texts] == ["normal", "bold"]
+    for curve in curves:
+        curve.points[0].figures["lpips"] = np.array([np.nan])  # not measured
+    other = sheet.draw({"a.png": (0, near)}, {"a.png": tmp_path / "a.png"}, "subject")
+    assert other.axes[2].texts[0].get_text() == "1.000 bpp"
     shown = figure.axes[1].images[0].get_array()
     assert shown.shape == (160, 160, 3)
     assert (photograph == shown[0, 0]).all(axis=2).any()
