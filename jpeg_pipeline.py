@@ -189,6 +189,10 @@ class JPEGPipeline:
         tables = np.asarray(self.get_qtables(1, dial, False), np.float32)[0]
         return np.clip(np.rint(tables * table_scale), 1, 255).astype(np.uint8)
 
+    def lambda_factor(self, dial, coding, qtables):
+        """A factor on what a bit costs the search. qtables: those of the file, [8, 8, 2]."""
+        return 1.0
+
     # Training and validation.
 
     def loss_terms(self, images, **options):

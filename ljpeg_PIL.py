@@ -1,10 +1,13 @@
 """LearnedJPEG's anchor: the same pipeline with the standard tables of the IJG library.
 
-Nothing is learned, so there is nothing to train: the tables are Pillow's at a quality.
+Nothing is learned, so there is nothing to train: the tables are Pillow's at a quality, rounded, at
+4:4:4. With --tune it is an encoder in its own right: tables made for the search, which chooses the
+integers, and 4:2:0 or 4:4:4 by what the search finds cheaper. A quality then means about what it
+means to mozjpeg.
 """
 
 from jpeg_pipeline import Dial, JPEGPipeline
-from learned_jpeg import command, standard
+from learned_jpeg import command, standard, tuning
 
 
 class LJPEGPIL(JPEGPipeline):
@@ -16,6 +19,24 @@ class LJPEGPIL(JPEGPipeline):
 
     def get_qtables(self, batch, dial, training):
         return standard.ijg_qtables(dial)[None]
+
+    def complete(self, coding):
+        return coding.with_defaults("auto", "trellis") if coding.tune else super().complete(coding)
+
+    def file_qtables(self, dial, coding, table_scale=1.0):
+        if not coding.tune:
+            return super().file_qtables(dial, coding, table_scale)
+        tune = tuning.TUNES[coding.tune]
+        return tuning.shaped_qtables(table_scale * tuning.step_of(dial, tune), tune)
+
+    def lambda_factor(self, dial, coding, qtables):
+        if not coding.tune:
+            return super().lambda_factor(dial, coding, qtables)
+        # By the step before it is rounded: sizes then change with every quality.
+        tune = tuning.TUNES[coding.tune]
+        exact = tuning.shaped(tuning.step_of(dial, tune), tune)
+        steps = (tuning.reference_step(tables[..., 0]) for tables in (exact, qtables))
+        return (next(steps) / next(steps)) ** 2
 
 
 ARCHITECTURE = LJPEGPIL

@@ -73,7 +73,8 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
-        choose = quantizer.Trellis(coding.tune or pipeline.tune)
+        factor = functools.partial(pipeline.lambda_factor, dial, coding)
+        choose = quantizer.Trellis(coding.tune or pipeline.tune, factor)
     elif sampling == "auto":
         raise UserError("sampling auto is what the search finds cheaper: quantizer trellis")
     else:
@@ -103,9 +104,9 @@ def _check_dial(pipeline, value):
 def analyse(pipeline, pixels, dial, coding, table_scale=1.0):
     """The first half of the encoder on a whole image: Analysis.
 
-    coding: a complete Coding, with one sampling. The networks see tiles that overlap by their receptive field, so
-    that memory does not grow with the image by more than the image and its coefficients; the
-    result is the same.
+    coding: a complete Coding, with one sampling. The networks see tiles that overlap by their
+    receptive field, so that memory does not grow with the image by more than the image and its
+    coefficients; the result is the same.
     """
     if not pipeline.edits:
         qtables = pipeline.file_qtables(dial, coding, table_scale)

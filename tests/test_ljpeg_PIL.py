@@ -36,3 +36,31 @@ def test_the_tables_are_those_of_the_dial():
     assert all(table.shape == (1, 8, 8, 2) for table in tables)
     # A higher quality is finer everywhere.
     assert all((finer <= coarser).all() for coarser, finer in zip(tables, tables[1:], strict=False))
+
+
+@pytest.mark.parametrize("tune", ["psnr", "visual"])
+def test_tuned_files_grow_with_the_quality_from_still_a_picture_to_nearly_lossless(
+    tune, photograph
+):
+    model, picture = LJPEGPIL(), photograph[:96, :112]
+    qualities = (1, 3, 5, 10, 25, 50, 75, 90, 95, 100)
+    files = [encoding.encode(model, picture, q, Coding(tune=tune)) for q in qualities]
+    sizes = [len(data) for data in files]
+    assert sizes == sorted(set(sizes))
+    psnrs = [metrics.psnr(picture, jpeg_file.decode(data)) for data in files]
+    assert psnrs == sorted(psnrs)
+    assert psnrs[0] > 14 and psnrs[-1] > 45
+
+
+def test_tuned_files_are_smaller_than_rounded_ones_at_equal_psnr(photograph):
+    picture = photograph[:160, :160]
+
+    def curve(coding, qualities):
+        files = [encoding.encode(LJPEGPIL(), picture, q, coding) for q in qualities]
+        shown = [metrics.psnr(picture, jpeg_file.decode(data)) for data in files]
+        return [len(data) for data in files], shown
+
+    sizes, psnrs = curve(Coding(), (30, 50, 70))
+    tuned_sizes, tuned_psnrs = curve(Coding(tune="psnr"), range(10, 90, 8))
+    at_equal = np.exp(np.interp(psnrs, tuned_psnrs, np.log(tuned_sizes)))
+    assert (at_equal < 0.8 * np.array(sizes)).all()
