@@ -29,18 +29,15 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
     """Defaults in the help, where there are some, and the description as it is."""
 
     def _get_help_string(self, action):
-        # "(default: None)" and "(default: False)" tell nobody anything.
-        if action.default is None or action.default is False:
+        if action.default in (None, False):  # which would tell nobody anything
             return action.help
         return super()._get_help_string(action)
 
 
 def make_parser(architecture, description):
-    """The parser of an architecture's script.
+    """The parser of a script, whose arguments hold `command` ("train" or "compress").
 
     architecture: its class, derived from JPEGPipeline; description: the script's docstring.
-
-    The parsed arguments hold `command` ("train" or "compress") and its options.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=Formatter)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -225,6 +222,13 @@ def add_train_options(parser):
         "one's centre; none without it",
     )
     data.add_argument(
+        "--downscale",
+        type=number(float, 1),
+        default=1.0,
+        metavar="FACTOR",
+        help="reduce the photographs by this first, against the traces of JPEG that they have",
+    )
+    data.add_argument(
         "--batchsize", type=number(int, 1), default=8, metavar="N", help="crops a step"
     )
     data.add_argument(
@@ -234,13 +238,8 @@ def add_train_options(parser):
         metavar="PIXELS",
         help="side of the square crops, in pixels; smaller images are left out",
     )
-    data.add_argument(
-        "--preprocess_threads",
-        type=number(int, 1),
-        default=16,
-        metavar="N",
-        help="images decoded at the same time",
-    )
+    threads = {"default": 16, "metavar": "N", "help": "images decoded at the same time"}
+    data.add_argument("--preprocess_threads", type=number(int, 1), **threads)
 
     loss = parser.add_argument_group("loss")
     loss.add_argument(
