@@ -1,5 +1,6 @@
 """Finding what there is to measure: the images of a test set, and the dots of runs and encoders."""
 
+import os
 from pathlib import Path
 
 from learned_jpeg import architectures, checkpoints, coders, fingerprints, paths
@@ -23,7 +24,7 @@ def find_images(pattern):
         TestImage(path.relative_to(folder).as_posix(), path.resolve(), checkpoints.sha256(path))
         for path in files
     ]
-    return images, folder.resolve().name
+    return images, Path(os.path.abspath(folder)).name  # as it was typed, not what a link means
 
 
 def find_curves(args, set_name, say):

@@ -209,3 +209,10 @@ def test_images_have_the_names_of_their_places(tmp_path):
     assert images[0].path == (tmp_path / "photos/a/same.png").resolve()
     with pytest.raises(UserError, match="--test_image_glob .*nothing_here"):
         curves.find_images(str(tmp_path / "nothing_here*"))
+
+
+def test_a_set_has_the_name_that_was_typed_not_that_of_what_a_link_means(tmp_path):
+    (tmp_path / "photos_of_1999").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos_of_1999" / "a.png")
+    (tmp_path / "KODAK").symlink_to(tmp_path / "photos_of_1999")
+    assert curves.find_images(str(tmp_path / "KODAK" / "*.png"))[1] == "KODAK"
