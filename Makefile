@@ -2,13 +2,17 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test quick lint format clean
 
 demo: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash demo.sh
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
+
+# Without what trains in processes of its own, drives clusters and browsers, or tries by brute force.
+quick: .venv/ready
+	$(BIN)/python -m pytest -q -n auto -m "not slow" --no-header --disable-warnings
 
 lint: .venv/ready
 	$(BIN)/ruff check .

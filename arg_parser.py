@@ -29,7 +29,8 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
     """Defaults in the help, where there are some, and the description as it is."""
 
     def _get_help_string(self, action):
-        if action.default in (None, False):  # which would tell nobody anything
+        # "(default: None)" and "(default: False)" tell nobody anything.
+        if action.default is None or action.default is False:
             return action.help
         return super()._get_help_string(action)
 

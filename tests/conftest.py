@@ -14,6 +14,18 @@ import skimage.data
 import tensorflow as tf
 from PIL import Image
 
+# What `make quick` leaves out: whole trainings and evaluations, clusters, a browser, brute force.
+SLOW = set(
+    "batch_job encoders evaluate feature_cache fuzz google_baseline ljpeg_attention page plots report "
+    "saving sheet summaries trainer training trellis workers xjpeg_tables".split()
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem.removeprefix("test_") in SLOW:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def photograph():
