@@ -20,6 +20,9 @@ tf = lazy_import("tensorflow")
 QUANTIZERS = ("round", "trellis")
 SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
+# What is searched at both samplings to choose one: pixels, in strips of so many rows.
+ENOUGH, STRIP = 500_000, 64
+
 # One tile has all cores; more at a time would only take more memory.
 _one_tile = threading.Lock()
 
@@ -63,13 +66,8 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
     coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
 
-    tables = {}
-
-    def analysis_of(sampling):
-        chosen = replace(coding, sampling=sampling)
-        analysis = analyse(pipeline, pixels, dial, chosen, table_scale)
-        tables[sampling] = analysis.qtables
-        return analysis
+    def analysis_of(pixels, sampling):
+        return analyse(pipeline, pixels, dial, replace(coding, sampling=sampling), table_scale)
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
@@ -80,13 +78,23 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
     else:
         choose = quantizer.Round()
     if sampling == "auto":
-        samplings = {name: functools.partial(analysis_of, name) for name in FILE_SAMPLINGS}
-        sampling, found = quantizer.choose_sampling(choose, samplings)
-        integers = found.integers
-    else:
-        integers = choose(analysis_of(sampling))
-    qtables = tables[sampling]
+        part = _strips(pixels)
+        analyses = {name: functools.partial(analysis_of, part, name) for name in FILE_SAMPLINGS}
+        sampling, _ = quantizer.choose_sampling(choose, analyses)
+    analysis = analysis_of(pixels, sampling)
+    integers, qtables = choose(analysis), analysis.qtables
+    del analysis  # the most of the memory
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
+
+
+def _strips(pixels):
+    """Enough of a picture to choose its sampling by: strips of STRIP rows, evenly over it."""
+    height, width = pixels.shape[:2]
+    count = max(1, ENOUGH // (STRIP * width))
+    if count * STRIP >= height:
+        return pixels
+    tops = np.linspace(0, height - STRIP, count).astype(int)
+    return np.concatenate([pixels[top : top + STRIP] for top in tops])
 
 
 def _check_dial(pipeline, value):
