@@ -32,5 +32,5 @@ echo "Measuring on the photographs in demo/photos"
 python3 evaluate.py --batch_dir demo/runs --jpeg_type ljpeg --test_image_glob "demo/photos/*.png" \
   --huffman optimized
 
-echo "Look first at demo/runs/photos_optimized_comparison.png: crops at about equal file size"
+echo "Look first at demo/runs/photos_optimized.html in a browser: curves, and pictures at equal size"
 echo "JPEG files: demo/runs/_output/photos/optimized (learned), demo/runs/_output_PIL (Pillow's)"
