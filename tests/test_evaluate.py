@@ -330,8 +330,8 @@ def test_the_figures_of_the_documents_are_those_of_the_shipped_pickles(run, agai
     ],
 )
 def test_the_figures_of_the_search_are_those_of_the_shipped_pickles(tune, against, percents):
-    tested = shipped(f"tuned/_output/KODAK/progressive_{tune}/ljpeg_PIL", "run")
-    anchor = shipped(f"tuned/_output_PIL/KODAK/progressive/{against}", "encoder")
+    tested = shipped(f"_tuned/_output/KODAK/progressive_{tune}/ljpeg_PIL", "run")
+    anchor = shipped(f"_tuned/_output_PIL/KODAK/progressive/{against}", "encoder")
     for metric, percent in zip(series.SHOWN, percents, strict=True):
         found = series.compare(anchor, tested, metric).percent
         assert found == pytest.approx(percent, abs=0.05)
