@@ -26,6 +26,7 @@ class Report:
     height: int | None = None
     bpp: float | None = None
     psnr: float | None = None  # dB against the input; None if the file is lossless
+    ssimulacra2: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
     seconds: float | None = None
@@ -94,13 +95,18 @@ def _compress(path, data, output, settings, options, report):
         return metadata.embed(data, source.metadata)
 
     if options.target is None:
-        setting, scale = settings[0], 1.0
-        data = finished(setting, scale)
+        setting = settings[0]
+        data = finished(setting, 1.0)
     else:
-        data, setting, scale = options.target.encode(pixels, settings, finished)
-        if missed := options.target.missed(pixels, data):
+        try:
+            found = options.target.encode(pixels, settings, finished)
+        except UserError as error:
+            raise UserError(f"{report.input}: {error}") from error
+        if missed := options.target.missed(found.quantity):
             report.warnings.append(missed)
-        report.table_scale = scale
+        data, setting, report.table_scale = found.data, found.setting, found.scale
+        if options.target.kind == "ssimulacra2":
+            report.ssimulacra2 = found.quantity
     report.dial, report.lmbda = setting.dial, setting.model.lmbda
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
     report.psnr = quality if math.isfinite(quality) else None

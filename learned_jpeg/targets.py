@@ -2,18 +2,19 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from learned_jpeg import jpeg_file, metrics
+from learned_jpeg.errors import UserError
+from learned_jpeg.lazy import lazy_import
 from learned_jpeg.transform import to_levels
 
 import numpy as np
 
+ssimulacra2 = lazy_import("learned_jpeg.ssimulacra2")
+
 TOLERANCE = 0.01  # as promised, of the target
 MAX_TRIES = 12
-# How near the search comes to the middle of what is promised, as a part of it: half a percent of
-# the bytes, and about 0.05 dB; and how the logarithm of each falls with that of the tables.
-BYTES_TOLERANCE, BYTES_SLOPE = 0.005, -0.8
-PSNR_TOLERANCE, PSNR_SLOPE = 0.0015, -0.15
 # Rows that PSNR takes at a time: its differences need eight times the memory of the pixels.
 PSNR_ROWS = 512
 
@@ -33,6 +34,24 @@ def psnr(pixels, data):
     return float(10 * np.log10(255**2 / mse)) if mse > 0 else math.inf
 
 
+class _Ssimulacra2:
+    """SSIMULACRA2 against pixels as `psnr` takes them, whose samples count as sRGB's.
+
+    Raises UserError where they are too few.
+    """
+
+    def __init__(self, pixels):
+        least = ssimulacra2.Ssimulacra2.MIN_SIZE
+        if min(pixels.shape[:2]) < least:
+            raise UserError(f"--target_ssimulacra2 needs {least} pixels a side; these are fewer")
+        levels = np.rint(to_levels(pixels)).astype(np.uint8)
+        original = np.broadcast_to(levels, (*levels.shape[:2], 3))
+        self.original = ssimulacra2.Ssimulacra2(original)
+
+    def __call__(self, data):
+        return self.original.compare(jpeg_file.decode(data))
+
+
 @dataclass(frozen=True)
 class Setting:
     """A model at a value of its dial, None where it has none."""
@@ -44,20 +63,18 @@ class Setting:
 class Search:
     """Tries settings and keeps the result that comes nearest to an aim without passing a limit.
 
-    attempt: function (setting, scale of its tables) -> (quantity above 0, result). aim: of the
-    quantity; tolerance: a part of it at which the search ends. side: +1 where the quantity must
-    not be above aim * (1 + tolerance), -1 where it must not be below aim * (1 - tolerance).
-    slope: of log quantity against log scale, a first guess.
+    attempt: function (setting, scale of its tables) -> (miss, result): how far above its aim the
+    result is, on any scale. tolerance: the miss at which the search ends. side: +1 where the miss
+    must not be above the tolerance, -1 where it must not be below minus that. slope: of the miss
+    against the logarithm of the scale, a first guess.
     """
 
-    def __init__(self, attempt, aim, tolerance, side, slope):
-        self.attempt, self.aim, self.tolerance = attempt, aim, tolerance
-        self.side, self.slope = side, slope
+    def __init__(self, attempt, tolerance, side, slope):
+        self.attempt, self.tolerance, self.side, self.slope = attempt, tolerance, side, slope
         self.best, self._rank = None, (True, math.inf)
 
     def _miss(self, setting, scale=1.0):
-        quantity, result = self.attempt(setting, scale)
-        value = min(math.log(quantity / self.aim), 9.0)  # a lossless file's PSNR is infinite
+        value, result = self.attempt(setting, scale)
         rank = self.side * value > self.tolerance, abs(value)
         if rank < self._rank:
             self.best, self._rank = result, rank
@@ -130,48 +147,87 @@ class Search:
                     self._scale(Setting(model, value), self._miss(Setting(model, value)))
 
 
+class _Kind(NamedTuple):
+    """What can be asked for.
+
+    quality: whether the file is to have at least the target, and not at most. width: how much of
+    TOLERANCE is made use of. miss: function (quantity, aim) -> how far it is above the aim, about
+    as a part of it. slope: of the miss against the logarithm of the tables' scale.
+    """
+
+    quality: bool
+    width: float
+    miss: Any
+    slope: float
+
+
+def _logarithmic(quantity, aim):
+    return min(math.log(quantity / aim), 9.0)  # a lossless file's PSNR is infinite
+
+
+def _linear(quantity, aim):
+    return quantity / aim - 1  # of what may be negative
+
+
+KINDS = {
+    "bpp": _Kind(False, 1.0, _logarithmic, -0.8),
+    "size": _Kind(False, 1.0, _logarithmic, -0.8),
+    "psnr": _Kind(True, 0.3, _logarithmic, -0.15),  # 1% would be 0.3 dB
+    "ssimulacra2": _Kind(True, 1.0, _linear, -0.3),
+}
+
+
+class Found(NamedTuple):
+    """What `Target.encode` found: the bytes, their setting and scale; what the target measures."""
+
+    data: bytes
+    setting: Setting
+    scale: float
+    quantity: float
+
+
 @dataclass(frozen=True)
 class Target:
     """What a file is to reach: a kind of `--target_KIND`, and its value in the kind's unit."""
 
-    kind: str  # "bpp", "size" in bytes, "psnr" in dB
+    kind: str  # of KINDS: "bpp", "size" in bytes, "psnr" in dB, "ssimulacra2"
     value: float
 
-    def measure(self, pixels, data):
-        """The same quantity of a JPEG file of these pixels [H, W, 3 or 1]."""
+    def measure(self, pixels):
+        """A function from the bytes of a JPEG file of these pixels [H, W, 3 or 1] to the quantity.
+
+        Raises UserError where the pixels have none.
+        """
         if self.kind == "psnr":
-            return psnr(pixels, data)
-        return len(data) if self.kind == "size" else metrics.bpp(len(data), *pixels.shape[:2])
+            return lambda data: psnr(pixels, data)
+        if self.kind == "ssimulacra2":
+            return _Ssimulacra2(pixels)
+        return len if self.kind == "size" else lambda data: metrics.bpp(len(data), *pixels.shape[:2])
 
     def encode(self, pixels, settings, finished):
         """Searches among settings, from the coarsest to the finest, or on the dial of only one.
 
-        finished: function (setting, scale of its tables) -> the bytes of a file.
-        Returns (bytes, setting, scale).
+        finished: function (setting, scale of its tables) -> the bytes of a file. Returns Found.
         """
+        kind, measure = KINDS[self.kind], self.measure(pixels)
+        tolerance = kind.width * TOLERANCE / 2
+        aim = self.value * (1 + tolerance if kind.quality else 1 - tolerance)
 
         def attempt(setting, scale):
             data = finished(setting, scale)
-            return self.measure(pixels, data), (data, setting, scale)
+            quantity = measure(data)
+            return kind.miss(quantity, aim), Found(data, setting, scale, quantity)
 
-        if self.kind == "psnr":  # at least the target, at most 0.3% above
-            search = Search(
-                attempt, self.value * (1 + PSNR_TOLERANCE), PSNR_TOLERANCE, -1, PSNR_SLOPE
-            )
-        else:  # at most the target, at least 1% below
-            search = Search(
-                attempt, self.value * (1 - BYTES_TOLERANCE), BYTES_TOLERANCE, 1, BYTES_SLOPE
-            )
+        search = Search(attempt, tolerance, -1 if kind.quality else 1, kind.slope)
         if len(settings) == 1 and settings[0].model.dial is not None:
             search.on_dial(settings[0].model)
         else:
             search.among_models(settings)
         return search.best
 
-    def missed(self, pixels, data):
-        """What to say of a file that is not within the promise, or None."""
-        reached = self.measure(pixels, data)
-        spare = reached - self.value if self.kind == "psnr" else self.value - reached
+    def missed(self, quantity):
+        """What to say of a file with this quantity, where it is not within the promise; or None."""
+        spare = quantity - self.value if KINDS[self.kind].quality else self.value - quantity
         if 0 <= spare <= TOLERANCE * self.value:
             return None
-        return f"--target_{self.kind} {self.value:g} is out of reach; {reached:.6g} is the nearest"
+        return f"--target_{self.kind} {self.value:g} is out of reach; {quantity:.6g} is the nearest"

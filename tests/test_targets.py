@@ -5,11 +5,13 @@ import math
 from types import SimpleNamespace
 
 from learned_jpeg import targets
+from learned_jpeg.errors import UserError
 
 import numpy as np
 import pytest
 from makers import picture, saved
 from PIL import Image
+from ssimulacra2 import compute_ssimulacra2
 
 RUN = [targets.Setting(SimpleNamespace(dial=None, number=number)) for number in range(6)]
 
@@ -21,9 +23,9 @@ def search(target, side, tries=None, tolerance=0.005):
         quantity = 10.0 * 2**setting.model.number * scale**-0.6
         if tries is not None:
             tries.append(quantity)
-        return quantity, (quantity, setting.model.number, scale)
+        return math.log(quantity / target), (quantity, setting.model.number, scale)
 
-    found = targets.Search(attempt, target, tolerance, side, -0.8)
+    found = targets.Search(attempt, tolerance, side, -0.8)
     found.among_models(RUN)
     return found.best
 
@@ -50,10 +52,10 @@ def test_what_comes_in_steps_never_ends_beyond_the_limit(side):
     def attempt(setting, scale):
         quantity = 10.0 * 2**setting.model.number * scale**-0.6
         steps = 1.25 ** np.round(np.log(quantity) / np.log(1.25))
-        return steps, steps
+        return math.log(steps / target), steps
 
     for target in np.geomspace(12, 300, 40):
-        found = targets.Search(attempt, target, 0.005, side, -0.8)
+        found = targets.Search(attempt, 0.005, side, -0.8)
         found.among_models(RUN)
         assert side * (found.best / target - 1) <= 0.0051
         assert abs(math.log(found.best / target)) < 0.3
@@ -68,10 +70,10 @@ def test_a_dial_is_searched_within_its_bounds(low, high, part):
     def attempt(setting, scale):
         assert scale == 1 and low <= setting.dial <= high
         tries.append(setting.dial)
-        return 1000 * setting.dial**0.7, setting.dial
+        return math.log(1000 * setting.dial**0.7 / target), setting.dial
 
     target = 1000 * (low * (high / low) ** part) ** 0.7
-    found = targets.Search(attempt, target, 0.005, 1, -0.8)
+    found = targets.Search(attempt, 0.005, 1, -0.8)
     found.on_dial(model)
     assert 1000 * found.best**0.7 == pytest.approx(target, rel=0.0051)
     assert len(tries) <= 8
@@ -80,32 +82,55 @@ def test_a_dial_is_searched_within_its_bounds(low, high, part):
 def test_a_target_outside_a_dial_gives_its_end():
     model = SimpleNamespace(dial=SimpleNamespace(low=1, high=100))
     for target, end in ((0.1, 1), (1e5, 100)):
-        found = targets.Search(
-            lambda setting, scale: (setting.dial, setting.dial), target, 0.005, 1, -1
-        )
+
+        def attempt(setting, scale, target=target):
+            return math.log(setting.dial / target), setting.dial
+
+        found = targets.Search(attempt, 0.005, 1, -1)
         found.on_dial(model)
         assert found.best == pytest.approx(end)
 
 
 @pytest.mark.parametrize(
     "kind, value, inside, outside",
-    [("size", 1000, [1000, 990], [1001, 989]), ("bpp", 2.0, [250, 248], [251, 247])],
+    [
+        ("size", 1000, [1000, 990], [1001, 989]),
+        ("bpp", 2.0, [2.0, 1.981], [2.001, 1.979]),
+        ("psnr", 30.0, [30.0, 30.29], [29.999, 30.31, math.inf]),
+        ("ssimulacra2", 70.0, [70.0, 70.69], [69.999, 70.71, -3.0]),
+    ],
 )
-def test_a_file_is_never_above_a_size(kind, value, inside, outside):
-    pixels = np.zeros([10, 100, 3], np.uint8)
+def test_a_size_is_never_passed_and_a_quality_always_reached(kind, value, inside, outside):
     target = targets.Target(kind, value)
-    for size in inside:
-        assert target.missed(pixels, bytes(size)) is None
-    for size in outside:
-        assert "out of reach" in target.missed(pixels, bytes(size))
+    for quantity in inside:
+        assert target.missed(quantity) is None
+    for quantity in outside:
+        assert f"--target_{kind}" in target.missed(quantity)
 
 
-def test_a_psnr_is_reached_from_above():
-    pixels = np.asarray(picture())
-    data = saved(picture(), "JPEG", quality=80)
-    reached = targets.psnr(pixels, data)
-    assert targets.Target("psnr", reached - 0.05).missed(pixels, data) is None
-    assert "out of reach" in targets.Target("psnr", reached + 0.05).missed(pixels, data)
+def test_bytes_and_bits_are_those_of_the_file():
+    pixels = np.zeros([10, 100, 3], np.uint8)
+    assert targets.Target("size", 1).measure(pixels)(bytes(250)) == 250
+    assert targets.Target("bpp", 1).measure(pixels)(bytes(250)) == 2.0
+
+
+def test_ssimulacra2_is_the_packages():
+    """Of 8 and 16 bits, and of gray as of three equal channels."""
+    image = picture(90, 80)
+    pixels, data = np.asarray(image), saved(image, "JPEG", quality=60)
+    (found,) = {
+        targets.Target("ssimulacra2", 1).measure(each)(data)
+        for each in (pixels, 257 * pixels.astype(np.uint16))
+    }
+    files = io.BytesIO(saved(image, "PNG")), io.BytesIO(data)
+    assert found == pytest.approx(compute_ssimulacra2(*files), abs=1e-3)
+    gray = image.convert("L")
+    data = saved(gray, "JPEG", quality=60)
+    files = io.BytesIO(saved(gray.convert("RGB"), "PNG")), io.BytesIO(data)
+    found = targets.Target("ssimulacra2", 1).measure(np.asarray(gray)[..., None])(data)
+    assert found == pytest.approx(compute_ssimulacra2(*files), abs=1e-3)
+    with pytest.raises(UserError, match="8 pixels a side"):
+        targets.Target("ssimulacra2", 1).measure(pixels[:7])
 
 
 def test_psnr_in_bands_is_that_of_the_whole(monkeypatch):
