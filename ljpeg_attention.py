@@ -40,6 +40,11 @@ class LJPEGAttention(LJPEG):
         network = getattr(conv_blocks, backbone)(backbone_weights)
         self.attention = conv_blocks.VGGAttention(network, train_backbone)
 
+    def shared_features(self):
+        """What gives the features of images [1, H, W, 3], H and W multiples of 8, alike in every
+        model of this backbone; None where it is trained too."""
+        return None if self.attention.train_backbone else self.attention.features
+
     def edit_coefficients(self, y, images, dial, sampling, features):
         luma, chroma = tf.unstack(self.attention(images, features=features), axis=-1)
         if sampling == "420":

@@ -1,8 +1,10 @@
 """Seconds of an evaluation: each part of a dot's first time, and the command with all found.
 
-    python3 benchmarks/evaluate.py --checkpoint_dir RUN/lambda_001/train \
+    python3 benchmarks/evaluate.py --checkpoint_dir RUN/lambda_*/train \
         --test_image_glob "KODAK/*.png" [--dots 6] [--batch_dir BATCH]
 
+"encoding" is by the first checkpoint alone, "encoding together" a file of all of them, or of all
+values of a dial, which share what their networks make of an image.
 The parts are those of one process, TensorFlow with all cores, per file and per megapixel; what the
 first image pays (TensorFlow's graphs, compiled code) stands apart. An original's part of the
 metrics is computed once for --dots files. With --batch_dir, the command evaluate.py is run on that
@@ -20,7 +22,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from learned_jpeg import api, curves, jpeg_file, metrics, pictures  # noqa: E402
+from learned_jpeg import api, coders, curves, jpeg_file, metrics, pictures  # noqa: E402
+from learned_jpeg.encoding import Coding  # noqa: E402
 
 
 @contextmanager
@@ -31,13 +34,20 @@ def timed(seconds, part):
     seconds[part] += time.perf_counter() - start
 
 
-def measure(model, path, huffman, dial, dots):
-    """The seconds of the parts of one image, its files measured `dots` times: {part: seconds}."""
+def measure(model, together, path, huffman, dial, dots):
+    """The seconds of the parts of one image, its files measured `dots` times: {part: seconds}.
+
+    together: [(coder, dial)] of those that encode it together.
+    """
     seconds = defaultdict(float)
     with timed(seconds, "reading the image"):
         original = pictures.read(path)
     with timed(seconds, "encoding"):
         data = model.encode(original, dial=dial, huffman=huffman)
+    with timed(seconds, "encoding together"):
+        for coder, value in together:
+            coder.encode(original, value)
+    seconds["encoding together"] /= len(together)
     reference = metrics.Reference(original)
     for number in range(dots):
         with timed(seconds, "decoding"):
@@ -55,7 +65,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checkpoint_dir", required=True)
+    parser.add_argument("--checkpoint_dir", nargs="+", required=True, metavar="DIR")
     parser.add_argument("--test_image_glob", required=True)
     parser.add_argument("--huffman", choices=jpeg_file.HUFFMAN, default="standard")
     parser.add_argument("--dial", type=float, help="for a model that has one")
@@ -65,28 +75,34 @@ def main():
 
     images, _ = curves.find_images(args.test_image_glob)
     start = time.perf_counter()
-    model = api.load(args.checkpoint_dir)
+    model = api.load(args.checkpoint_dir[0])
     print(f"TensorFlow's import and the model {time.perf_counter() - start:.2f} s")
 
+    together = [
+        (coder, dial)
+        for folder in args.checkpoint_dir
+        for coder in [coders.Model(folder, "", Coding(args.huffman), shared="run")]
+        for dial in (coder.dial.values if coder.dial else [None])
+    ]
     (first, _), *others = (
-        measure(model, image.path, args.huffman, args.dial, args.dots)
+        measure(model, together, image.path, args.huffman, args.dial, args.dots)
         for image in [images[0], *images]
     )
     megapixels = sum(size for _, size in others)
     print(f"{model.architecture}, {len(images)} images, {args.dots} files of each; milliseconds:")
     print(f"  {'':36} {'a file':>8} {'a megapixel':>12}   (very first image)")
-    together = 0.0
+    total_of_dot = 0.0
     for part in first:
         total = 1000 * sum(seconds[part] for seconds, _ in others)
-        once = part in ("reading the image", "encoding") or "first" in part
+        once = part.startswith(("reading", "encoding")) or "first" in part
         files = 1 if once else args.dots
         print(
             f"  {part:36} {total / len(images) / files:8.1f} {total / megapixels / files:12.1f}"
             f"   ({1000 * first[part] / files:.0f})"
         )
-        if "first" not in part:
-            together += total if part == "encoding" else total / args.dots
-    print(f"  {'a dot of an image, all together':36} {together / len(images):8.1f}")
+        if "first" not in part and part != "encoding":
+            total_of_dot += total if part == "encoding together" else total / args.dots
+    print(f"  {'a dot of an image, all together':36} {total_of_dot / len(images):8.1f}")
 
     if args.batch_dir:
         command = [sys.executable, PROJECT / "evaluate.py", "--batch_dir", args.batch_dir]

@@ -7,6 +7,7 @@ A coder can be sent to another process. It has
 """
 
 import functools
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,16 @@ from learned_jpeg import api, checkpoints
 from learned_jpeg.encoders import ENCODERS
 from learned_jpeg.encoding import Coding
 from learned_jpeg.errors import UserError
+from learned_jpeg.lazy import lazy_import
 from learned_jpeg.targets import Setting, Target
 
-# A search is between two checkpoints of a run, see dots.Dot.encode.
-_MODELS = 2
+import numpy as np
+
+tf = lazy_import("tensorflow")
+
+# Models in memory: those of a run encode each image together, to share its features.
+TOGETHER = 8
+_MEMORY = 200_000_000  # bytes of a network's output to keep: features of some 12 megapixels
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Encoder:
     name: str
     huffman: str
     rounds = False  # for all that is known of it
+    shared = None
 
     @property
     def dial(self):
@@ -46,13 +54,16 @@ class Model:
     """A checkpoint, or an architecture with nothing to train.
 
     folder: as `api.load` takes it; checkpoint: the digest of its content; coding: how its files
-    are written; rounds: whether its integers are rounded, whatever bits they take.
+    are written; rounds: whether its integers are rounded, whatever bits they take; shared: a name
+    for the network whose output for an image is the same at other dots, of this model or of those
+    with the same frozen backbone; or None.
     """
 
     folder: str
     checkpoint: str
     coding: Coding
     rounds: bool = True
+    shared: str | None = None
 
     @property
     def dial(self):
@@ -62,16 +73,70 @@ class Model:
         return self._load().encode(pixels, dial=dial, table_scale=table_scale, **vars(self.coding))
 
     def _load(self):
-        return _load(self.folder, self.checkpoint)
+        return _load(self.folder, self.checkpoint, self.shared)
 
 
-@functools.lru_cache(maxsize=_MODELS)
-def _load(folder, checkpoint):
+@functools.lru_cache(maxsize=TOGETHER)
+def _load(folder, checkpoint, shared):
     """The model of a folder; the digest tells a model of yesterday from today's."""
-    model = api.load(folder)
+    if shared:
+        pipeline = checkpoints.restore(folder)
+        _share(pipeline, shared)
+        model = api.Model(pipeline)
+    else:
+        model = api.load(folder)
     if checkpoint and checkpoints.describe(Path(folder))[2] != checkpoint:
         raise UserError(f"{folder}: the checkpoint changed while it was evaluated")
     return model
+
+
+class _Remembered:
+    """A network with its output for the pictures, or tiles of one, that it saw last.
+
+    network: images [1, H, W, 3] -> float32 [1, H', W', C].
+    """
+
+    def __init__(self, network):
+        signature = [tf.TensorSpec([None, None, None, 3])]
+        self._network = tf.function(network, input_signature=signature)
+        self._channels = self._network.get_concrete_function().output_shapes[-1]
+        self._known, self._bytes = {}, 0
+
+    def __call__(self, images):
+        """The same within a graph, from memory where it can."""
+        found = tf.numpy_function(self._look_up, [images], tf.float32, stateful=False)
+        return tf.ensure_shape(found, [None, None, None, self._channels])
+
+    def _look_up(self, images):
+        key = images.shape, hashlib.sha256(np.ascontiguousarray(images)).digest()
+        if key not in self._known:
+            found = self._network(images).numpy()
+            if self._bytes + found.nbytes > _MEMORY:
+                self._known, self._bytes = {}, 0
+            self._known[key] = found
+            self._bytes += found.nbytes
+        return self._known[key]
+
+
+_remembered = {}  # the _Remembered of the one `shared` in use
+
+
+def _share(pipeline, shared):
+    """Lets a pipeline take from memory what other dots need of an image too: features of a frozen
+    backbone, or the edited image, which no dial changes."""
+    edit_image, edit_coefficients = pipeline.edit_image, pipeline.edit_coefficients
+    features = getattr(pipeline, "shared_features", lambda: None)()
+    if shared not in _remembered:
+        _remembered.clear()
+        network = features or functools.partial(edit_image, training=False)
+        _remembered[shared] = _Remembered(network)
+    network = _remembered[shared]
+    if features:
+        pipeline.edit_coefficients = lambda y, images, dial, sampling, _: edit_coefficients(
+            y, images, dial, sampling, network(images)
+        )
+    else:
+        pipeline.edit_image = lambda images, training: network(images)
 
 
 def of_size(coders, pixels, n_bytes):

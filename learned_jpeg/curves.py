@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from jpeg_pipeline import JPEGPipeline
 from learned_jpeg import architectures, checkpoints, coders, fingerprints, paths
 from learned_jpeg.dots import Curve, Dot, Size, TestImage
 from learned_jpeg.encoders import ENCODERS
@@ -115,8 +116,18 @@ def _model(args, architecture, folder, options, checkpoint):
     """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
     default = options.get("quantizer") or architectures.load(architecture).quantizer
     rounds = (args.coding.quantizer or default) == "round"
-    coder = coders.Model(str(folder), checkpoint, args.coding, rounds)
+    coder = coders.Model(
+        str(folder), checkpoint, args.coding, rounds, _shared(architecture, folder, options)
+    )
     return coder, fingerprints.of_model(architecture, checkpoint, args.coding)
+
+
+def _shared(architecture, folder, options):
+    """As coders.Model takes it."""
+    if options.get("backbone") and not options.get("train_backbone"):
+        return f"{options['backbone']} {options.get('backbone_weights')}"
+    edits = architectures.load(architecture).edit_image is not JPEGPipeline.edit_image
+    return str(folder) if edits else None
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):

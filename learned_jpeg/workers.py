@@ -50,20 +50,27 @@ def readable(path):
         return False, str(error)
 
 
-def encode(dot, images, threads):
-    """Encodes images at a dot.
+def encode(dots, images, threads):
+    """Encodes images at several dots.
 
-    images: [(path, sizes)], as Dot.encode takes them; threads: of TensorFlow. Returns ([the bytes
-    of a JPEG file], the message of what ended them before the last one, or None).
+    images: [(path, {index of a dot: sizes, as Dot.encode takes them})]; threads: of TensorFlow.
+    Returns ([{index of a dot: the bytes of a JPEG file}] for each image, {index of a dot: the
+    message of what ended it}).
     """
     _prepare(threads)
-    files = []
-    for path, sizes in images:
+    files, errors = [], {}
+    for path, wanted in images:
+        files.append({})
         try:
-            files.append(dot.encode(pictures.read(path), sizes))
-        except (UserError, RuntimeError) as error:
-            return files, str(error)
-    return files, None
+            pixels = pictures.read(path)
+        except UserError as error:
+            errors |= dict.fromkeys(wanted.keys() - errors.keys(), str(error))
+        for index in [index for index in wanted if index not in errors]:
+            try:
+                files[-1][index] = dots[index].encode(pixels, wanted[index])
+            except (UserError, RuntimeError) as error:
+                errors[index] = str(error)
+    return files, errors
 
 
 def measure(image, files, threads):

@@ -1,10 +1,11 @@
 import pickle
 
 from jpeg_pipeline import Dial
-from learned_jpeg import checkpoints, coders
+from learned_jpeg import api, checkpoints, coders
 from learned_jpeg.encoders import ENCODERS
 from learned_jpeg.encoding import Coding
 from learned_jpeg.errors import UserError
+from learned_jpeg.fingerprints import PROJECT
 
 import numpy as np
 import pytest
@@ -39,8 +40,6 @@ def test_a_model_writes_what_the_api_writes(photograph, decode):
     assert coder.dial.name == "quality"
     data = coder.encode(photograph, 40.0)
     assert decode(data).shape == photograph.shape
-    from learned_jpeg import api
-
     assert data == api.encode(photograph, dial=40.0, huffman="optimized", sampling="420")
 
 
@@ -49,6 +48,34 @@ def test_a_checkpoint_that_changes_meanwhile_is_an_error(trained, photograph):
     assert coders.Model(str(trained), digest, Coding()).encode(photograph, None)
     with pytest.raises(UserError, match="changed while it was evaluated"):
         coders.Model(str(trained), "another", Coding()).encode(photograph, None)
+
+
+RUNS = PROJECT / "example_experiments"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("run", "lambdas", "dials"),
+    [
+        ("attention_bits", ("lambda_0005", "lambda_002"), (None, None)),
+        ("google_baseline_lr_1e-5", ("lambda_0005",) * 2, (5.0, 20.0)),
+    ],
+)
+def test_dots_that_share_a_network_run_it_once_and_write_the_same_files(
+    run, lambdas, dials, photograph, monkeypatch
+):
+    folders = [str(RUNS / run / name / "train") for name in lambdas]
+    pixels = photograph[:90, :70]
+    expected = [
+        api.load(folder).encode(pixels, dial=dial, huffman="standard")
+        for folder, dial in zip(folders, dials, strict=True)
+    ]
+    models = [coders.Model(folder, "", Coding("standard"), shared=run) for folder in folders]
+    monkeypatch.setattr(coders, "_remembered", {})
+    assert models[0].encode(pixels, dials[0]) == expected[0]
+    monkeypatch.setattr(coders._remembered[run], "_network", None)
+    assert models[1].encode(pixels, dials[1]) == expected[1]
+    assert len(models[1].encode(pixels, dials[1], 2.0)) < len(expected[1])
 
 
 class Flat:

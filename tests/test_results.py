@@ -20,6 +20,7 @@ class Coder:
 
     fault: str | None = None
     rounds: bool = True
+    shared: str | None = None
 
     def encode(self, pixels, dial):
         if self.fault:
@@ -40,7 +41,10 @@ class Pool:
     def completed(self, calls):
         for unit, function, arguments in calls:
             if function is workers.encode:
-                self.encoded += [(arguments[0].name, path.name) for path, _ in arguments[1]]
+                names = [dot.name for dot in arguments[0]]
+                self.encoded += [
+                    (names[index], path.name) for path, dots in arguments[1] for index in dots
+                ]
             elif function is workers.measure:
                 self.measured += [(arguments[0].name, *names) for _, names in arguments[1]]
             yield unit, function(*arguments)
@@ -105,6 +109,19 @@ def test_files_are_made_dot_by_dot_and_measured_image_by_image(dots, images):
     pool = measure(dots, images)[2]
     assert [dot for dot, _ in pool.encoded] == ["quality_10"] * 3 + ["quality_50"] * 3
     assert [image for image, *_ in pool.measured] == ["a.png"] * 2 + ["b.png"] * 2 + ["c.png"] * 2
+
+
+def test_dots_that_share_a_network_are_encoded_together_image_by_image(dots, images):
+    together = {replace(dot, coders=(Coder(shared="b"),)): name for dot, name in dots.items()}
+    pool = measure(together, images)[2]
+    assert [image for _, image in pool.encoded] == ["a.png"] * 2 + ["b.png"] * 2 + ["c.png"] * 2
+    for dot in together:
+        dot.jpeg(images[0]).unlink()
+        dot.pickle.unlink()
+        break
+    assert measure(together, images)[2].encoded == [
+        ("quality_10", name) for name in ("a.png", "b.png", "c.png")
+    ]
 
 
 def test_a_second_time_nothing_is_done(dots, images):
@@ -243,11 +260,3 @@ def test_another_huffman_choice_takes_over_the_figures_of_the_same_integers(dots
             assert found[other].figures["n_bytes"][index] == len(data)
             expected = jpeg_file.decode(dot.jpeg(image).read_bytes())
             np.testing.assert_array_equal(jpeg_file.decode(data), expected)
-
-
-def test_figures_can_be_spread_over_more_images(dots, images):
-    dot = next(iter(dots))
-    result = measure({dot: "run/x"}, images[1:])[0][dot]
-    spread = result.spread(3, [1, 2])
-    np.testing.assert_array_equal(spread.figures["psnr"], [np.nan, *result.figures["psnr"]])
-    assert len(result.figures["psnr"]) == 2

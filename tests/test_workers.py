@@ -34,22 +34,34 @@ def dot(tmp_path):
 
 
 def test_encoding_and_measuring_one_image(dot, image, photograph):
-    files, error = workers.encode(dot, [(image.path, None)] * 2, 1)
-    assert error is None
-    assert files == [CODER.encode(photograph[:48, :64], 40)] * 2
-    (found,) = workers.measure(image, [(files[0], ["psnr", "mse"])], 1)
-    decoded = np.asarray(Image.open(io.BytesIO(files[0])))
+    files, errors = workers.encode([dot, dot], [(image.path, {0: None, 1: None})] * 2, 1)
+    assert not errors
+    data = CODER.encode(photograph[:48, :64], 40)
+    assert files == [{0: data, 1: data}] * 2
+    (found,) = workers.measure(image, [(data, ["psnr", "mse"])], 1)
+    decoded = np.asarray(Image.open(io.BytesIO(data)))
     assert found == {
         name: getattr(metrics, name)(photograph[:48, :64], decoded) for name in ("psnr", "mse")
     }
 
 
 def test_what_is_encoded_before_a_fault_is_kept(dot, image, tmp_path):
-    files, error = workers.encode(
-        dot, [(image.path, None), (tmp_path / "missing.png", None), (image.path, None)], 1
-    )
-    assert len(files) == 1
-    assert "missing.png" in error
+    paths = [image.path, tmp_path / "missing.png", image.path]
+    files, errors = workers.encode([dot], [(path, {0: None}) for path in paths], 1)
+    assert [sorted(of_image) for of_image in files] == [[0], [], []]
+    assert "missing.png" in errors[0]
+
+
+def test_a_dot_that_fails_does_not_end_the_others(dot, image):
+    bad = Dot("bad", dot.folder, {}, (Failing(),))
+    files, errors = workers.encode([bad, dot], [(image.path, {0: None, 1: None})] * 2, 1)
+    assert [sorted(of_image) for of_image in files] == [[1], [1]]
+    assert errors == {0: "no memory"}
+
+
+class Failing:
+    def encode(self, pixels, dial):
+        raise RuntimeError("no memory")
 
 
 def test_a_file_that_cannot_be_read_says_why(image, tmp_path):
@@ -163,12 +175,12 @@ def test_workers_of_a_cluster_find_the_project_from_anywhere(cluster, dot, image
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(UserError), workers.Pool(1, address) as pool:
-            calls = [("file", workers.encode, (dot, [(image.path, None)], 1))]
-            ((unit, (files, error)),) = pool.completed(calls)
+            calls = [("file", workers.encode, ([dot], [(image.path, {0: None})], 1))]
+            ((unit, (files, errors)),) = pool.completed(calls)
             break
         time.sleep(0.2)  # the worker is not there yet
-    assert (unit, error) == ("file", None)
-    assert files == workers.encode(dot, [(image.path, None)], 1)[0]
+    assert (unit, errors) == ("file", {})
+    assert files == workers.encode([dot], [(image.path, {0: None})], 1)[0]
     assert "ModuleNotFoundError" not in (folder / "dask_worker.log").read_text()
     assert pool.threads == 1
 
