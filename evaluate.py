@@ -10,22 +10,31 @@ import argparse
 from pathlib import Path
 
 import arg_parser
-from learned_jpeg import architectures, command, curves, locks, results, series, workers
+from learned_jpeg import (
+    architectures,
+    command,
+    curves,
+    fingerprints,
+    locks,
+    results,
+    series,
+    workers,
+)
 from learned_jpeg.encoders import ENCODERS
-from learned_jpeg.encoding import Coding
+from learned_jpeg.encoding import QUANTIZERS, SAMPLINGS, Coding
 from learned_jpeg.errors import UserError
-from learned_jpeg.fingerprints import PROJECT
 from learned_jpeg.jpeg_file import HUFFMAN
 from learned_jpeg.report import SHEET_IMAGES, Report
 from learned_jpeg.tables import PROTOCOLS, count
+from learned_jpeg.tuning import TUNES
 
 import numpy as np
 
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
 _QUICK = {
-    "batch_dir": str(PROJECT / "example_experiments"),
+    "batch_dir": str(fingerprints.PROJECT / "example_experiments"),
     "output_dir": "quick_look",
-    "test_image_glob": [str(PROJECT / "learned_jpeg" / "quick_look" / "*.png")],
+    "test_image_glob": [str(fingerprints.PROJECT / "learned_jpeg" / "quick_look" / "*.png")],
     "huffman": "progressive",
     "runs": ["attention_bits"],
     "encoders": ["mozjpeg_420"],
@@ -50,8 +59,7 @@ def parse_args(argv=None):
     asked = ENCODERS if "all" in args.encoders else args.encoders
     args.encoders = list(dict.fromkeys([curves.ANCHOR, *asked]))
     args.coding = Coding(args.huffman, args.sampling, args.quantizer, args.tune)
-    choices = (args.huffman, args.quantizer, args.sampling, args.tune)
-    args.protocol = "_".join(choice for choice in choices if choice)
+    args.also = [Coding(args.huffman, **dict(pairs)) for pairs in dict.fromkeys(args.also)]
     return args
 
 
@@ -127,6 +135,15 @@ def _add_coding(group):
         "the published comparison, tables made for each image, or a progressive file with them",
     )
     arg_parser.add_coding_options(group)
+    group.add_argument(
+        "--also",
+        nargs="+",
+        type=_choices,
+        default=[],
+        metavar="CHOICES",
+        help="show each run once more, its files written with other ones of these choices, with "
+        "commas between them: trellis,420",
+    )
 
 
 def _add_output(group):
@@ -152,6 +169,19 @@ def _add_output(group):
         help="measure on the Dask cluster of this scheduler instead (tcp://host:8786); its "
         "workers see this project, the images and the checkpoints under the same paths",
     )
+
+
+def _choices(text):
+    """An argparse type: the options of Coding that are chosen, as a tuple of pairs."""
+    known = {"quantizer": QUANTIZERS, "sampling": SAMPLINGS, "tune": TUNES}
+    found = {}
+    for choice in text.split(","):
+        names = [name for name, those in known.items() if choice in those]
+        if not names or names[0] in found:
+            every = " ".join(choice for those in known.values() for choice in those)
+            raise argparse.ArgumentTypeError(f"{text} is not one or several of {every}")
+        found[names[0]] = choice
+    return tuple(found.items())
 
 
 def _numbers(low, high):
@@ -227,13 +257,11 @@ def _evaluate(args, set_name, images, pool):
         )
         for curve in found
     ]
-    choices = [
-        f"{name} {c}" for name in ("quantizer", "sampling", "tune") if (c := vars(args)[name])
-    ]
+    choices = [f"{name} {choice}" for name, choice in fingerprints.choices(args.coding).items()]
     subject = ", ".join([set_name, count(len(images), "image"), PROTOCOLS[args.huffman], *choices])
     report = Report(
         Path(args.output_dir),
-        f"{set_name}_{args.protocol}",
+        f"{set_name}_{curves.protocol(args.coding)}",
         subject,
         [one for one in shown if one.points],
         images,

@@ -1,5 +1,6 @@
 """Finding what there is to measure: the images of a test set, and the dots of runs and encoders."""
 
+import argparse
 import os
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def find_curves(args, set_name, say):
     if args.google_dir:
         curves.append(_baseline_curve(args, set_name))
     curves += _run_curves(args, set_name, say)
+    for coding in args.also:
+        others = _run_curves(argparse.Namespace(**vars(args) | {"coding": coding}), set_name, say)
+        chosen = " ".join(fingerprints.choices(coding).values())
+        for curve in others:
+            curve.name, curve.label = f"{curve.name}, {chosen}", f"{curve.label}, {chosen}"
+        curves += others
     curves = [curve for curve in curves if curve is not None]
     for curve in curves:
         if not curve.dots:
@@ -144,7 +151,12 @@ def _dial_curve(args, set_name, place, label, kind, architecture, model):
 
 
 def _output(args, set_name):
-    return Path(args.output_dir, "_output", set_name, args.protocol)
+    return Path(args.output_dir, "_output", set_name, protocol(args.coding))
+
+
+def protocol(coding):
+    """What files of a Coding are called, within the names of files and folders."""
+    return "_".join([coding.huffman, *fingerprints.choices(coding).values()])
 
 
 def _baseline_curve(args, set_name):

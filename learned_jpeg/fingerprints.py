@@ -36,14 +36,19 @@ def of_model(architecture, checkpoint, coding):
 
     architecture: its name; checkpoint: the digest of its folder; coding: `encoding.Coding`.
     """
-    choices = {name: getattr(coding, name) for name in ("quantizer", "sampling", "tune")}
     return {
         "checkpoint": checkpoint,
         "encoding code": code_digest(architecture, "learned_jpeg.encoding"),
         "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
         "Huffman choice": coding.huffman,
         "measuring code": of_metrics(),
-    } | {name: choice for name, choice in choices.items() if choice}
+    } | choices(coding)
+
+
+def choices(coding):
+    """{option: what was chosen} beside the Huffman tables, where a model does not decide."""
+    names = ("quantizer", "sampling", "tune")
+    return {name: choice for name in names if (choice := getattr(coding, name))}
 
 
 def of_search(size):

@@ -36,7 +36,7 @@ def args(tmp_path):
         rates=None,
         focus=None,
         coding=Coding("standard"),
-        protocol="standard",
+        also=[],
     )
 
 
@@ -157,12 +157,20 @@ def test_runs_are_chosen_by_name(find):
 
 def test_choices_of_the_coding_have_folders_of_their_own(find, tmp_path):
     checkpoint(find.batch / "run" / "lambda_01" / "train")
-    coding = SimpleNamespace(huffman="progressive", quantizer="trellis", sampling=None, tune=None)
-    _, run = find(coding=coding, protocol="progressive_trellis")
+    _, run = find(coding=Coding("progressive", quantizer="trellis"))
     assert run.dots[0].folder == tmp_path / "out/_output/KODAK/progressive_trellis/run/lambda_01"
     assert not run.dots[0].coders[0].rounds
-    _, run = find(coding=Coding("progressive"), protocol="progressive")
+    _, run = find(coding=Coding("progressive"))
     assert run.dots[0].coders[0].rounds
+
+
+def test_a_run_can_be_shown_with_other_choices_too(find, tmp_path):
+    checkpoint(find.batch / "run" / "lambda_01" / "train")
+    _, run, again = find(also=[Coding("standard", "420", "trellis")])
+    assert run.dots[0].coders[0].rounds and not again.dots[0].coders[0].rounds
+    assert (run.name, again.name) == ("run", "run, trellis 420")
+    assert again.label == f"{run.label}, trellis 420"
+    assert again.dots[0].folder == tmp_path / "out/_output/KODAK/standard_trellis_420/run/lambda_01"
 
 
 def test_a_missing_encoder_is_named_in_a_line(find, monkeypatch):

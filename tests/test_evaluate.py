@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import evaluate
-from learned_jpeg import dot_cache, locks, metrics, plots, results, series, workers
+from learned_jpeg import dot_cache, locks, metrics, plots, series, workers
 from learned_jpeg.errors import UserError
 from learned_jpeg.fingerprints import PROJECT
 
@@ -148,6 +148,16 @@ def test_choices_of_the_coding_have_results_of_their_own(batch, images, at_once)
     with Image.open(path) as file:
         assert file.layer[0][1:3] == (2, 2)
     assert "sampling 420" in (batch / "photos_optimized_420.md").read_text().splitlines()[0]
+
+
+def test_runs_can_be_shown_with_other_choices_too(batch, images, at_once, capsys):
+    run(batch, images, "--jpeg_type", "ljpeg_PIL", "--metrics", "psnr", "--also", "420", "420")
+    dots = {(row["curve"], row["dot"]): float(row["bpp"]) for row in table(batch, "dots")}
+    assert dots["ljpeg_PIL, 420", "quality_40"] < dots["ljpeg_PIL", "quality_40"]
+    for wrong in ("421", "420,444"):
+        with pytest.raises(SystemExit):
+            evaluate.parse_args(["--batch_dir", "x", "--also", wrong])
+        assert f"{wrong} is not one or several of round trellis" in capsys.readouterr().err
 
 
 def test_two_evaluations_do_not_write_into_one_folder(batch, images):
@@ -342,7 +352,6 @@ def test_what_was_measured_before_is_found():
         fingerprint, records = dot_cache.load(path)
         assert records
         assert {"Huffman choice", "measuring code", "encoding code"} <= set(fingerprint)
-    assert results.METRICS == dot_cache.METRICS
 
 
 def test_kodak_agrees_with_the_published_field_notes(tmp_path, at_once):
