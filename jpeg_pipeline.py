@@ -10,7 +10,7 @@ image (`learned_jpeg.encoding`). Importing this module does not import TensorFlo
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from learned_jpeg import standard
+from learned_jpeg import quantizer, standard
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import SAMPLINGS, Planes
 
@@ -42,13 +42,11 @@ class Dial:
 class Edit(NamedTuple):
     """What an architecture makes of the coefficients of a batch.
 
-    y: Planes, the coefficients over their tables. log2_lambda: Planes [B, rows, columns] and
-    [B, rows', columns'] for a quantizer: what a block may save, as the logarithm of a factor on
-    the rate's weight; or None. attention: Planes of factors in (0, 1), or None.
+    y: Planes, the coefficients over their tables. attention: Planes of factors in (0, 1), or
+    None.
     """
 
     y: Planes
-    log2_lambda: Planes | None = None
     attention: Planes | None = None
 
 
@@ -189,9 +187,14 @@ class JPEGPipeline:
         tables = np.asarray(self.get_qtables(1, dial, False), np.float32)[0]
         return np.clip(np.rint(tables * table_scale), 1, 255).astype(np.uint8)
 
-    def lambda_factor(self, dial, coding, qtables):
-        """A factor on what a bit costs the search. qtables: those of the file, [8, 8, 2]."""
-        return 1.0
+    def search(self, dial, coding):
+        """The quantizer.Trellis that chooses a file's integers. coding: a complete Coding."""
+        return quantizer.Trellis(coding.tune or self.tune)
+
+    def log2_lambda(self, analysis, dial):
+        """How much more the bits of a block weigh to the search, in doublings: Planes [rows,
+        columns] and [2, rows', columns'] for a quantizer.Analysis; or None."""
+        return None
 
     # Training and validation.
 

@@ -6,8 +6,10 @@ integers, and 4:2:0 or 4:4:4 by what the search finds cheaper. A quality then me
 means to mozjpeg.
 """
 
+import functools
+
 from jpeg_pipeline import Dial, JPEGPipeline
-from learned_jpeg import command, standard, tuning
+from learned_jpeg import command, quantizer, standard, tuning
 
 
 class LJPEGPIL(JPEGPipeline):
@@ -29,14 +31,12 @@ class LJPEGPIL(JPEGPipeline):
         tune = tuning.TUNES[coding.tune]
         return tuning.shaped_qtables(table_scale * tuning.step_of(dial, tune), tune)
 
-    def lambda_factor(self, dial, coding, qtables):
+    def search(self, dial, coding):
         if not coding.tune:
-            return super().lambda_factor(dial, coding, qtables)
-        # By the step before it is rounded: sizes then change with every quality.
+            return super().search(dial, coding)
         tune = tuning.TUNES[coding.tune]
         exact = tuning.shaped(tuning.step_of(dial, tune), tune)
-        steps = (tuning.reference_step(tables[..., 0]) for tables in (exact, qtables))
-        return (next(steps) / next(steps)) ** 2
+        return quantizer.Trellis(tune, functools.partial(tuning.lambda_factor, exact))
 
 
 ARCHITECTURE = LJPEGPIL

@@ -4,7 +4,7 @@ import importlib
 
 from learned_jpeg.errors import UserError
 
-NAMES = ("ljpeg_PIL", "ljpeg", "ljpeg_attention", "google_baseline")
+NAMES = ("ljpeg_PIL", "ljpeg", "ljpeg_attention", "google_baseline", "ljpeg_rdo")
 
 
 def load(name):

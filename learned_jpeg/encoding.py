@@ -71,8 +71,7 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
-        factor = functools.partial(pipeline.lambda_factor, dial, coding)
-        choose = quantizer.Trellis(coding.tune or pipeline.tune, factor)
+        choose = pipeline.search(dial, coding)
     elif sampling == "auto":
         raise UserError("sampling auto is what the search finds cheaper: quantizer trellis")
     else:
@@ -119,7 +118,9 @@ def analyse(pipeline, pixels, dial, coding, table_scale=1.0):
     if not pipeline.edits:
         qtables = pipeline.file_qtables(dial, coding, table_scale)
         if coding.quantizer == "trellis":
-            return quantizer.analyse(pixels, qtables, coding.sampling)
+            analysis = quantizer.analyse(pixels, qtables, coding.sampling)
+            analysis.log2_lambda = pipeline.log2_lambda(analysis, dial)
+            return analysis
         planes = transform.forward(pixels, coding.sampling)
         for plane, table in zip(planes, np.moveaxis(qtables, -1, 0), strict=True):
             if plane is not None:

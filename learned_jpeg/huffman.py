@@ -85,13 +85,13 @@ def code_lengths(counts):
 
 
 @compiled
-def entropies(counts):
-    """What the symbols would cost an ideal code, as lengths, those that do not come too."""
-    total, n = 0.0, counts.shape[0]
-    for i in range(n):
-        total += max(np.float64(counts[i]), 0.1)
-    lengths = np.empty(n, np.float32)
-    for i in range(n):
-        length = np.log2(total / max(np.float64(counts[i]), 0.1))
-        lengths[i] = min(length, LONGEST)
-    return lengths
+def block_bits(blocks, lengths, out):
+    """The bits of each block's AC levels int16 [n, 64] with these codes, into float32 [n]."""
+    for block in range(blocks.shape[0]):
+        counts = np.zeros(256, np.int64)
+        count_ac(blocks[block : block + 1], counts)
+        bits = np.float32(0)
+        for symbol in range(256):
+            if counts[symbol]:
+                bits += counts[symbol] * (lengths[symbol] + symbol % 16)
+        out[block] = bits

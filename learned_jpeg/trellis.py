@@ -5,7 +5,8 @@ Everything is in units of the tables' steps: a block's coefficient x and level v
     E = squares * mask * (x - v)^2 + dead * max(|x - v| - zone * threshold, 0)^2
 
 with squares, dead and zone [64] of the frequency, mask and threshold [n] of the block, and a
-symbol lmbda [n] of the block for each of its bits. Blocks are float32 [n, 64].
+symbol lmbda [n] of the block for each of its bits. An AC coefficient that becomes 0 costs
+keep * squares * mask * x^2 beside that. Blocks are float32 [n, 64].
 """
 
 from learned_jpeg.compiled import compiled
@@ -44,7 +45,9 @@ def slack(lengths):
 
 
 @compiled
-def search_ac(x, squares, dead, zone, mask, threshold, lmbda, lengths, step, largest, out, counts):
+def search_ac(
+    x, squares, dead, zone, keep, mask, threshold, lmbda, lengths, step, largest, out, counts
+):
     """The best AC levels of every step-th block into out int16 [n, 64]; their symbols counted.
 
     Returns the cost beyond that of blocks without any level, all blocks together.
@@ -76,7 +79,7 @@ def search_ac(x, squares, dead, zone, mask, threshold, lmbda, lengths, step, lar
                 continue
             s, d, z = squares[f] * m, dead[f], zone[f] * t
             nearest = min(np.int64(magnitude + _HALF), largest)
-            none = _error(magnitude, _ZERO, s, d, z)
+            none = _error(magnitude, _ZERO, s, d, z) + keep * s * magnitude * magnitude
             bits = size(nearest)
             lower = (1 << (bits - 1)) - 1
             least, least_from, least_level = _FAR, -1, 0
@@ -171,7 +174,7 @@ def search_dc(x, weight, lmbda, lengths, order, largest, out):
 
 
 @compiled
-def error(x, v, squares, dead, zone, mask, threshold):
+def error(x, v, squares, dead, zone, keep, mask, threshold):
     """The error of levels v int16 [n, 64], summed over all blocks and frequencies."""
     total = 0.0
     for block in range(x.shape[0]):
@@ -184,5 +187,7 @@ def error(x, v, squares, dead, zone, mask, threshold):
                 dead[f],
                 zone[f] * threshold[block],
             )
+            if f and not v[block, f]:
+                some += keep * squares[f] * mask[block] * x[block, f] * x[block, f]
         total += some
     return total

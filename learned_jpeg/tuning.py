@@ -9,26 +9,32 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Tune:
-    """The error that the search weighs against the bits.
+    """The error that the search weighs against the bits, and the tables that go with it.
 
-    lmbda: what a bit costs, in units of the square of luma's step. squares, power: weight of the
-    squared error; over the table to this power, each frequency. hvs: weight of PSNR-HVS-M's
-    error of luma. mask: the exponent with which a busy block hides its squared error.
-    chroma: a factor on the weight of chroma's error. slope, bend: tables rise to
-    1 + slope times over the frequencies, by this power. chroma_table, chroma_slope: chroma's step
-    over luma's, and its own slope. steps: luma's at the scales of
-    SCALES. take_over: luma makes up for chroma's error where it can.
-    clipping: what the decoder clips is free.
+    lmbda: what a bit costs, in units of the square of luma's step; fade: at fine tables less, by
+    step / (step + fade). busy: the exponent with which a bit costs more in a busy block.
+    squares, power: weight of the squared error; over the table to this power, each frequency.
+    hvs: weight of PSNR-HVS-M's error of luma. mask: the exponent with which a busy block hides
+    its squared error. keep: what an error costs more where it leaves nothing of a coefficient, as
+    a part of its square. chroma: a factor on the weight of chroma's error.
+    slope, bend: tables rise to 1 + slope times over the frequencies, by this power. mean: a
+    factor on the entry of the mean. chroma_table, chroma_slope: chroma's step over luma's, and
+    its own slope. steps: luma's at the scales of SCALES. take_over: luma makes up for chroma's
+    error where it can. clipping: what the decoder clips is free.
     """
 
     lmbda: float
+    fade: float = 0.0
+    busy: float = 0.0
     squares: float = 1.0
     power: float = 0.0
     hvs: float = 0.0
     mask: float = 0.0
+    keep: float = 0.0
     chroma: float = 1.0
     slope: float = 0.0
     bend: float = 1.0
+    mean: float = 1.0
     chroma_table: float = 1.0
     chroma_slope: float = 0.0
     steps: tuple = ()
@@ -88,12 +94,23 @@ def reference_step(qtable):
     return float(np.exp(np.log(np.asarray(qtable, np.float64))[_SUM <= 2].mean()))
 
 
+def lambda_factor(exact, qtables):
+    """A factor on lambda, by a step before it was rounded: files then change with each quality.
+
+    exact: tables [8, 8, 2], neither rounded nor bounded; qtables: those of the file.
+    """
+    steps = reference_step(exact[..., 0]), reference_step(qtables[..., 0])
+    return (steps[0] / steps[1]) ** 2
+
+
 def shaped(step, tune):
     """The tables of a Tune for a step of any size, not rounded or bounded: float64 [8, 8, 2]."""
     rise = (_SUM / (2 * BLOCK - 2)) ** tune.bend
     luma = step * (1 + tune.slope * rise)
     chroma = step * tune.chroma_table * (1 + tune.chroma_slope * rise)
-    return np.stack([luma, chroma], -1)
+    tables = np.stack([luma, chroma], -1)
+    tables[0, 0] *= tune.mean
+    return tables
 
 
 def shaped_qtables(step, tune):

@@ -21,11 +21,12 @@ _LEAST_VARIANCE, _MIDDLING = 60, 310
 
 class Weights(NamedTuple):
     """A component's error and the price of a bit: squares, dead and zone float32 [64] of the
-    frequencies, mask, threshold and lmbda [n] of the blocks; see `trellis`."""
+    frequencies, keep, and mask, threshold and lmbda [n] of the blocks; see `trellis`."""
 
     squares: np.ndarray
     dead: np.ndarray
     zone: np.ndarray
+    keep: np.float32
     mask: np.ndarray
     threshold: np.ndarray
     lmbda: np.ndarray
@@ -33,7 +34,8 @@ class Weights(NamedTuple):
 
 def lambda_of(tune, qtables):
     """What a bit costs at the tables of a file, before any factor."""
-    return tune.lmbda * reference_step(qtables[..., 0]) ** 2
+    step = reference_step(qtables[..., 0])
+    return tune.lmbda * step**2 * step / (step + tune.fade)
 
 
 def _squares(tune, qtable, weight):
@@ -43,10 +45,9 @@ def _squares(tune, qtable, weight):
     )
 
 
-def _lambdas(lmbda, field, blocks):
-    if field is None:
-        return np.full(blocks, lmbda, np.float32)
-    return np.float32(lmbda * 2.0 ** np.asarray(field)).reshape(-1)
+def _lambdas(lmbda, tune, activity, field):
+    lambdas = np.float32(lmbda) * activity ** np.float32(tune.busy)
+    return lambdas if field is None else lambdas * np.exp2(np.float32(field)).ravel()
 
 
 def luma_and_chroma(tune, analysis, factor):
@@ -63,7 +64,8 @@ def luma_and_chroma(tune, analysis, factor):
         variance,
         threshold,
     )
-    mask = ((variance + _LEAST_VARIANCE) / _MIDDLING) ** np.float32(-tune.mask)
+    activity = (variance + _LEAST_VARIANCE) / _MIDDLING
+    mask = activity ** np.float32(-tune.mask)
     lmbda = factor * lambda_of(tune, qtables)
     fields = analysis.log2_lambda
     zone = _LUMA_TABLE**2 / 100 / steps
@@ -72,23 +74,26 @@ def luma_and_chroma(tune, analysis, factor):
         _squares(tune, qtables[..., 0], COMPONENTS[0]),
         np.float32(tune.hvs * _SEEN**2 * steps**2),
         np.float32(zone),
+        np.float32(tune.keep),
         mask,
         threshold,
-        _lambdas(lmbda, None if fields is None else fields.luma, blocks),
+        _lambdas(lmbda, tune, activity, None if fields is None else fields.luma),
     )
     if analysis.unrounded.chroma is None:
         return luma, None
     gain = upsampling_gain() if analysis.sampling == "420" else np.ones([BLOCK, BLOCK])
-    mask = _mean_of_luma(mask.reshape(size), analysis.unrounded.chroma.shape[1:3]).ravel()
+    covered = analysis.unrounded.chroma.shape[1:3]
+    mask, activity = (_mean_of_luma(x.reshape(size), covered).ravel() for x in (mask, activity))
     none = np.zeros(BLOCK * BLOCK, np.float32)
     return luma, [
         Weights(
             _squares(tune, qtables[..., 1], tune.chroma * COMPONENTS[1 + i] * gain.ravel()),
             none,
             none,
+            np.float32(tune.keep),
             mask,
             mask,
-            _lambdas(lmbda, None if fields is None else fields.chroma[i], mask.size),
+            _lambdas(lmbda, tune, activity, None if fields is None else fields.chroma[i]),
         )
         for i in range(2)
     ]
@@ -103,8 +108,8 @@ def left_of_chroma(tune, qtables, mask, size):
     none = np.zeros(BLOCK * BLOCK, np.float32)
     left = COMPONENTS[1:] - TAKEN_OVER**2 / COMPONENTS[0]
     return [
-        Weights(_squares(tune, qtables[..., 1], tune.chroma * part), none, none, mask, mask, none)
-        for part in left
+        Weights(squares, none, none, np.float32(0), mask, mask, none)
+        for squares in (_squares(tune, qtables[..., 1], tune.chroma * part) for part in left)
     ]
 
 

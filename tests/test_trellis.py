@@ -14,12 +14,17 @@ def lengths_of(generator):
     return generator.uniform(1, 16, 256).astype(np.float32)
 
 
-def search(x, squares, dead, zone, lmbda, lengths):
+def search(x, squares, dead, zone, lmbda, lengths, keep=0.0):
     blocks = len(x)
     out, counts = np.full([blocks, 64], 99, np.int16), np.zeros(256, np.int64)
     one, price = np.ones(blocks, np.float32), np.full(blocks, lmbda, np.float32)
     total = trellis.search_ac(
-        x, squares, dead, zone, one, one, price, lengths, 1, 1023, out, counts
+        x,
+        squares,
+        dead,
+        zone,
+        np.float32(keep),
+        *(one, one, price, lengths, 1, 1023, out, counts),
     )
     return out, counts, total
 
@@ -33,20 +38,19 @@ def sparse_blocks(generator, count, most):
     return x.astype(np.float32)
 
 
-@pytest.mark.parametrize("hidden", [False, True])
-def test_no_levels_of_a_block_cost_less(hidden):
+@pytest.mark.parametrize(("hidden", "keep"), [(False, 0.0), (True, 0.0), (True, 0.5)])
+def test_no_levels_of_a_block_cost_less(hidden, keep):
     generator = np.random.default_rng(hidden)
     lengths = lengths_of(generator)
     squares = generator.uniform(0.2, 2, 64).astype(np.float32)
     dead = generator.uniform(0.2, 2, 64).astype(np.float32) * hidden
     zone = generator.uniform(0, 2, 64).astype(np.float32) * hidden
     x = sparse_blocks(generator, 1000, 4)
-    found, _, _ = search(x, squares, dead, zone, 0.15, lengths)
+    found, _, _ = search(x, squares, dead, zone, 0.15, lengths, keep)
     for block, levels in zip(x, found, strict=True):
-        cost = reference.block_cost(
-            block, levels[ZIGZAG[1:]].tolist(), squares, dead, zone, 0.15, lengths
-        )
-        assert cost <= reference.best_block(block, squares, dead, zone, 0.15, lengths) + 1e-4
+        error = squares, dead, zone, keep
+        cost = reference.block_cost(block, levels[ZIGZAG[1:]].tolist(), error, 0.15, lengths)
+        assert cost <= reference.best_block(block, error, 0.15, lengths) + 1e-4
 
 
 def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
@@ -60,7 +64,7 @@ def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
         levels = levels[ZIGZAG[1:]].tolist()
         rounded = np.trunc(block + np.copysign(0.5, block))[ZIGZAG[1:]].astype(int).tolist()
         cost, plain = (
-            reference.block_cost(block, some, squares, NONE, NONE, 0.2, lengths)
+            reference.block_cost(block, some, (squares, NONE, NONE, 0.0), 0.2, lengths)
             for some in (levels, rounded)
         )
         assert cost <= plain + 1e-4

@@ -5,10 +5,10 @@ import itertools
 from learned_jpeg.standard import ZIGZAG
 
 
-def error(x, v, squares, dead, zone):
+def error(x, v, squares, dead, zone, keep):
     """Of one coefficient."""
     e = abs(float(x) - v)
-    return squares * e * e + dead * max(e - zone, 0.0) ** 2
+    return squares * e * e * (1 if v else 1 + keep) + dead * max(e - zone, 0.0) ** 2
 
 
 def block_bits(levels, lengths):
@@ -25,16 +25,17 @@ def block_bits(levels, lengths):
     return bits + (lengths[0] if run else 0)
 
 
-def block_cost(x, levels, squares, dead, zone, lmbda, lengths):
-    """x, squares, dead, zone: [64] row-major; levels: 63, in zigzag order."""
+def block_cost(x, levels, weights, lmbda, lengths):
+    """x: [64] row-major; levels: 63, in zigzag order; weights: squares, dead, zone [64], keep."""
     places = ZIGZAG[1:]
+    squares, dead, zone, keep = weights
     return lmbda * block_bits(levels, lengths) + sum(
-        error(x[f], level, squares[f], dead[f], zone[f])
+        error(x[f], level, squares[f], dead[f], zone[f], keep)
         for f, level in zip(places, levels, strict=True)
     )
 
 
-def best_block(x, squares, dead, zone, lmbda, lengths):
+def best_block(x, weights, lmbda, lengths):
     """The least cost of any levels between 0 and the rounded one."""
     choices = []
     for f in ZIGZAG[1:]:
@@ -42,8 +43,7 @@ def best_block(x, squares, dead, zone, lmbda, lengths):
         sign = 1 if x[f] > 0 else -1
         choices.append([sign * level for level in range(nearest + 1)])
     return min(
-        block_cost(x, levels, squares, dead, zone, lmbda, lengths)
-        for levels in itertools.product(*choices)
+        block_cost(x, levels, weights, lmbda, lengths) for levels in itertools.product(*choices)
     )
 
 
