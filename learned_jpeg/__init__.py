@@ -4,7 +4,11 @@ import learned_jpeg
 data = learned_jpeg.load("run_1/lambda_001/train").encode(pixels)
 """
 
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learned_jpeg import packages
 
 if TYPE_CHECKING:
     from learned_jpeg.api import Model, encode, load
@@ -13,7 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["Model", "UserError", "encode", "load"]
 
 
-def __getattr__(name):
+def _one_line(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """What ends a script while it still imports: Ctrl-C, or a package that is missing."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    elif isinstance(error, ModuleNotFoundError) and (words := packages.missing(error)):
+        print(f"error: {words}", file=sys.stderr)
+        raise SystemExit(2)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+_script = getattr(sys.modules["__main__"], "__file__", None) or "/"
+if Path(_script).resolve().parent == Path(__file__).resolve().parent.parent:
+    sys.excepthook = _one_line  # in a script of the project's, nowhere else
+
+
+def __getattr__(name: str) -> Any:
     # The package's modules import each other through here: the face waits until it is asked for.
     if name in __all__:
         from learned_jpeg import api

@@ -1,5 +1,9 @@
 """The public face: `load` a trained model, `encode` pictures. See docs/python.md."""
 
+import os
+from typing import Any
+
+from jpeg_pipeline import Dial, JPEGPipeline
 from learned_jpeg import architectures, encoding
 from learned_jpeg.encoding import Coding
 from learned_jpeg.errors import UserError
@@ -14,21 +18,21 @@ checkpoints = lazy_import("learned_jpeg.checkpoints")
 class Model:
     """A trained model, or an architecture that has nothing to train, that writes JPEG files."""
 
-    def __init__(self, pipeline):
+    def __init__(self, pipeline: JPEGPipeline) -> None:
         self._pipeline = pipeline
 
     @property
-    def architecture(self):
+    def architecture(self) -> str:
         """The name of its architecture."""
-        return self._pipeline.architecture
+        return str(self._pipeline.architecture)
 
     @property
-    def dial(self):
+    def dial(self) -> Dial | None:
         """Its Dial (name, low, high, default, values), or None for a model of one rate."""
         return self._pipeline.dial
 
     @property
-    def lmbda(self):
+    def lmbda(self) -> float | None:
         """The weight of the distortion that it was trained with; None if it was not trained."""
         return self._pipeline.lmbda if self._pipeline.trained else None
 
@@ -73,7 +77,7 @@ class Model:
         return encoding.encode(self._pipeline, pixels, dial, coding, table_scale)
 
 
-def load(folder: str) -> Model:
+def load(folder: str | os.PathLike[str]) -> Model:
     """The trained model in a checkpoint folder, or "ljpeg_PIL", which has nothing to train.
 
     Raises UserError where there is none or it is broken.
@@ -83,6 +87,6 @@ def load(folder: str) -> Model:
     return Model(checkpoints.restore(folder))
 
 
-def encode(pixels: np.ndarray, **options) -> bytes:
+def encode(pixels: np.ndarray, **options: Any) -> bytes:
     """One picture to the bytes of a JPEG file by "ljpeg_PIL"; options are `Model.encode`'s."""
     return load("ljpeg_PIL").encode(pixels, **options)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from learned_jpeg import lazy
+from learned_jpeg.errors import UserError
 from learned_jpeg.lazy import lazy_import
 
 import pytest
@@ -34,9 +35,11 @@ def test_a_submodule_comes_by_its_whole_name():
     assert lazy_import("os.path").join("a", "b") == "a/b"
 
 
-def test_what_is_missing_is_the_error_of_an_import():
-    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
-        _ = lazy_import("no_such_module").x
+def test_what_is_missing_is_named():
+    with pytest.raises(UserError, match="no_such_package is missing"):
+        _ = lazy_import("no_such_package").x
+    with pytest.raises(ModuleNotFoundError, match="learned_jpeg.no_such_module"):
+        _ = lazy_import("learned_jpeg.no_such_module").x
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = lazy_import("os").no_such_name
 

@@ -1,0 +1,23 @@
+"""What is said of a package that is not there: one line, with the command that brings it."""
+
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
+
+_PROJECT = Path(__file__).resolve().parent.parent
+# Packages that not all need; requirements.txt brings the others.
+_FILES = {
+    "tensorflow_compression": "requirements-baseline.txt",
+    "distributed": "requirements-dask.txt",
+}
+
+
+def missing(error):
+    """The line for a ModuleNotFoundError; "" where what is missing is a module of the project."""
+    package = (error.name or "").partition(".")[0]
+    if not package or (_PROJECT / package).is_dir() or (_PROJECT / f"{package}.py").exists():
+        return ""
+    pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["uv", "pip"]
+    file = _PROJECT / _FILES.get(package, "requirements.txt")
+    return f"the package {package} is missing: {shlex.join([*pip, 'install', '-r', str(file)])}"

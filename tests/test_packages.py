@@ -1,0 +1,82 @@
+"""What a user reads where a package is not there."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from learned_jpeg import packages
+from learned_jpeg.errors import UserError
+from learned_jpeg.lazy import lazy_import
+
+import pytest
+
+PROJECT = Path(packages.__file__).parent.parent
+
+
+def without(package, tmp_path):
+    """A folder for PYTHONPATH that hides a package: importing it fails as where it is not there."""
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError(name={package!r})\n")
+    return {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+
+
+def install_command(line):
+    """The words of the command that a line of error ends with."""
+    return shlex.split(re.fullmatch(r".*the package \w+ is missing: (.*)\n?", line)[1])
+
+
+@pytest.mark.parametrize(
+    "script, package", [("ljpeg_PIL.py", "numpy"), ("evaluate.py", "PIL"), ("ljpeg.py", "numpy")]
+)
+def test_a_script_without_its_packages_says_in_one_line_how_to_get_them(script, package, tmp_path):
+    done = subprocess.run(
+        [sys.executable, PROJECT / script, "--help"],
+        env=without(package, tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: the package {package} is missing: ")
+    assert done.stderr.count("\n") == 1
+    *pip, file = install_command(done.stderr)
+    assert pip == [sys.executable, "-m", "pip", "install", "-r"]
+    assert file == str(PROJECT / "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    "package, brings",
+    [
+        ("tensorflow", "tensorflow"),
+        ("tensorflow_compression", "tensorflow-compression"),
+        ("distributed", "distributed"),
+        ("numba", "numba"),
+    ],
+)
+def test_the_file_of_the_command_brings_the_package(package, brings, tmp_path, monkeypatch):
+    without(package, tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, package, raising=False)
+    with pytest.raises(UserError) as caught:
+        _ = lazy_import(package).x
+    lines = Path(install_command(str(caught.value))[-1]).read_text().splitlines()
+    assert any(re.match(rf"{brings}==", line) for line in lines)
+
+
+def test_where_there_is_no_pip_the_command_is_uvs(monkeypatch):
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
+    words = packages.missing(ModuleNotFoundError("", name="numba.core"))
+    assert install_command(words)[:3] == ["uv", "pip", "install"]
+
+
+@pytest.mark.parametrize("name", ["learned_jpeg.no_such", "ljpeg", None])
+def test_a_module_of_the_project_is_no_package(name):
+    assert packages.missing(ModuleNotFoundError("", name=name)) == ""
+
+
+def test_of_an_import_from_elsewhere_nothing_is_changed():
+    code = "import learned_jpeg, sys; print(sys.excepthook is sys.__excepthook__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
