@@ -15,7 +15,7 @@ suffer; --max_noise 0 made the better JPEG files.
 
 import arg_parser
 from jpeg_pipeline import Dial, JPEGPipeline
-from learned_jpeg import command, standard
+from learned_jpeg import command, standard, train_options
 from learned_jpeg.lazy import lazy_import
 
 conv_blocks = lazy_import("conv_blocks")
@@ -93,10 +93,18 @@ class GoogleBaseline(JPEGPipeline):
     @classmethod
     def add_options(cls, parser):
         super().add_options(parser)
+        parser.set_defaults(lmbda=0.005, patchsize=64, last_step=430)
+        parser.add_argument(
+            "--published",
+            action=train_options.Preset,
+            const={**train_options.PUBLISHED, "max_noise": MAX_NOISE},
+            help="the defaults of the published code for all that is not given: a million steps on "
+            "crops of 256x256, with noise",
+        )
         parser.add_argument(
             "--max_noise",
             type=arg_parser.number(float, 0, 1),
-            default=MAX_NOISE,
+            default=0.0,
             metavar="SIGMA",
             help="standard deviation, up to which Gaussian noise is added to the images (0 to 1)",
         )

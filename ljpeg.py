@@ -13,7 +13,7 @@ import sys
 
 import arg_parser
 from jpeg_pipeline import ROUNDINGS, JPEGPipeline
-from learned_jpeg import command
+from learned_jpeg import command, train_options
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.standard import BLOCK
 
@@ -93,6 +93,18 @@ class LJPEG(JPEGPipeline):
     @classmethod
     def add_options(cls, parser):
         super().add_options(parser)
+        # As the shipped runs of bits were trained, from lambda 0.0005 to 0.02.
+        parser.set_defaults(lmbda=0.005, patchsize=128, lr=1e-3)
+        parser.add_argument(
+            "--published",
+            action=train_options.Preset,
+            const={
+                **train_options.PUBLISHED,
+                **{"total_weight_regularizer": 0.0, "rate": "published", "rounding": "cubic"},
+            },
+            help="the defaults of the published code for all that is not given: a million steps at "
+            "--lr 1e-4 on crops of 256x256, its loss and its rounding",
+        )
         parser.add_argument(
             "--lpips_weight",
             type=arg_parser.number(float, 0),
@@ -104,7 +116,7 @@ class LJPEG(JPEGPipeline):
         parser.add_argument(
             "--total_weight_regularizer",
             type=arg_parser.number(float, 0),
-            default=0.0,
+            default=0.3,
             metavar="W",
             help="weight of the sum of 1/table over all 128 entries, the rate term of the "
             "tables; published runs: 10",
@@ -112,14 +124,14 @@ class LJPEG(JPEGPipeline):
         parser.add_argument(
             "--rate",
             choices=("published", "bits"),
-            default="published",
+            default="bits",
             help="the rate beside the tables': the mean of the attention, as published, or an "
             "estimate of the file's bits per pixel, for which lambdas are about a tenth",
         )
         parser.add_argument(
             "--rounding",
             choices=ROUNDINGS,
-            default="cubic",
+            default="mixed",
             help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
             "slope 1 for those that do not become 0, which LPIPS needs",
         )

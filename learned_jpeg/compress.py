@@ -9,19 +9,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from pathlib import Path
 
-from learned_jpeg import api, paths, pictures
-from learned_jpeg.errors import UserError
+from learned_jpeg import api, checkpoints, machine, models, paths, pictures
+from learned_jpeg.errors import Stopped, UserError
 from learned_jpeg.one_picture import Options, Report, compress_file
 from learned_jpeg.paths import STDIO, shown
-from learned_jpeg.targets import Setting, Target
+from learned_jpeg.targets import KINDS, Setting, Target
 
 from PIL import ImageColor
 from tqdm import tqdm
 
-# More pixels than this are not worked on at the same time, so that memory stays bounded.
+# Pixels that are worked on at the same time: no more than this, and than this part of the memory.
 PIXELS_AT_ONCE = 60_000_000
+BYTES_A_PIXEL = 60
 
 
 class PixelBudget:
@@ -54,37 +54,28 @@ def make_settings(architecture, args, target):
 
     architecture: the class of the script that runs, which holds to its own models.
     """
-
-    def load(folder):
-        model = api.load(folder)
-        if model.architecture != architecture.architecture:
-            raise UserError(
-                f"{folder}: holds a model of {model.architecture}; use {model.architecture}.py"
-            )
-        return model
-
-    dial = getattr(args, "dial", None)
-    run_dir = getattr(args, "run_dir", None)
-    if run_dir is not None:
-        if target is None:
-            raise UserError("--run_dir needs a target: --target_bpp, --target_size, --target_psnr")
-        folders = sorted(Path(run_dir).glob("lambda_*/train"))
-        if not folders:
-            raise UserError(f"--run_dir {run_dir}: no lambda_*/train in this folder")
-        models = sorted(map(load, folders), key=lambda model: model.lmbda)
-        return [Setting(model, dial) for model in models]
-    if hasattr(args, "checkpoint_dir"):
-        model = load(args.checkpoint_dir)
-    else:
-        model = api.Model(architecture())
-    if target is not None and model.dial is None:
-        raise UserError(f"--target_{target.kind} needs --run_dir RUN, to choose a lambda from")
-    return [Setting(model, dial)]
+    if not architecture.trained:
+        return [Setting(api.Model(architecture()), args.dial)]
+    folders, dial = models.folders(args.model), getattr(args, "dial", None)
+    for folder in folders:
+        name = checkpoints.read_config(folder)["architecture"]
+        if name != architecture.architecture:
+            raise UserError(f"{shown(folder)}: holds a model of {name}; use {name}.py")
+    if target is None:
+        folders = [folders[len(folders) // 2]]
+    settings = [Setting(api.load(folder), dial) for folder in folders]
+    if target is not None and settings[0].model.dial is None and len(settings) == 1:
+        raise UserError(
+            f"--target_{target.kind} needs a --model with several lambdas to choose from, "
+            "RUN/lambda_*/train"
+        )
+    return settings
 
 
 def compress_all(pairs, settings, options, jobs):
     """Yields (number, Report) of the (input, output)s, in the order in which they get done."""
-    budget, outputs = PixelBudget(PIXELS_AT_ONCE), set()
+    room = min(PIXELS_AT_ONCE, machine.memory() // BYTES_A_PIXEL)
+    budget, outputs = PixelBudget(room), set()
     pool = ThreadPoolExecutor(jobs)
     try:
         numbers = {}
@@ -100,13 +91,13 @@ def compress_all(pairs, settings, options, jobs):
         for work in as_completed(numbers):
             yield numbers[work], work.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def compress(architecture, args):
     """Runs the command `compress` of an architecture's class; returns the exit status."""
     with pictures.limit(args.max_megapixels), _stop_on_sigterm():
-        options = make_options(args)
+        options, jobs = make_options(args), machine.limit(args.jobs)
         pairs = paths.name_files(args.inputs, args.output_dir)
         settings = make_settings(architecture, args, options.target)
         # Where the file goes to the standard output, nothing else does.
@@ -115,11 +106,14 @@ def compress(architecture, args):
         reports = {}
         hidden = True if args.quiet or len(pairs) == 1 else None  # None: unless to a file
         with tqdm(total=len(pairs), unit="file", file=sys.stderr, disable=hidden) as bar:
-            work = compress_all(pairs, settings, options, args.jobs or os.cpu_count())
-            for number, report in work:
-                reports[number] = report
-                _print(report, None if args.quiet or args.json else out)
-                bar.update()
+            try:
+                for number, report in compress_all(pairs, settings, options, jobs):
+                    reports[number] = report
+                    _print(report, None if args.quiet or args.json else out)
+                    bar.update()
+            except KeyboardInterrupt as stop:
+                options.door.shut()
+                raise Stopped from stop
     reports = [reports[number] for number in sorted(reports)]
     total = _total(reports, time.perf_counter() - start)
     if args.json:
@@ -138,7 +132,7 @@ def make_options(args):
     if args.skip_larger and (args.strip or args.srgb):
         raise UserError("--skip_larger keeps files as they are; --strip and --srgb do not")
     target = None
-    for kind in ("bpp", "size", "psnr"):
+    for kind in KINDS:
         if (value := getattr(args, f"target_{kind}")) is not None:
             target = Target(kind, value)
     return Options(
@@ -199,7 +193,7 @@ def _color(text):
 
 @contextlib.contextmanager
 def _stop_on_sigterm():
-    """Ends on SIGTERM as on Ctrl-C: the files at work are finished, no other is begun."""
+    """Ends on SIGTERM as on Ctrl-C: no other file is written."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -35,6 +36,24 @@ class Report:
     table_scale: float | None = None
 
 
+class Door:
+    """Lets files be written, each of them whole, until it is shut."""
+
+    def __init__(self):
+        self._lock, self._open = threading.Lock(), True
+
+    def shut(self):
+        """Waits for a file that is being written; there is none after it."""
+        with self._lock:
+            self._open = False
+
+    def write(self, path, data):
+        """Writes bytes as a file, or nothing."""
+        with self._lock:
+            if self._open:
+                write_whole(path, data)
+
+
 @dataclass(frozen=True)
 class Options:
     """What holds for each of the files.
@@ -51,6 +70,7 @@ class Options:
     force: bool = False
     overwrite_input: bool = False
     target: Target | None = None
+    door: Door = field(default_factory=Door)
 
 
 def compress_file(path, output, settings, options, budget):
@@ -114,7 +134,7 @@ def _compress(path, data, output, settings, options, report):
         data = _not_smaller(data, source.jpeg, options, report)
     report.bytes_out = len(data)
     report.bpp = metrics.bpp(len(data), report.height, report.width)
-    _write(output, data)
+    _write(output, data, options.door)
 
 
 def _not_smaller(data, jpeg, options, report):
@@ -129,12 +149,12 @@ def _not_smaller(data, jpeg, options, report):
     return data
 
 
-def _write(output, data):
+def _write(output, data, door):
     if output == STDIO:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
     try:
-        write_whole(output, data)
+        door.write(output, data)
     except OSError as error:
         raise UserError(f"{shown(output)}: cannot be written ({error.strerror})") from error

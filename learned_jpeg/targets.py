@@ -202,7 +202,9 @@ class Target:
             return lambda data: psnr(pixels, data)
         if self.kind == "ssimulacra2":
             return _Ssimulacra2(pixels)
-        return len if self.kind == "size" else lambda data: metrics.bpp(len(data), *pixels.shape[:2])
+        return (
+            len if self.kind == "size" else lambda data: metrics.bpp(len(data), *pixels.shape[:2])
+        )
 
     def encode(self, pixels, settings, finished):
         """Searches among settings, from the coarsest to the finest, or on the dial of only one.

@@ -54,6 +54,24 @@ class Trainer(tf.keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
 
+class Settled(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls to a hundredth of what it would be in the last steps.
+
+    rate: a schedule; last_step: where it ends; part: of the steps in which it falls.
+    """
+
+    def __init__(self, rate, last_step, part):
+        self.rate, self.last_step, self.part = rate, last_step, part
+
+    def __call__(self, step):
+        left = 1.0 - tf.cast(step, tf.float32) / self.last_step
+        fallen = tf.clip_by_value(1.0 - left / self.part, 0.0, 1.0)
+        return self.rate(step) * 0.01**fallen
+
+    def get_config(self):
+        return vars(self)
+
+
 # Callbacks
 
 

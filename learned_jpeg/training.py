@@ -1,13 +1,15 @@
 """The command `train`: options that fit together, a folder of its own, resuming."""
 
 import contextlib
+import json
 import os
 import re
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 
-from learned_jpeg import checkpoints, crops, feature_cache, locks, lpips_tf2, saving
+from learned_jpeg import checkpoints, crops, feature_cache, locks, lpips_tf2, machine, saving
 from learned_jpeg.errors import UserError
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.paths import shown
@@ -20,6 +22,7 @@ trainer = lazy_import("learned_jpeg.trainer")
 tf = lazy_import("tensorflow")
 
 DECAY_STEPS = 10_000
+_NOT_OF_A_RUN = ("command", "checkpoint_dir", "jobs", "json", "published", "parse_again")
 
 
 def _check(args):
@@ -116,6 +119,8 @@ def _model(architecture, args, options, step):
     rate = tf.keras.optimizers.schedules.ExponentialDecay(
         args.lr, DECAY_STEPS, args.lr_decay, staircase=True
     )
+    if args.settle:
+        rate = trainer.Settled(rate, args.last_step, args.settle)
     model.compile(optimizer=pipeline.make_optimizer(rate))
     model.optimizer.build(model.trainable_variables)
     return model
@@ -148,7 +153,7 @@ def _data(args, source, cached, step):
 def _finished(folder, step, last_step):
     if step < last_step:
         return False
-    checkpoints.newest(folder)  # an error where it is lost
+    checkpoints.describe(folder)  # an error where it is lost
     print(f"{shown(folder)}: already trained to step {step} (--last_step {last_step})")
     return True
 
@@ -162,7 +167,20 @@ def train(architecture, args):
     Raises UserError for a mistake of the user's; what can be known before the training starts is
     said before anything is written.
     """
-    options = {k: v for k, v in vars(args).items() if k not in ("command", "checkpoint_dir")}
+    machine.limit(args.jobs)
+    if not args.json:
+        return _run(architecture, args)
+    start = time.monotonic()
+    with contextlib.redirect_stdout(sys.stderr):
+        status = _run(architecture, args)
+    report = {name: getattr(args, name) for name in ("checkpoint_dir", "last_step")}
+    report["step"] = checkpoints.read_config(args.checkpoint_dir)["step"]
+    print(json.dumps({**report, "status": status, "seconds": time.monotonic() - start}))
+    return status
+
+
+def _run(architecture, args):
+    options = {name: value for name, value in vars(args).items() if name not in _NOT_OF_A_RUN}
     folder = Path(args.checkpoint_dir)
     _check(args)
     size, downscale = args.patchsize, options.get("downscale", 1.0)
@@ -172,7 +190,11 @@ def train(architecture, args):
         step = _config(folder, architecture, options)["step"]
         if _finished(folder, step, args.last_step):
             return 0
-        return _train(architecture, args, options, folder, source, step)
+        status = _train(architecture, args, options, folder, source, step)
+        if status == 0:
+            script = f"{architecture.architecture}.py"
+            print(f"{shown(folder)}: python3 {script} compress photo.png --model {shown(folder)}")
+        return status
     except UserError:
         raise
     except (OSError, MemoryError, tf.errors.OpError) as error:

@@ -131,7 +131,7 @@ def arguments(photos):
         return [
             *("--checkpoint_dir", str(folder), "train", "--train_glob", glob or str(photos / "*")),
             *("--batchsize=2", "--patchsize=32", "--preprocess_threads=2"),
-            *("--total_weight_regularizer=10", *more),
+            *("--total_weight_regularizer=10", "--settle=0", *more),
         ]
 
     return make

@@ -8,18 +8,32 @@ import google_baseline
 import ljpeg
 import ljpeg_attention
 import ljpeg_PIL
+from learned_jpeg import command
 
 import pytest
 
+DEFAULTS = {
+    "batchsize": 8,
+    "patchsize": 128,
+    "lmbda": 0.005,
+    "lr": 1e-3,
+    "lr_decay": 1.0,
+    "settle": 0.2,
+    "preprocess_threads": 16,
+    "lpips_weight": 0.0,
+    "total_weight_regularizer": 0.3,
+    "rate": "bits",
+    "rounding": "mixed",
+}
+# The published code's.
 PUBLISHED = {
-    "checkpoint_dir": "train",
     "batchsize": 8,
     "patchsize": 256,
     "lmbda": 0.01,
     "last_step": 1_000_000,
     "lr": 1e-4,
     "lr_decay": 1.0,
-    "preprocess_threads": 16,
+    "settle": 0.0,
     "lpips_weight": 0.0,
     "total_weight_regularizer": 0.0,
     "rate": "published",
@@ -34,7 +48,7 @@ SCRIPTS = {
 
 
 def parse(*arguments, name="ljpeg_attention"):
-    return arg_parser.make_parser(SCRIPTS[name], "x").parse_args(arguments)
+    return command.parse(SCRIPTS[name], "x", arguments)
 
 
 def refusal(capsys, *arguments, name="ljpeg_attention"):
@@ -45,21 +59,25 @@ def refusal(capsys, *arguments, name="ljpeg_attention"):
     return capsys.readouterr().err
 
 
-def test_defaults_are_the_published_ones():
-    options = vars(parse("train", "--train_glob", "*.png"))
-    assert {name: options[name] for name in PUBLISHED} == PUBLISHED
-    assert options["backbone"] == "vgg16" and not options["train_backbone"]
-    assert options["sampling"] == "444"
-    assert vars(parse("train", "--train_glob", "x", name="google_baseline"))["max_noise"] == 0.15
+def test_the_published_setting_is_one_option_whose_values_give_way_to_what_is_given():
+    for options in (["--published"], ["--published", "--published"]):
+        found = vars(parse("train", "--train_glob", "*.png", *options))
+        assert {name: found[name] for name in PUBLISHED} == PUBLISHED
+        assert found["backbone"] == "vgg16" and not found["train_backbone"]
+        assert found["sampling"] == "444"
+    for options in (["--lr", "1e-3", "--published"], ["--published", "--lr", "1e-3"]):
+        found = vars(parse("train", "--train_glob", "*.png", *options))
+        assert {name: found[name] for name in PUBLISHED} == PUBLISHED | {"lr": 1e-3}
+    found = vars(parse("train", "--train_glob", "x", "--published", name="google_baseline"))
+    assert (found["max_noise"], found["last_step"]) == (0.15, 1_000_000)
 
 
 def test_the_checkpoint_folder_is_taken_on_either_side_of_the_command():
-    for command in (["train", "--train_glob", "x"], ["compress", "a.png"]):
-        before = parse("--checkpoint_dir", "a", *command)
-        after = parse(*command, "--checkpoint_dir", "a")
-        neither = parse(*command)
+    for line in (["train", "--train_glob", "x"], ["compress", "a.png"]):
+        before = parse("--checkpoint_dir", "a", *line)
+        after = parse(*line, "--checkpoint_dir", "a")
         assert before.checkpoint_dir == after.checkpoint_dir == "a"
-        assert neither.checkpoint_dir == "train"
+        assert parse(*line).checkpoint_dir is None
 
 
 OWN = {
@@ -89,7 +107,8 @@ def test_an_option_belongs_to_the_architectures_that_read_it(option, capsys):
 
 def test_the_anchor_has_nothing_to_train(capsys):
     assert "train" in refusal(capsys, "train", "--train_glob", "x", name="ljpeg_PIL")
-    for option in ("--checkpoint_dir", "--run_dir"):
+    assert "models" in refusal(capsys, "models", name="ljpeg_PIL")
+    for option in ("--checkpoint_dir", "--run_dir", "--model"):
         assert option in refusal(capsys, "compress", "a.png", option, "x", name="ljpeg_PIL")
 
 
@@ -144,6 +163,8 @@ def test_a_bad_value_is_named_with_its_bounds(option, value, capsys):
         (["--jobs", "0"], "--jobs"),
         (["--target_bpp", "1", "--target_psnr", "30"], "--target_psnr"),
         (["--target_bpp", "0"], "--target_bpp"),
+        (["--target_ssimulacra2", "101"], "at most 100"),
+        (["--model", "a", "--run_dir", "b"], "--run_dir"),
         (["--max_megapixels", "0"], "--max_megapixels"),
     ],
 )
@@ -174,7 +195,7 @@ def test_help_explains_every_option_with_its_default(capsys):
         parse("train", "--help")
     assert exit_.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for name, default in PUBLISHED.items():
+    for name, default in DEFAULTS.items():
         option = f"--{'lambda' if name == 'lmbda' else name}"
         explained = re.search(rf"{option} [^ ]+ (?P<text>(?!\[).*?\(default: (.*?)\))", text)
         assert explained and explained[2] == str(default), option

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import ljpeg
@@ -53,7 +55,8 @@ def run(name, *lines):
 def test_help_and_every_error_of_usage_come_without_tensorflow(name, tmp_path):
     trained = architectures.load(name).trained
     missing = ["--checkpoint_dir", str(tmp_path)] if trained else []
-    helps = [["--help"], ["compress", "--help"]] + [["train", "--help"]] * trained
+    helps = [["--help"], ["compress", "--help"]]
+    helps += [["train", "--help"], ["models"], ["models", "--json"]] * trained
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     mistakes = {
         "COMMAND": [],
@@ -68,10 +71,8 @@ def test_help_and_every_error_of_usage_come_without_tensorflow(name, tmp_path):
             "--train_glob": ["train"],
             "--batchsize": ["train", "--train_glob", "x", "--batchsize", "0"],
             "no trained model": [*missing, "compress", str(tmp_path / "a.png")],
-            "no lambda_": [
-                *("compress", str(tmp_path / "a.png"), "--target_bpp", "1"),
-                *("--run_dir", str(tmp_path)),
-            ],
+            "lambda_*/train": ["compress", str(tmp_path / "a.png"), "--run_dir", str(tmp_path)],
+            "none of the shipped ones": ["compress", str(tmp_path / "a.png"), "--model", "best"],
         }
     results, imported = run(name, *helps, *mistakes.values())
     assert results[: len(helps)] == [[0, ""]] * len(helps)
@@ -123,6 +124,7 @@ def test_a_command_gets_the_class_and_its_options(name, monkeypatch):
 
     def record(architecture, args):
         called.append((architecture, args.command))
+        assert args.command == "train" or not architecture.trained or args.model == "train"
         return 7
 
     monkeypatch.setattr(command.compress, "compress", record)
@@ -153,6 +155,46 @@ def test_ctrl_c_is_one_word_and_status_130(capsys):
         command.run(main)
     assert exit_.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_what_a_script_does_is_told_with_examples_and_its_exit_statuses(capsys):
+    for name, line in (("ljpeg", "train"), ("ljpeg", "compress"), ("ljpeg_PIL", "compress")):
+        with pytest.raises(SystemExit):
+            command.main(architectures.load(name), "", [line, "--help"])
+        text = capsys.readouterr().out
+        assert f"python3 {name}.py {line} " in text
+        assert all(f"\n  {status} " in text for status in (0, 1, 2, 130, 143))
+        examples = text.split("examples:\n")[1].split("\n\n")[0].splitlines()
+        for example in examples:  # each is a usage that exists
+            _, script, *arguments = shlex.split(example)
+            assert script == f"{name}.py"
+            arguments = arguments[: arguments.index("<")] if "<" in arguments else arguments
+            command.parse(architectures.load(name), "", arguments)
+
+
+def test_a_class_may_name_the_model_that_is_taken_without_an_option(monkeypatch):
+    class Shipped(ljpeg.LJPEG):
+        default_model = "attention_bits"
+
+    taken = []
+    monkeypatch.setattr(command.compress, "compress", lambda _, args: taken.append(args.model))
+    for options in ([], ["--model", "a"], ["--checkpoint_dir", "b"], ["--run_dir", "c"]):
+        command.main(Shipped, "", ["compress", "a.png", *options])
+    command.main(Shipped, "", ["--checkpoint_dir", "d", "compress", "a.png"])
+    assert taken == ["attention_bits", "a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.4, 0.8])
+def test_ctrl_c_is_one_line_while_a_script_starts_too(seconds):
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "ljpeg.py", "compress", "-", "-", "--model", "learned_bits"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.read() == b"interrupted\n"
+    assert process.wait() in (130, -signal.SIGINT)
 
 
 def test_another_error_keeps_its_traceback():

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import ljpeg_PIL
 from jpeg_pipeline import JPEGPipeline
-from learned_jpeg import api, command, compress, standard
+from learned_jpeg import api, checkpoints, command, compress, metrics, standard
 from learned_jpeg.errors import UserError
 
 import numpy as np
 import pytest
-from makers import picture, psnr, saved, srgb_profile
+from makers import picture, saved, srgb_profile
 from PIL import Image
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -98,7 +98,8 @@ def test_the_json_report_states_what_the_files_are(tmp_path, capsys):
     assert good["bytes_in"] == (tmp_path / "a.png").stat().st_size
     assert good["bytes_out"] == len(data)
     assert good["bpp"] == pytest.approx(8 * len(data) / (45 * 70))
-    assert good["psnr"] == pytest.approx(psnr(picture(), Image.open(io.BytesIO(data))))
+    shown = np.asarray(Image.open(io.BytesIO(data)))
+    assert good["psnr"] == pytest.approx(metrics.psnr(np.asarray(picture()), shown))
     assert (good["error"], good["dial"]) == (None, 30)
     assert "b.png" in bad["error"]
     assert said["total"]["files"] == said["total"]["failed"] == 1
@@ -193,8 +194,9 @@ class Tables(JPEGPipeline):
 def run_dir(tmp_path, monkeypatch):
     """A run of three lambdas; its models are not read from its folders."""
     lambdas = {"lambda_0005": 0.005, "lambda_003": 0.03, "lambda_009": 0.09}
-    for name in lambdas:
-        (tmp_path / "run" / name / "train").mkdir(parents=True)
+    for name, lmbda in lambdas.items():
+        config = {"architecture": "tables", "options": {"lmbda": lmbda}, "versions": {}, "step": 1}
+        checkpoints.write_config(tmp_path / "run" / name / "train", config)
     monkeypatch.setattr(
         compress.api, "load", lambda folder: api.Model(Tables(lmbda=lambdas[folder.parent.name]))
     )
@@ -209,7 +211,10 @@ def files(capsys):
     return json.loads(capsys.readouterr().out)["files"]
 
 
-@pytest.mark.parametrize("kind, value", [("bpp", 1.1), ("bpp", 2.0), ("size", 6000), ("psnr", 29)])
+@pytest.mark.parametrize(
+    "kind, value",
+    [("bpp", 1.1), ("bpp", 2.0), ("size", 6000), ("psnr", 29), ("ssimulacra2", 60)],
+)
 def test_a_target_within_the_run_is_reached(kind, value, run_dir, tmp_path, capsys):
     picture(150, 200).save(tmp_path / "a.png")
     arguments = ["--run_dir", run_dir, f"--target_{kind}", value, "--json"]
@@ -218,9 +223,11 @@ def test_a_target_within_the_run_is_reached(kind, value, run_dir, tmp_path, caps
     data = (tmp_path / "a.jpg").read_bytes()
     decoded = Image.open(io.BytesIO(data))
     sizes = {"bpp": 8 * len(data) / (150 * 200), "size": len(data)}
-    reached = sizes.get(kind) or psnr(picture(150, 200), decoded)
+    measures = {"psnr": metrics.psnr, "ssimulacra2": metrics.ssimulacra2}
+    shown = [np.asarray(image) for image in (picture(150, 200), decoded)]
+    reached = sizes.get(kind) or measures[kind](*shown)
     # Never beyond what was asked for, so never a byte too many.
-    low, high = (0, 0.01) if kind == "psnr" else (-0.01, 0)
+    low, high = (0, 0.01) if kind in ("psnr", "ssimulacra2") else (-0.01, 0)
     assert low <= reached / value - 1 <= high
     assert report["warnings"] == []
     assert report["lmbda"] in (0.005, 0.03, 0.09)
@@ -254,25 +261,65 @@ def test_a_size_chooses_the_dial_and_is_never_passed(size, sampling, tmp_path, c
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--target_bpp", "1"], "--run_dir"),
-        (["--run_dir", "RUN"], "needs a target"),
-        (["--run_dir", "nowhere", "--target_bpp", "1"], "no lambda_"),
+        (["--model", "RUN/lambda_003", "--target_bpp", "1"], "a --model with several lambdas"),
+        (["--run_dir", "nowhere", "--target_bpp", "1"], "nowhere: .*lambda_"),
+        (["--model", "nowhere"], "nowhere: .*shipped ones, which are .*learned_bits"),
+        (["--model", "learned_bits"], "a model of ljpeg; use ljpeg.py"),
+        ([], "train: no trained model here"),
     ],
 )
 def test_a_model_that_is_not_there_is_named(arguments, words, run_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     picture().save(tmp_path / "a.png")
-    monkeypatch.setattr(compress.api, "load", lambda folder: api.Model(Tables()))
-    arguments = [str(run_dir) if argument == "RUN" else argument for argument in arguments]
+    arguments = [argument.replace("RUN", str(run_dir)) for argument in arguments]
     with pytest.raises(UserError, match=words):
         run_tables(tmp_path / "a.png", *arguments)
+    assert not list(tmp_path.glob("*.jpg"))
+
+
+@pytest.mark.parametrize(
+    "arguments, lmbda",
+    [
+        (["--model", "RUN"], 0.03),
+        (["--run_dir", "RUN"], 0.03),
+        (["--model", "RUN/lambda_009"], 0.09),
+        (["--checkpoint_dir", "RUN/lambda_0005/train"], 0.005),
+    ],
+)
+def test_without_a_target_the_middle_lambda_or_the_one_named_is_taken(
+    arguments, lmbda, run_dir, tmp_path, capsys
+):
+    picture().save(tmp_path / "a.png")
+    arguments = [argument.replace("RUN", str(run_dir)) for argument in arguments]
+    assert run_tables(tmp_path / "a.png", *arguments, "--json") == 0
+    (report,) = files(capsys)
+    assert report["lmbda"] == lmbda
+
+
+@pytest.mark.parametrize("value", [20, 55, 80, 90])
+def test_a_ssimulacra2_is_reached_without_tensorflow(value, tmp_path):
+    picture(150, 200).save(tmp_path / "a.png")
+    code = "import sys, ljpeg_PIL; status = ljpeg_PIL.main(sys.argv[1:]); "
+    code += "print('tensorflow' in sys.modules); sys.exit(status)"
+    line = ["compress", tmp_path / "a.png", f"--target_ssimulacra2={value}", "--tune=visual"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line, "--json"], capture_output=True, text=True, cwd=PROJECT
+    )
+    report, tensorflow = done.stdout.splitlines()
+    assert (done.returncode, tensorflow) == (0, "False")
+    (report,) = json.loads(report)["files"]
+    shown = (np.asarray(image) for image in (picture(150, 200), Image.open(tmp_path / "a.jpg")))
+    reached = metrics.ssimulacra2(*shown)
+    assert report["ssimulacra2"] == pytest.approx(reached)
+    assert value <= reached <= 1.01 * value
+    assert report["warnings"] == []
+
+
+def test_a_picture_that_is_too_small_for_its_target_is_named(tmp_path, capsys):
+    picture(7, 40).save(tmp_path / "a.png")
+    assert run(tmp_path / "a.png", "--target_ssimulacra2", "70") == 1
+    assert "a.png: --target_ssimulacra2 needs 8 pixels a side" in capsys.readouterr().err
     assert written(tmp_path) == ["a.png"]
-
-
-def test_a_model_of_another_architecture_is_refused(tmp_path, monkeypatch):
-    model = api.load("ljpeg_PIL")
-    monkeypatch.setattr(compress.api, "load", lambda folder: model)
-    with pytest.raises(UserError, match="use ljpeg_PIL.py"):
-        run_tables(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("arguments", [["--target_bpp", "0"], ["--target_size", "-4"]])

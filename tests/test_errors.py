@@ -1,4 +1,4 @@
-"""The exception that is meant for the user."""
+"""The exceptions that are meant for the user."""
 
 from learned_jpeg import api
 from learned_jpeg.errors import UserError

@@ -1,0 +1,130 @@
+"""The options of `train` that all architectures share."""
+
+import argparse
+
+import arg_parser
+
+# What all architectures of the published code have in common: its defaults of `train`.
+PUBLISHED = {"last_step": 1_000_000, "lr": 1e-4, "settle": 0.0, "patchsize": 256, "lmbda": 0.01}
+
+
+class Preset(argparse.Action):
+    """An option whose `const`, {dest: value}, holds for all that is not given beside it.
+
+    It makes them the defaults of its parser, so the arguments have to be parsed once more.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(nargs=0, default=False, **kwargs)
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        parser.set_defaults(**self.const)
+        namespace.parse_again = True
+
+
+def add_train_options(parser):
+    """Adds the options of `train` that all architectures read.
+
+    An architecture's `add_options` sets other defaults where its training needs them.
+    """
+    arg_parser.add_jobs(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print how it ended as JSON, and all else on stderr"
+    )
+    data = parser.add_argument_group("images")
+    data.add_argument(
+        "--train_glob",
+        nargs="+",
+        required=True,
+        metavar="GLOB",
+        help='training photographs: quoted globs ("photos/*.png"; ** looks into subfolders), '
+        "folders, or @LIST, a text file with one of these a line",
+    )
+    data.add_argument(
+        "--valid_glob",
+        nargs="+",
+        metavar="GLOB",
+        help="photographs for the validation loss, taken every 200 steps from a crop at each "
+        "one's centre; none without it",
+    )
+    data.add_argument(
+        "--downscale",
+        type=arg_parser.number(float, 1),
+        default=1.0,
+        metavar="FACTOR",
+        help="reduce the photographs by this first, against the traces of JPEG that they have",
+    )
+    data.add_argument(
+        "--batchsize", type=arg_parser.number(int, 1), default=8, metavar="N", help="crops a step"
+    )
+    data.add_argument(
+        "--patchsize",
+        type=arg_parser.number(int, 8),
+        default=256,
+        metavar="PIXELS",
+        help="side of the square crops, in pixels; smaller images are left out",
+    )
+    threads = {"default": 16, "metavar": "N", "help": "images decoded at the same time"}
+    data.add_argument("--preprocess_threads", type=arg_parser.number(int, 1), **threads)
+
+    loss = parser.add_argument_group("loss")
+    loss.add_argument(
+        "--lambda",
+        type=arg_parser.number(float, 0, low_included=False),
+        default=0.01,
+        dest="lmbda",
+        metavar="L",
+        help="weight of the distortion (the squared error on the scale 0 to 255) against the "
+        "rate: higher for better and larger files",
+    )
+
+    steps = parser.add_argument_group("optimization")
+    steps.add_argument(
+        "--last_step",
+        type=arg_parser.number(int, 1),
+        default=4000,
+        metavar="STEP",
+        help="train until this step, counted from the very start, not from a resumption",
+    )
+    steps.add_argument(
+        "--lr",
+        type=arg_parser.number(float, 0, low_included=False),
+        default=1e-4,
+        metavar="RATE",
+        help="learning rate of Adam. An entry of a learned table moves by up to lr / 1e-5 levels a "
+        "step, and by 5%% of its value at the most",
+    )
+    steps.add_argument(
+        "--lr_decay",
+        type=arg_parser.number(float, 0, 1, low_included=False),
+        default=1.0,
+        metavar="FACTOR",
+        help="factor on the learning rate after every 10,000 steps; 1 is none",
+    )
+    steps.add_argument(
+        "--settle",
+        type=arg_parser.number(float, 0, 1),
+        default=0.2,
+        metavar="PART",
+        help="part of the steps, the last ones, in which the learning rate falls to a hundredth",
+    )
+    steps.add_argument(
+        "--seed",
+        type=arg_parser.number(int, 0, 2**31 - 1),
+        default=0,
+        metavar="N",
+        help="seed of everything random: the same seed gives the same run on one machine",
+    )
+    steps.add_argument(
+        "--checkpoint_steps",
+        type=arg_parser.number(int, 1),
+        default=200,
+        metavar="N",
+        help="steps from checkpoint to checkpoint: what a power cut can cost",
+    )
+    steps.add_argument(
+        "--init_checkpoint",
+        metavar="DIR",
+        help="start from the weights of another run of the same architecture (a neighbouring "
+        "lambda's, say) instead of random ones; its step and optimizer are not taken over",
+    )
