@@ -9,13 +9,13 @@ from learned_jpeg.standard import BLOCK, DCT_MATRIX, IJG_BASE_TABLES
 import numpy as np
 
 # Both follow from the standard's luminance table.
-_SENSITIVITY = (25.73509 / IJG_BASE_TABLES[..., 0]).ravel()
-_MASKING = ((10 / IJG_BASE_TABLES[..., 0]) ** 2).ravel()
-_MASKING[0] = 0  # a block's mean masks nothing and is not masked
+SENSITIVITY = (25.73509 / IJG_BASE_TABLES[..., 0]).ravel()
+MASKING = ((10 / IJG_BASE_TABLES[..., 0]) ** 2).ravel()
+MASKING[0] = 0  # a block's mean masks nothing and is not masked
 
 _DCT = np.kron(DCT_MATRIX, DCT_MATRIX).T
 # BT.601 luma in 8 bits.
-_LUMA = np.array([65.481, 128.553, 24.966]) / 255
+LUMA = np.array([65.481, 128.553, 24.966]) / 255
 
 
 class PsnrHvsM:
@@ -34,14 +34,14 @@ class PsnrHvsM:
         coefficients, masks = _analyse(decoded)
         errors = np.abs(coefficients - self._coefficients)
         masks = np.maximum(masks, self._masks)
-        errors[:, 1:] -= masks[:, np.newaxis] / _MASKING[1:]
-        return float(np.mean(np.square(np.maximum(errors, 0) * _SENSITIVITY)))
+        errors[:, 1:] -= masks[:, np.newaxis] / MASKING[1:]
+        return float(np.mean(np.square(np.maximum(errors, 0) * SENSITIVITY)))
 
 
 def _analyse(image):
     """The blocks' DCT coefficients [n, 64] of luma over the peak, and how much each masks [n]."""
     height, width = (side // BLOCK * BLOCK for side in image.shape[:2])
-    luma = np.round(16 + image[:height, :width] @ _LUMA) / 255
+    luma = np.round(16 + image[:height, :width] @ LUMA) / 255
     tiles = luma.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(1, 2)
     coefficients = tiles.reshape(-1, BLOCK**2) @ _DCT
     whole = _scatter(tiles)
@@ -52,7 +52,7 @@ def _analyse(image):
     )
     # Energies below the rounding errors are those of flat blocks.
     ratio = np.divide(quarters, whole, out=np.zeros_like(whole), where=whole > 1e-12)
-    return coefficients, np.sqrt(np.square(coefficients) @ _MASKING * ratio) / 32
+    return coefficients, np.sqrt(np.square(coefficients) @ MASKING * ratio) / 32
 
 
 def _scatter(tiles):

@@ -123,15 +123,20 @@ class Trellis:
         """Returns Planes of int16 for an Analysis."""
         return self.search(analysis).integers
 
-    def search(self, analysis):
-        """Returns Found for an Analysis."""
+    def search(self, analysis, shift=None):
+        """Returns Found for an Analysis.
+
+        shift: Planes of float, in steps, added to what the integers are chosen for, but not to
+        what error and cost are counted from; or None.
+        """
+        shift = shift or Planes(None, None)
         planes, factor = analysis.unrounded, self._factor(analysis.qtables)
         luma_weights, chroma_weights = weights.luma_and_chroma(self.tune, analysis, factor)
         x = planes.luma.reshape(-1, _PLACES)
         chroma, chroma_error, bits = None, 0.0, 0.0
         if planes.chroma is not None:
             flat = planes.chroma.reshape(2, -1, _PLACES)
-            found, chroma_error, bits = self._choose(flat, chroma_weights)
+            found, chroma_error, bits = self._choose(flat, chroma_weights, shift.chroma)
             chroma = found.reshape(planes.chroma.shape)
             if self.tune.take_over:
                 x = _take_over(analysis, chroma, luma_weights)
@@ -139,40 +144,48 @@ class Trellis:
         if self.tune.clipping:
             steps = np.ravel(analysis.qtables[..., 0]).astype(np.float32)
             free = Clipped(planes.luma.reshape(-1, _PLACES), x, steps)
-        found, error, more = self._choose([x], [luma_weights], luma_order(analysis), free)
+        found, error, more = self._choose(
+            [x],
+            [luma_weights],
+            None if shift.luma is None else shift.luma[None],
+            luma_order(analysis),
+            free,
+        )
         bits += more
         cost = error + chroma_error + self.lmbda(analysis.qtables) * bits
         integers = Planes(found.reshape(planes.luma.shape), chroma)
         return Found(integers, (error, chroma_error), bits, cost)
 
-    def _choose(self, planes, all_weights, order=None, free=None):
+    def _choose(self, planes, all_weights, shifts=None, order=None, free=None):
         """Searches components that share a DC table; each has an AC table of its own, as the scans
         of a progressive file have. Returns int16 [components, n, 64], error and bits."""
         order = np.arange(len(planes[0])) if order is None else order
         out = np.empty([len(planes), *planes[0].shape], np.int16)
         error = bits = 0.0
         targets = []
-        for x, w, levels in zip(planes, all_weights, out, strict=True):
-            target, lengths = x, _prior_ac()
+        for i, (x, w, levels) in enumerate(zip(planes, all_weights, out, strict=True)):
+            shift = 0 if shifts is None else shifts[i].reshape(x.shape)
+            target, lengths = x + shift, _prior_ac()
             for step in _steps(len(x), self._rounds):
                 if step == 1 and free is not None:
-                    target = free.targets(w, lengths)
+                    x = free.targets(w, lengths)
+                    target = x + shift
                 counts = np.zeros(256, np.int64)
                 trellis.search_ac(target, *w, lengths, step, LARGEST_AC, levels, counts)
                 lengths = huffman.code_lengths(counts)
             bits += float(counts @ (lengths + np.arange(256) % 16))
-            targets.append(target)
+            targets.append((x, target))
         lengths = np.full(256, 3, np.float32)
         for _ in range(self._rounds):
             counts = np.zeros(256, np.int64)
-            for target, w, levels in zip(targets, all_weights, out, strict=True):
+            for (_, target), w, levels in zip(targets, all_weights, out, strict=True):
                 weight = w.squares[0] * w.mask + w.dead[0]
                 trellis.search_dc(target, weight, w.lmbda, lengths, order, LARGEST_DC, levels)
                 huffman.count_dc(levels, order, counts)
             lengths = huffman.code_lengths(counts)
         bits += float(counts @ (lengths + np.arange(256)))
-        for target, w, levels in zip(targets, all_weights, out, strict=True):
-            error += trellis.error(target, levels, *w[:-1])
+        for (x, _), w, levels in zip(targets, all_weights, out, strict=True):
+            error += trellis.error(x, levels, *w[:-1])
         return out, error, bits
 
 
