@@ -62,6 +62,14 @@ def add_coding_options(parser):
         help="the error that the search minimizes: the squared one, or that of the eye; by "
         "default what the model was trained for",
     )
+    parser.add_argument(
+        "--refine",
+        type=number(int, 0),
+        default=0,
+        metavar="N",
+        help="search N times more, each time nearer to what the eye (LPIPS) or, with --tune psnr, "
+        "PSNR sees of the file before; takes seconds per megapixel; --quantizer trellis alone",
+    )
 
 
 def add_model_options(parser, default):

@@ -58,7 +58,7 @@ def parse_args(argv=None):
     args.output_dir = args.output_dir or args.batch_dir
     asked = ENCODERS if "all" in args.encoders else args.encoders
     args.encoders = list(dict.fromkeys([curves.ANCHOR, *asked]))
-    args.coding = Coding(args.huffman, args.sampling, args.quantizer, args.tune)
+    args.coding = Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine)
     args.also = [Coding(args.huffman, **dict(pairs)) for pairs in dict.fromkeys(args.also)]
     return args
 

@@ -78,6 +78,7 @@ class JPEGPipeline:
     tile = 1024  # side in pixels of what is analysed at a time, a multiple of 16
     quantizer = "round"  # what chooses the integers of a file
     tune = "psnr"  # what error a search for them minimizes
+    refine_weights = {"lpips": 0.2}  # what --refine lessens, see learned_jpeg.refining
     model_options = ("lmbda", "sampling")  # the arguments of __init__ that shape model or loss
 
     def __init__(self, lmbda=0.01, lpips_weight=0.0, rounding="cubic", sampling="444", seed=0):

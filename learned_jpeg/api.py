@@ -1,6 +1,7 @@
 """The public face: `load` a trained model, `encode` pictures. See docs/python.md."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from jpeg_pipeline import Dial, JPEGPipeline
@@ -46,6 +47,8 @@ class Model:
         quantizer: str | None = None,
         tune: str | None = None,
         table_scale: float = 1.0,
+        refine: int = 0,
+        progress: Callable[[], object] | None = None,
     ) -> bytes:
         """One picture to the bytes of a standard JPEG file. Safe to call from several threads.
 
@@ -57,6 +60,8 @@ class Model:
           sampling: of chroma, "444" or "420"; None for what the model was trained for, like
             quantizer and tune.
           table_scale: a factor on the quantization tables, for rates between two models'.
+          refine: steps of searching again for what is seen; quantizer "trellis" alone has them.
+          progress: called after each of them.
 
         Raises:
           UserError: pixels of another kind, or a choice that does not exist.
@@ -73,8 +78,8 @@ class Model:
             )
         if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
             raise UserError(f"pixels are {list(pixels.shape)}; JPEG holds 1 to {MAX_SIDE} a side")
-        coding = Coding(huffman, sampling, quantizer, tune)
-        return encoding.encode(self._pipeline, pixels, dial, coding, table_scale)
+        coding = Coding(huffman, sampling, quantizer, tune, refine)
+        return encoding.encode(self._pipeline, pixels, dial, coding, table_scale, progress)
 
 
 def load(folder: str | os.PathLike[str]) -> Model:

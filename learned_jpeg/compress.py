@@ -104,13 +104,23 @@ def compress(architecture, args):
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
         start = time.perf_counter()
         reports = {}
-        hidden = True if args.quiet or len(pairs) == 1 else None  # None: unless to a file
-        with tqdm(total=len(pairs), unit="file", file=sys.stderr, disable=hidden) as bar:
+        of_one, steps = len(pairs) == 1, None if options.target else args.refine
+        # None: unless to a file
+        hidden = True if args.quiet or (of_one and not args.refine) else None
+        with tqdm(
+            total=steps if of_one else len(pairs),
+            unit="step" if of_one else "file",
+            file=sys.stderr,
+            disable=hidden,
+            leave=not of_one,
+        ) as bar:
+            if of_one:
+                options.coding["progress"] = bar.update
             try:
                 for number, report in compress_all(pairs, settings, options, jobs):
                     reports[number] = report
                     _print(report, None if args.quiet or args.json else out)
-                    bar.update()
+                    bar.update(not of_one)
             except KeyboardInterrupt as stop:
                 options.door.shut()
                 raise Stopped from stop
@@ -136,7 +146,10 @@ def make_options(args):
         if (value := getattr(args, f"target_{kind}")) is not None:
             target = Target(kind, value)
     return Options(
-        coding={name: getattr(args, name) for name in ("huffman", "sampling", "quantizer", "tune")},
+        coding={
+            name: getattr(args, name)
+            for name in ("huffman", "sampling", "quantizer", "tune", "refine")
+        },
         background=_color(args.background),
         strip=args.strip,
         srgb=args.srgb,

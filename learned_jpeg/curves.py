@@ -156,7 +156,7 @@ def _output(args, set_name):
 
 def protocol(coding):
     """What files of a Coding are called, within the names of files and folders."""
-    return "_".join([coding.huffman, *fingerprints.choices(coding).values()])
+    return "_".join([coding.huffman, *map(str, fingerprints.choices(coding).values())])
 
 
 def _baseline_curve(args, set_name):

@@ -4,7 +4,7 @@ import functools
 import threading
 from dataclasses import dataclass, replace
 
-from learned_jpeg import jpeg_file, quantizer, transform
+from learned_jpeg import jpeg_file, quantizer, refining, transform
 from learned_jpeg.errors import UserError
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.quantizer import Analysis
@@ -32,13 +32,14 @@ class Coding:
     """How a file is written; None leaves a choice to what the model was trained for.
 
     huffman: of `jpeg_file.HUFFMAN`; sampling: of SAMPLINGS; quantizer: of QUANTIZERS; tune: of
-    TUNES. Raises UserError for what is not among them.
+    TUNES; refine: steps of `refining`. Raises UserError for what is not among them.
     """
 
     huffman: str = "progressive"
     sampling: str | None = None
     quantizer: str | None = None
     tune: str | None = None
+    refine: int = 0
 
     def __post_init__(self):
         choices = {"sampling": SAMPLINGS, "quantizer": QUANTIZERS, "tune": TUNES}
@@ -46,6 +47,8 @@ class Coding:
             value = getattr(self, name)
             if value not in known and (value is not None or name == "huffman"):
                 raise UserError(f"{name} is {value!r}, not one of {', '.join(known)}")
+        if self.refine < 0:
+            raise UserError(f"refine is {self.refine}, not a number of steps")
 
     def with_defaults(self, sampling, quantizer):
         """The same with sampling and quantizer chosen."""
@@ -54,13 +57,13 @@ class Coding:
         )
 
 
-def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
+def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None):
     """One image to the bytes of a standard JPEG file.
 
     pipeline: a JPEGPipeline; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
     dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
-    for the rates between those of two models. Raises UserError for a choice that the model does
-    not have.
+    for the rates between those of two models; progress: called after each step of refining.
+    Raises UserError for a choice that the model does not have.
     """
     if not 0 < table_scale < float("inf"):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
@@ -74,6 +77,8 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
         choose = pipeline.search(dial, coding)
     elif sampling == "auto":
         raise UserError("sampling auto is what the search finds cheaper: quantizer trellis")
+    elif coding.refine:
+        raise UserError("refine is searching again: quantizer trellis")
     else:
         choose = quantizer.Round()
     if sampling == "auto":
@@ -81,7 +86,12 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0):
         analyses = {name: functools.partial(analysis_of, part, name) for name in FILE_SAMPLINGS}
         sampling, _ = quantizer.choose_sampling(choose, analyses)
     analysis = analysis_of(pixels, sampling)
-    integers, qtables = choose(analysis), analysis.qtables
+    if coding.refine:
+        mixture = refining.MIXTURES[coding.tune] if coding.tune else pipeline.refine_weights
+        integers = refining.refine(choose, analysis, pixels, coding.refine, mixture, progress)
+    else:
+        integers = choose(analysis)
+    qtables = analysis.qtables
     del analysis  # the most of the memory
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
 

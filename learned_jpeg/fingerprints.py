@@ -47,7 +47,7 @@ def of_model(architecture, checkpoint, coding):
 
 def choices(coding):
     """{option: what was chosen} beside the Huffman tables, where a model does not decide."""
-    names = ("quantizer", "sampling", "tune")
+    names = ("quantizer", "sampling", "tune", "refine")
     return {name: choice for name in names if (choice := getattr(coding, name))}
 
 
