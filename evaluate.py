@@ -38,7 +38,7 @@ _QUICK = {
     "huffman": "progressive",
     "runs": ["attention_bits"],
     "encoders": ["mozjpeg_420"],
-    "qualities": [10, 25, 50, 80],
+    "qualities": [5, 10, 20, 35, 60],
 }
 
 

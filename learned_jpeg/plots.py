@@ -124,7 +124,7 @@ def _draw_curves(axes, metric, series, looks):
 
 def _draw_saved(axes, metric, series, looks):
     """How many percent more or fewer bits a curve takes than the anchor, at equal quality."""
-    anchor, shown, others = series[0], [], []
+    anchor, shown, front, others = series[0], [], [], []
     for one, look in zip(series, looks, strict=True):
         quality, percent = bd_rates.rate_ratio(
             anchor.column("bpp"),
@@ -137,8 +137,8 @@ def _draw_saved(axes, metric, series, looks):
         if one.kind != "encoder":
             shown.append((quality, percent))
         elif one is not anchor:
-            others.append((quality, percent))
-    _crop(axes, shown or others)
+            (front if look["front"] else others).append((quality, percent))
+    _crop(axes, shown or front + others, front)
     if metric.lower:
         axes.invert_xaxis()
     axes.set_xlabel(f"{metric.label}{f' in {metric.unit}' if metric.unit else ''}")
@@ -146,11 +146,12 @@ def _draw_saved(axes, metric, series, looks):
     axes.set_title(f"against {anchor.label}; below 0: fewer bits", loc="left")
 
 
-def _crop(axes, shown):
-    """The range of some curves, [(x, y)], with some room around, and 0."""
+def _crop(axes, shown, front):
+    """The range of some curves, [(x, y)], with what others have there, some room around, and 0."""
     shown = [(x, y) for x, y in shown if len(x)]
     if shown:
         x, y = (np.concatenate(part) for part in zip(*shown, strict=True))
+        y = np.concatenate([y, *(v[(x.min() <= u) & (u <= x.max())] for u, v in front)])
         low, high = min(y.min(), 0), max(y.max(), 0)
         axes.set_xlim(x.min(), x.max() if x.max() > x.min() else x.min() + 1)
         axes.set_ylim(low - 0.06 * (high - low) - 1, high + 0.06 * (high - low) + 1)

@@ -83,7 +83,7 @@ def _frame(crop, shape, **style):
     (top, bottom, _), (left, right, _) = (
         part.indices(side) for part, side in zip(crop, shape[:2], strict=True)
     )
-    return Rectangle((left, top), right - left, bottom - top, fill=False, **style)
+    return Rectangle((left, top), right - left, bottom - top, fill=False, clip_on=False, **style)
 
 
 def telling_crop(original, files):

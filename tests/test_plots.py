@@ -56,6 +56,16 @@ def test_saved_bits_stand_over_the_qualities_of_the_runs(metric):
     assert low < -20 and high > 0
 
 
+def test_saved_bits_of_the_foreground_are_within_the_picture():
+    anchor = make("JPEG", "encoder", [0.5, 1, 2, 3], PSNR)
+    others = [make(name, "encoder", [0.2, 0.4, 0.8, 1.2], PSNR) for name in ("front", "faint")]
+    run = make("run", "run", [0.45, 0.9, 1.8, 2.7], PSNR)
+    for front in ({"JPEG", "run"}, {"JPEG", "run", "front"}):
+        figure = plots.draw(SHOWN[0], [anchor, *others, run], front, "subject")
+        low, _ = figure.axes[1].get_ylim()
+        assert (low < -60) == ("front" in front)
+
+
 def test_the_legend_is_outside_of_the_data_and_begins_with_the_foreground(curves):
     figure = plots.draw(SHOWN[0], curves, {"JPEG", "run"}, "subject")
     figure.draw_without_rendering()

@@ -74,11 +74,13 @@
       curve.saved[metric.name].map(([x, y]) => ({
         x, y, text: `${y > 0 ? "+" : ""}${y}% of the bits at ${x}`,
       })), 0));
-    const seen = figures.curves.flatMap((curve, index) => (
-      curve.kind !== "encoder" || !trained.length ? saved.data.datasets[index].data : []));
+    const dataOf = (chosen) => figures.curves.flatMap((curve, index) => (
+      chosen(curve) ? saved.data.datasets[index].data : []));
+    const seen = dataOf((curve) => curve.kind !== "encoder" || !trained.length);
     if (seen.length) {
       const [left, end] = range(seen, "x");
-      const [under, over] = range([...seen, { y: 0 }], "y");
+      const front = dataOf((curve) => curve.front).filter(({ x }) => left <= x && x <= end);
+      const [under, over] = range([...seen, ...front, { y: 0 }], "y");
       Object.assign(saved.options.scales.x, { min: left, max: end, reverse: metric.lower,
         ticks: { includeBounds: false } });
       Object.assign(saved.options.scales.y, { min: under - 2, max: over + 2, ticks: { includeBounds: false } });
