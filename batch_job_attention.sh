@@ -1,21 +1,23 @@
 #!/bin/bash
 # One run for evaluate.py: trains one model for each lambda, each into its own folder.
 
-# Hyperparameters: each can be set from the environment and holds for every lambda.
-: "${LAMBDAS:=0.001 0.0025 0.005 0.01 0.05 0.1}"
+# Each can be set from the environment and holds for every lambda.
+hyperparameters=(
+  LAST_STEP BATCHSIZE PATCHSIZE LR LR_DECAY LPIPS_WEIGHT TOTAL_WEIGHT_REGULARIZER BACKBONE
+  FEATURE_CACHE PREPROCESS_THREADS SEED
+)
 : "${TRAIN_GLOB:=train_images/*.png}"
 : "${ARCHITECTURE:=ljpeg_attention}"
-: "${LAST_STEP:=20000}"
-: "${BATCHSIZE:=8}"
-: "${PATCHSIZE:=256}"
-: "${LR:=1e-6}"
-: "${LR_DECAY:=1}"
-: "${LPIPS_WEIGHT:=500}"
-: "${TOTAL_WEIGHT_REGULARIZER:=10}"
-: "${BACKBONE:=vgg16}"
-: "${PREPROCESS_THREADS:=16}"
-: "${SEED:=0}"
 : "${PYTHON:=python3}"
+case " $* " in
+  *" --published "*)
+    : "${LAMBDAS:=0.001 0.0025 0.005 0.01 0.05 0.1}"
+    : "${LAST_STEP:=20000}" "${LR:=1e-6}" "${LPIPS_WEIGHT:=500}" "${TOTAL_WEIGHT_REGULARIZER:=10}"
+    : "${FEATURE_CACHE=}"
+    ;;
+  *" --train_backbone "*) : "${FEATURE_CACHE=}" ;;
+esac
+: "${LAMBDAS:=0.0005 0.001 0.0025 0.005 0.01 0.02}"
 
 set -u
 read -r -a lambdas <<<"$LAMBDAS"
@@ -30,12 +32,17 @@ into RUN_FOLDER/lambda_*/train, so that RUN_FOLDER is one run for evaluate.py.
 A lambda that is finished is skipped, one that was interrupted goes on.
 
 Set from the environment: LAMBDAS, TRAIN_GLOB, ARCHITECTURE (a script that trains, for instance
-ljpeg), LAST_STEP, BATCHSIZE, PATCHSIZE, LR, LR_DECAY, LPIPS_WEIGHT, TOTAL_WEIGHT_REGULARIZER,
-BACKBONE, PREPROCESS_THREADS, SEED, PYTHON. What an architecture has no option for is passed over.
-For instance:
+ljpeg), PYTHON, and in the place of the defaults of "$ARCHITECTURE.py train"
+  ${hyperparameters[*]}
+What an architecture has no option for is passed over. For instance:
   TRAIN_GLOB="photos/*.png" LAST_STEP=5000 /bin/bash batch_job_attention.sh experiments/run_1
 
-TRAIN_OPTION: further options of "$ARCHITECTURE.py train", for instance --feature_cache DIR.
+The features of a network that is not trained are computed once for all lambdas and kept in
+FEATURE_CACHE, RUN_FOLDER/features by default (0.7 GB; FEATURE_CACHE= goes without). With
+--published all is as in the published runs: 20000 steps at --lr 1e-6, LPIPS weight 500, lambdas
+from 0.001 to 0.1.
+
+TRAIN_OPTION: further options of "$ARCHITECTURE.py train", for instance --sampling 420.
 
 Under Slurm, side by side, submitted from the project's folder (or with PROJECT_DIR set to it):
   sbatch --array=0-$((${#lambdas[@]} - 1)) batch_job_attention.sh RUN_FOLDER
@@ -59,6 +66,7 @@ case "${1-}" in
 esac
 run_folder=$1
 shift
+: "${FEATURE_CACHE=$run_folder/features}"
 
 # Slurm runs a copy of this script from its own spool folder.
 project=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -76,19 +84,15 @@ if [[ -n ${SLURM_ARRAY_TASK_ID-} ]]; then
   lambdas=("$lambda")
 fi
 
-options=(
-  --train_glob "$TRAIN_GLOB" --last_step "$LAST_STEP" --batchsize "$BATCHSIZE"
-  --patchsize "$PATCHSIZE" --lr "$LR" --lr_decay "$LR_DECAY"
-  --preprocess_threads "$PREPROCESS_THREADS" --seed "$SEED"
-)
-# Of the others, those that the architecture has.
+options=(--train_glob "$TRAIN_GLOB")
+# Of the others, those that are set and that the architecture has.
 known=$("$PYTHON" "$script" train --help) || fail "ARCHITECTURE $ARCHITECTURE cannot be trained"
-add() {
-  [[ $known != *" $1 "* ]] || options+=("$1" "$2")
-}
-add --lpips_weight "$LPIPS_WEIGHT"
-add --total_weight_regularizer "$TOTAL_WEIGHT_REGULARIZER"
-add --backbone "$BACKBONE"
+for name in "${hyperparameters[@]}"; do
+  option=--$(tr '[:upper:]' '[:lower:]' <<<"$name")
+  if [[ -n ${!name-} && $known == *" $option "* ]]; then
+    options+=("$option" "${!name}")
+  fi
+done
 
 # A training that is told to stop saves and ends well, which must not start the next one. It runs
 # in the background, so that a signal to this script alone is passed on at once.

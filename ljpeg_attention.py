@@ -66,6 +66,7 @@ class LJPEGAttention(LJPEG):
     @classmethod
     def add_options(cls, parser):
         super().add_options(parser)
+        parser.set_defaults(last_step=10_000)
         parser.add_argument(
             "--backbone",
             choices=BACKBONES,

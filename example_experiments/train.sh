@@ -24,10 +24,10 @@ chain() {
   done
   shift
   for lambda in "${lambdas[@]}"; do
-    LAMBDAS=$lambda LR=$lr LAST_STEP=$steps bash batch_job_attention.sh "$run" \
+    LAMBDAS=$lambda LR=$lr LAST_STEP=$steps bash batch_job_attention.sh "$run" --settle 0 \
       --valid_glob "$VALID_GLOB" "${previous[@]}" "$@"
     LAMBDAS=$lambda LR=$small LAST_STEP=$((steps + settle)) bash batch_job_attention.sh "$run" \
-      --valid_glob "$VALID_GLOB" "${previous[@]}" "$@"
+      --settle 0 --valid_glob "$VALID_GLOB" "${previous[@]}" "$@"
     previous=(--init_checkpoint "$run/lambda_${lambda//./}/train")
     "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "${previous[1]}"
     steps=$next
@@ -53,7 +53,8 @@ learned() {
 }
 
 published() {
-  TOTAL_WEIGHT_REGULARIZER=10 learned "$1" "$2" "$3" "$4" "0.1 0.05 0.01 0.005 0.0025 0.001"
+  TOTAL_WEIGHT_REGULARIZER=10 learned "$1" "$2" "$3" "$4" "0.1 0.05 0.01 0.005 0.0025 0.001" \
+    --rate published
 }
 
 bits() {

@@ -13,12 +13,12 @@ import pytest
 
 SCRIPT = Path(ljpeg.__file__).parent / "batch_job_attention.sh"
 LAMBDAS = {
+    "0.0005": "lambda_00005",
     "0.001": "lambda_0001",
     "0.0025": "lambda_00025",
     "0.005": "lambda_0005",
     "0.01": "lambda_001",
-    "0.05": "lambda_005",
-    "0.1": "lambda_01",
+    "0.02": "lambda_002",
 }
 
 # Stands in for python3: notes its arguments, one a line, then does what the test says.
@@ -29,7 +29,11 @@ printf '%s\\n' call "$@" >> "$NOTES"
 """
 
 REAL_HELP = f"'{sys.executable}' \"$@\""
-HELP = "echo '  --lpips_weight W  --total_weight_regularizer W  --backbone NAME'"
+OPTIONS = (
+    "last_step batchsize patchsize lr lr_decay lpips_weight total_weight_regularizer backbone "
+    "feature_cache preprocess_threads seed"
+)
+HELP = f"echo ' --{OPTIONS.replace(' ', ' X --')} X'"
 
 
 @pytest.fixture
@@ -72,7 +76,29 @@ def test_trains_every_lambda_into_its_folder(job):
         lmbda: f"experiments/run_1/{folder}/train" for lmbda, folder in LAMBDAS.items()
     }
     rest = [[x for x in call if x not in trained and "lambda_" not in x] for call in calls]
-    assert rest == [rest[0]] * 6  # the hyperparameters apply to each
+    assert rest == [rest[0]] * 6
+    # All else is left to the defaults of `train`; the features are computed once.
+    assert {x for x in rest[0] if x.startswith("--")} == {
+        *("--checkpoint_dir", "--lambda", "--train_glob", "--feature_cache")
+    }
+    assert option(calls[0], "--feature_cache") == "experiments/run_1/features"
+
+
+def test_the_published_run_is_one_option(job):
+    _, calls = job("run", "--published", SEED="3")
+    lambdas = [option(call, "--lambda") for call in calls]
+    assert lambdas == ["0.001", "0.0025", "0.005", "0.01", "0.05", "0.1"]
+    for call in calls:
+        assert "--published" in call and "--feature_cache" not in call
+        values = {"last_step": "20000", "lr": "1e-6", "lpips_weight": "500", "seed": "3"}
+        values["total_weight_regularizer"] = "10"
+        assert {name: option(call, f"--{name}") for name in values} == values
+
+
+def test_a_backbone_that_is_trained_has_no_cache(job):
+    for arguments, environment in ((["--train_backbone"], {}), ([], {"FEATURE_CACHE": ""})):
+        _, (call, *_) = job("run", *arguments, **environment)
+        assert "--feature_cache" not in call
 
 
 def test_every_hyperparameter_can_be_set_from_the_environment(job):
@@ -96,12 +122,14 @@ def test_every_hyperparameter_can_be_set_from_the_environment(job):
 
 
 def test_other_architectures_get_the_options_that_they_have(job):
-    options = {"--lpips_weight", "--total_weight_regularizer", "--backbone"}
+    values = {"LPIPS_WEIGHT": "1", "TOTAL_WEIGHT_REGULARIZER": "2", "BACKBONE": "vgg16"}
+    options = {f"--{name.lower()}" for name in [*values, "feature_cache"]}
     for architecture, has in (
         ("google_baseline", set()),
-        ("ljpeg", options - {"--backbone"}),
+        ("ljpeg", options - {"--backbone", "--feature_cache"}),
+        ("ljpeg_attention", options),
     ):
-        _, (call, *_) = job("run", help=REAL_HELP, ARCHITECTURE=architecture)
+        _, (call, *_) = job("run", help=REAL_HELP, ARCHITECTURE=architecture, **values)
         assert call[0].endswith(f"{architecture}.py")
         assert options & set(call) == has
     result, calls = job("run", ARCHITECTURE="no_such")
@@ -114,8 +142,8 @@ def test_other_architectures_get_the_options_that_they_have(job):
 
 def test_works_with_spaces_in_paths_and_passes_further_options_on(job, tmp_path):
     _, calls = job(str(tmp_path / "my runs" / "run 1"), "--feature_cache", "a cache")
-    assert option(calls[0], "--checkpoint_dir") == f"{tmp_path}/my runs/run 1/lambda_0001/train"
-    assert option(calls[0], "--feature_cache") == "a cache"
+    assert option(calls[0], "--checkpoint_dir") == f"{tmp_path}/my runs/run 1/lambda_00005/train"
+    assert calls[0][-2:] == ["--feature_cache", "a cache"]
     copy = tmp_path / "a project"
     copy.mkdir()
     for name in (SCRIPT.name, "ljpeg_attention.py"):
@@ -125,9 +153,9 @@ def test_works_with_spaces_in_paths_and_passes_further_options_on(job, tmp_path)
 
 
 def test_stops_at_the_first_failure_with_its_status(job):
-    result, calls = job("run", does='[[ "$*" != *lambda_0005* ]] || exit 7')
+    result, calls = job("run", does='[[ "$*" != *lambda_0005/* ]] || exit 7')
     assert result.returncode == 7
-    assert [option(call, "--lambda") for call in calls] == ["0.001", "0.0025", "0.005"]
+    assert [option(call, "--lambda") for call in calls] == ["0.0005", "0.001", "0.0025", "0.005"]
 
 
 @pytest.mark.parametrize(("index", "lmbda"), list(enumerate(LAMBDAS)))
