@@ -75,6 +75,12 @@ def test_its_weights_are_the_pipelines():
     assert [weight is model.pipeline.level for weight in model.trainable_variables] == [True]
 
 
+def test_the_learning_rate_settles_in_the_last_steps():
+    rate = trainer.Settled(lambda step: 0.5, 100, 0.2)
+    rates = [float(rate(tf.constant(step))) for step in (0, 40, 80, 90, 100)]
+    np.testing.assert_allclose(rates, [0.5, 0.5, 0.5, 0.05, 0.005], rtol=1e-5)
+
+
 def test_it_says_how_long_it_will_take(monkeypatch, capsys):
     monkeypatch.setattr(trainer, "ESTIMATE_SECONDS", 0.0)
     fit(toy(), 5)

@@ -205,8 +205,8 @@ def test_a_training_that_predates_an_option_goes_on(arguments, quick, run):
     del config["options"]["rate"]
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="--rate published, not bits"):
-        ljpeg.main(arguments(run, "--last_step=4", "--rate=bits"))
-    assert ljpeg.main(arguments(run, "--last_step=4")) == 0
+        ljpeg.main(arguments(run, "--last_step=4"))
+    assert ljpeg.main(arguments(run, "--last_step=4", "--rate=published")) == 0
 
 
 def test_the_learning_rate_decays(arguments, quick, tmp_path, monkeypatch):
@@ -215,6 +215,18 @@ def test_the_learning_rate_decays(arguments, quick, tmp_path, monkeypatch):
     ljpeg.main(arguments(tmp_path, "--last_step=4", "--lr=1e-3", "--lr_decay=0.1"))
     rates = [value for _, value in scalars(tmp_path)["learning_rate"]]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-4], rtol=1e-5)
+
+
+def test_how_it_ended_is_told_to_scripts(arguments, quick, tmp_path, capsys):
+    line = arguments(tmp_path, "--last_step=2", "--json")
+    for _ in range(2):  # trained, and finished already
+        assert ljpeg.main(line) == 0
+        said = capsys.readouterr()
+        report = json.loads(said.out)
+        assert report.pop("seconds") >= 0
+        expected = {"checkpoint_dir": str(tmp_path), "last_step": 2, "step": 2, "status": 0}
+        assert report == expected
+        assert "step 2" in said.err
 
 
 def test_a_network_trains_on_cached_features(arguments, tmp_path):
