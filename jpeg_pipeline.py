@@ -73,6 +73,7 @@ class JPEGPipeline:
 
     architecture = None  # its name, which is its script's
     trained = True  # whether there is something to train
+    portable = False  # whether its parts are all variables that numpy, as `weights`, can stand for
     dial = None  # a Dial, or None for a model with tables of one rate
     receptive_field = 0  # pixels to each side of a block that decide about it
     tile = 1024  # side in pixels of what is analysed at a time, a multiple of 16

@@ -4,6 +4,8 @@ config.json            the architecture, the options, the versions, the step
 checkpoint             TensorFlow's note: the name of the newest checkpoint
 learned_jpeg-STEP.*    the checkpoint, an index and the data; in folders of earlier versions
                        ckpt-STEP.*, or weights-STEP.* without the optimizer
+model.npz              the weights of a portable architecture, which needs no TensorFlow; in a
+                       stripped folder in place of the checkpoint
 """
 
 import contextlib
@@ -17,7 +19,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from learned_jpeg import architectures
+from learned_jpeg import architectures, portable
 from learned_jpeg.errors import UserError
 from learned_jpeg.files import write_whole
 from learned_jpeg.lazy import lazy_import
@@ -90,6 +92,11 @@ def describe(folder):
             raise UserError(f"{folder}: its weights cannot be read ({error})") from error
         return digest.hexdigest()
 
+    weights = Path(folder) / portable.WEIGHTS
+    if weights.exists():
+        digest = hashlib.sha256(json.dumps([architecture, options], sort_keys=True).encode())
+        digest.update(weights.read_bytes())
+        return architecture, options, digest.hexdigest()
     return architecture, options, _of_newest(folder, digest_of)
 
 
@@ -184,10 +191,11 @@ def _fits(value, default):
     return type(value) is type(default)
 
 
-def build(architecture, options):
+def build(architecture, options, **weights):
     """A new model of a class from the options of its training; those it predates are defaults.
 
-    Raises UserError for what is no option of it.
+    weights: nothing, or weights={name: array} of a portable architecture. Raises UserError for
+    what is no option of it, and for the weights of another.
     """
     known = defaults(architecture)
     chosen = known | {name: options[name] for name in known if name in options}
@@ -197,9 +205,10 @@ def build(architecture, options):
                 raise ValueError(f"{name} is {chosen[name]!r}")
         if chosen.get("sampling", SAMPLINGS[0]) not in SAMPLINGS:
             raise ValueError(f"sampling is {chosen['sampling']!r}")
-        pipeline = architecture(**chosen)
-        dial = pipeline.dial and pipeline.dial.default
-        pipeline.reconstruct(tf.zeros([1, 16, 16, 3]), dial)  # creates the variables
+        pipeline = architecture(**chosen, **weights)
+        if not weights:
+            dial = pipeline.dial and pipeline.dial.default
+            pipeline.reconstruct(tf.zeros([1, 16, 16, 3]), dial)  # creates the variables
     except UserError:
         raise
     except _BROKEN as error:
@@ -240,8 +249,13 @@ def read(path, **parts):
 
 
 def load_weights(pipeline, folder):
-    """Sets a model's weights from the checkpoint in a folder. Raises UserError without one."""
-    _of_newest(folder, lambda path: read(path, model=model_of(pipeline)))
+    """Sets a model's weights from those in a folder. Raises UserError without any."""
+    arrays = portable.read(folder)
+    if arrays is None:
+        _of_newest(folder, lambda path: read(path, model=model_of(pipeline)))
+        return
+    for name, part in pipeline.parts().items():
+        part.assign(arrays[name])
 
 
 def restore(folder):
@@ -249,13 +263,17 @@ def restore(folder):
 
     Raises UserError where there is none or it is broken.
     """
-    config, _ = read_config(folder), newest(folder)
+    config, arrays = read_config(folder), portable.read(folder)
+    if not arrays:
+        newest(folder)
     try:
         architecture = architectures.load(config["architecture"])
         if not architecture.trained:
             raise UserError(f"{config['architecture']} has nothing to train")
-        pipeline = build(architecture, config["options"])
+        weights = {"weights": arrays} if arrays else {}
+        pipeline = build(architecture, config["options"], **weights)
     except UserError as error:
         raise UserError(f"{Path(folder) / 'config.json'}: {error}") from error
-    load_weights(pipeline, folder)
+    if not arrays:
+        load_weights(pipeline, folder)
     return pipeline

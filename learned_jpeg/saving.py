@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from learned_jpeg import checkpoints, locks
+from learned_jpeg import checkpoints, locks, portable
 from learned_jpeg.errors import UserError
 from learned_jpeg.files import PART
 from learned_jpeg.lazy import lazy_import
@@ -80,6 +80,7 @@ class Saver:
 
     def __init__(self, folder, config, pipeline, optimizer, chief):
         self.folder, self.config, self.chief = Path(folder), config, chief
+        self.pipeline = pipeline
         self.parts = {"model": checkpoints.model_of(pipeline), "optimizer": optimizer}
 
     def restore(self):
@@ -93,9 +94,11 @@ class Saver:
                 return
             # Killed between the first checkpoint and its note.
             checkpoints.write_note(max(whole, key=lambda path: int(path.name.split("-")[1])))
+        path = self.folder / portable.WEIGHTS
         try:
-            path = checkpoints.newest(self.folder)
-            if not is_stripped(path):
+            if not path.exists() or (self.folder / "checkpoint").exists():
+                path = checkpoints.newest(self.folder)
+            if path.name != portable.WEIGHTS and not is_stripped(path):
                 checkpoints.read(path, **self.parts)
                 return
         except UserError as error:
@@ -110,6 +113,8 @@ class Saver:
         checkpoint = tf.train.Checkpoint(**self.parts)
         if self.chief:
             _save(checkpoint, self.folder / f"learned_jpeg-{step}")
+            if self.pipeline.portable:
+                portable.write(self.pipeline, self.folder)
             checkpoints.write_config(self.folder, {**self.config, "step": step})
         else:
             with tempfile.TemporaryDirectory() as elsewhere:
@@ -124,6 +129,9 @@ def strip(folder):
     """
     with locks.alone(folder, "strip another"):
         step, pipeline = checkpoints.read_config(folder)["step"], checkpoints.restore(folder)
-        if not is_stripped(checkpoints.newest(folder)):
+        if (Path(folder) / portable.WEIGHTS).exists():
+            for file in [*_own(Path(folder)), Path(folder) / "checkpoint"]:
+                file.unlink(missing_ok=True)
+        elif not is_stripped(checkpoints.newest(folder)):
             path = Path(folder) / f"learned_jpeg-{step}{_STRIPPED}"
             _save(tf.train.Checkpoint(model=checkpoints.model_of(pipeline)), path)

@@ -20,6 +20,8 @@ class Killed(BaseException):
 class Model:
     """What a Saver needs of a pipeline: one variable, here the step that it is saved at."""
 
+    portable = False
+
     def __init__(self):
         self.step = tf.Variable(0)
 

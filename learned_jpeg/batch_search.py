@@ -1,0 +1,106 @@
+"""The search on the batches of a training, on all cores."""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from learned_jpeg import huffman, strengths, transform
+from learned_jpeg.learned_tune import learned
+from learned_jpeg.quantizer import Trellis, analyse
+from learned_jpeg.sampling import Planes
+from learned_jpeg.standard import BLOCK
+from learned_jpeg.tuning import lambda_factor
+
+import numpy as np
+
+DEARER = 0.25  # how much dearer and cheaper, in doublings, the bits of the two other searches are
+
+
+class BatchSearch:
+    """Searches batches of pictures, uint8 [B, H, W, 3], at any step, by any learned numbers.
+
+    base: the Tune that numbers change, see `learned_tune`; sampling: of the files.
+    """
+
+    def __init__(self, base, sampling):
+        self.base, self.sampling = base, sampling
+
+    def _file(self, numbers, step):
+        """(Trellis, tables uint8 [8, 8, 2]) of a file."""
+        tune, exact = learned(numbers, step, self.base)
+        qtables = np.clip(np.rint(exact), 1, 255).astype(np.uint8)
+        return Trellis(tune, lambda_factor(exact, qtables)), qtables
+
+    def features(self, pixels, numbers, step):
+        """What the network of `strengths` sees: float32 [B, rows, columns, features], of chroma."""
+        _, qtables = self._file(numbers, step)
+
+        def one(image):
+            return strengths.features(analyse(image, qtables, self.sampling).unrounded, qtables)
+
+        return _for_all(one, pixels)
+
+    def levels(self, pixels, numbers, step, luma, chroma, slopes):
+        """What is found with strengths luma [B, rows, columns] and chroma, as a tuple of float32.
+
+        The tables [1, 8, 8, 2], the bits [B], the levels of luma and of chroma. With slopes also,
+        each of luma and chroma, how levels and the bits of blocks change with the strengths: by
+        two more searches, with all bits dearer and cheaper.
+        """
+        search, qtables = self._file(numbers, step)
+
+        def one(image, luma, chroma):
+            analysis = analyse(image, qtables, self.sampling)
+
+            def found(change):
+                analysis.log2_lambda = Planes(luma + change, np.stack([chroma + change] * 2))
+                return search.search(analysis)
+
+            plain = found(0)
+            result = [np.float32(plain.bits), *map(np.float32, plain.integers)]
+            if slopes:
+                dear, cheap = found(DEARER).integers, found(-DEARER).integers
+                triples = list(zip(dear, cheap, plain.integers, strict=True))
+                result += [np.float32(a - b) / (2 * DEARER) for a, b, _ in triples]
+                luma, chroma = (
+                    (_ac_bits(a, codes) - _ac_bits(b, codes)) / (2 * DEARER)
+                    for a, b, codes in triples
+                )
+                result += [luma, chroma.sum(0)]  # Cb and Cr share their strengths
+            return result
+
+        return np.float32(qtables)[None], *_for_all(one, pixels, luma, chroma)
+
+    def decoded(self, pixels, numbers, step, luma, chroma):
+        """What a decoder makes of the files, float32 [B, H, W, 3] in [0, 1], and their bits [B]."""
+        search, qtables = self._file(numbers, step)
+
+        def one(image, luma, chroma):
+            analysis = analyse(image, qtables, self.sampling)
+            analysis.log2_lambda = Planes(luma, np.stack([chroma] * 2))
+            found = search.search(analysis)
+            picture = transform.inverse(found.integers, qtables, *image.shape[:2], self.sampling)
+            return np.float32(picture) / np.float32(255), np.float32(found.bits)
+
+        return _for_all(one, pixels, luma, chroma)
+
+
+def _for_all(function, *batch):
+    """What a function gives of each image, stacked."""
+    return tuple(map(np.stack, zip(*_pool().map(function, *batch), strict=True)))
+
+
+@functools.cache
+def _pool():
+    return ThreadPoolExecutor(os.cpu_count())
+
+
+def _ac_bits(integers, codes_of):
+    """The AC bits of blocks [..., 8, 8] by the Huffman codes of others; float32 [...]."""
+    counts = np.zeros(256, np.int64)
+    huffman.count_ac(codes_of.reshape(-1, BLOCK * BLOCK), counts)
+    bits = np.empty(integers.shape[:-2], np.float32)
+    huffman.block_bits(
+        integers.reshape(-1, BLOCK * BLOCK), huffman.code_lengths(counts), bits.reshape(-1)
+    )
+    return bits

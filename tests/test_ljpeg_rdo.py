@@ -1,0 +1,133 @@
+import dataclasses
+
+from learned_jpeg import encoding, jpeg_file, metrics, quantizer, strengths
+from learned_jpeg.encoding import Coding
+from learned_jpeg.learned_tune import NUMBERS
+from learned_jpeg.sampling import Planes
+from ljpeg_PIL import LJPEGPIL
+from ljpeg_rdo import LJPEGRDO
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from makers import picture
+
+
+def photograph(height, width):
+    return np.asarray(picture(height, width))
+
+
+def weights(numbers=None, last=0.0):
+    random = np.random.default_rng(3)
+    start = {"numbers": np.zeros(NUMBERS, np.float32)} | strengths.start(random)
+    if numbers is not None:
+        start["numbers"] = np.float32(numbers)
+    return start | {"last": random.normal(0, last, start["last"].shape).astype(np.float32)}
+
+
+@pytest.fixture
+def model():
+    random = np.random.default_rng(4)
+    return LJPEGRDO(weights=weights(random.normal(0, 0.1, NUMBERS), 0.1))
+
+
+@pytest.mark.parametrize("tune", ["psnr", "visual"])
+@pytest.mark.parametrize("quality", [1, 30, 75, 100])
+def test_before_anything_is_learned_it_is_the_tune(tune, quality):
+    pixels = photograph(96, 128)
+    model = LJPEGRDO(search=tune, weights=weights())
+    expected = encoding.encode(LJPEGPIL(), pixels, quality, Coding(tune=tune))
+    assert encoding.encode(model, pixels, quality) == expected
+
+
+def test_any_learned_numbers_give_tables_that_fall_with_the_quality():
+    random = np.random.default_rng(5)
+    for _ in range(20):
+        model = LJPEGRDO(weights=weights(random.normal(0, 3, NUMBERS)))
+        tables = np.array([model.file_qtables(quality, Coding()) for quality in range(1, 101)])
+        assert tables.dtype == np.uint8 and tables.min() >= 1
+        assert (np.diff(tables.astype(int), axis=0) <= 0).all()
+
+
+@pytest.mark.parametrize("sampling", ["444", "420", "auto"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_files_are_those_of_the_search_with_the_strengths(model, sampling, channels):
+    pixels = photograph(75, 107)[..., :channels]
+    data = encoding.encode(model, pixels, 60, Coding(sampling=sampling))
+    decoded = jpeg_file.decode(data)[..., :channels]
+    assert decoded.shape == pixels.shape
+    error = np.square(decoded.astype(float) - pixels).mean()
+    assert 0 < error < 150
+
+
+def test_a_dearer_block_takes_fewer_bits(model):
+    pixels = photograph(96, 128)
+    found = {}
+    for bias in (-0.5, 0.5):
+        model.weights["last"] = np.zeros_like(model.weights["last"])
+        model.weights["last"][-1] = bias
+        found[bias] = len(encoding.encode(model, pixels, 75, Coding(sampling="420")))
+    assert found[0.5] < 0.95 * found[-0.5]
+
+
+def test_the_file_decodes_to_what_the_loss_sees():
+    pixels = photograph(96, 128)
+    model = LJPEGRDO()
+    images = tf.constant(pixels[None], tf.float32) / 255
+    reconstruction, coded = model.reconstruct(images, 40.0)
+    data = encoding.encode(model, pixels, 40, Coding(sampling="420"))
+    integers, qtables, *_ = jpeg_file.read_jpeg(data)
+    np.testing.assert_array_equal(coded.qtables[0], qtables)
+    # In the graph the step is of single precision, and so is lambda: a few choices are close.
+    for plane, levels in zip(coded.coefficients, integers, strict=True):
+        assert (plane[0].numpy() != levels).mean() < 0.005
+    in_graph = np.rint(255 * reconstruction[0].numpy()).astype(np.uint8)
+    of_file = metrics.psnr(pixels, jpeg_file.decode(data))
+    assert metrics.psnr(pixels, in_graph) == pytest.approx(of_file, abs=0.02)
+
+
+def test_the_gradient_of_the_strengths_is_that_of_the_files():
+    """All blocks a little dearer: bits and squared error move as two searches say."""
+    model = LJPEGRDO(mse_weight=1, ms_ssim_weight=0, lpips_weight=0, hvs_weight=0)
+    images = tf.constant(photograph(128, 128)[None], tf.float32) / 255
+    model.step = lambda: 0
+    last = model.weights["last"]
+    with tf.GradientTape(persistent=True) as tape:
+        coded, bits, _ = model._coded(images, tf.constant(8.0), slopes=True)
+        decoded = model.decode(coded.coefficients, coded.qtables, 128, 128)
+        error = tf.reduce_mean(tf.square(255 * (decoded - images)))
+    slopes = [tape.gradient(what, last)[-1].numpy().sum() for what in (bits, error)]
+    found = {}
+    for change in (-0.1, 0.1):
+        last.assign(tf.concat([tf.zeros([strengths.WIDTH, 2]), tf.fill([1, 2], change)], 0))
+        coded, bits, _ = model._coded(images, tf.constant(8.0), slopes=False)
+        decoded = model.decode(coded.coefficients, coded.qtables, 128, 128)
+        found[change] = float(bits[0]), float(tf.reduce_mean(tf.square(255 * (decoded - images))))
+    for slope, high, low in zip(slopes, found[0.1], found[-0.1], strict=True):
+        assert slope == pytest.approx((high - low) / 0.2, rel=0.5)
+
+
+def test_one_step_of_training_moves_all_that_is_learned():
+    model = LJPEGRDO(lpips_weight=0, ms_ssim_weight=0, hvs_weight=0.5, mse_weight=0.5)
+    model.step = lambda: tf.constant(0)
+    model.weights["last"].assign(weights(last=0.1)["last"])
+    images = tf.constant(photograph(64, 64)[None], tf.float32) / 255
+    with tf.GradientTape() as tape:
+        terms = model.loss_terms(images, training=True)
+    assert {"loss", "psnr", "rate", "mse", "hvs"} == terms.keys()
+    gradients = tape.gradient(terms["loss"], list(model.parts().values()))
+    assert all(float(tf.reduce_max(tf.abs(gradient))) > 0 for gradient in gradients)
+
+
+def test_weights_of_another_model_are_refused():
+    with pytest.raises(ValueError, match="another model"):
+        LJPEGRDO(weights=weights() | {"numbers": np.zeros(3, np.float32)})
+
+
+def test_strengths_are_those_of_the_picture(model):
+    analysis = quantizer.analyse(photograph(96, 128), model.file_qtables(50, Coding()), "420")
+    fields = model.log2_lambda(analysis, 50)
+    assert isinstance(fields, Planes) and np.std(fields.luma) > 0
+    cheaper = dataclasses.replace(analysis, log2_lambda=fields)
+    search = model.search(50, Coding())
+    assert (search(cheaper).luma != search(analysis).luma).any()
