@@ -25,8 +25,8 @@ for folder, names in {
 PYTHON
 
 echo "Training ljpeg on the photographs in demo/train"
-ARCHITECTURE=ljpeg LAMBDAS="0.01 0.1" TRAIN_GLOB="demo/train/*.png" LAST_STEP=500 LR=1e-4 \
-  PATCHSIZE=128 LPIPS_WEIGHT=0 TOTAL_WEIGHT_REGULARIZER=10 bash batch_job_attention.sh demo/runs/ljpeg
+ARCHITECTURE=ljpeg LAMBDAS="0.0025 0.01" TRAIN_GLOB="demo/train/*.png" LAST_STEP=500 \
+  bash batch_job_attention.sh demo/runs/ljpeg
 
 echo "Measuring on the photographs in demo/photos"
 python3 evaluate.py --batch_dir demo/runs --jpeg_type ljpeg --test_image_glob "demo/photos/*.png" \
