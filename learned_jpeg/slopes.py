@@ -1,5 +1,6 @@
 """Distortions of a whole picture and their gradient in its coefficients, tile by tile."""
 
+import atexit
 import functools
 import threading
 from typing import NamedTuple
@@ -101,6 +102,10 @@ def _graphs(names):
         tf.function(values, input_signature=[image, image]),
         tf.function(gradient, input_signature=[image, image, tf.TensorSpec([len(names)])]),
     )
+
+
+# Graphs that outlive TensorFlow cannot be let go of in silence.
+atexit.register(_graphs.cache_clear)
 
 
 def up_adjoint(slopes):
