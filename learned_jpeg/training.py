@@ -162,7 +162,7 @@ def train(architecture, args):
     """The command `train` of an architecture's script; returns the exit status.
 
     architecture: a class derived from JPEGPipeline; args: the options of
-    `arg_parser.add_train_options` and of the architecture's `add_options`.
+    `train_options.add_train_options` and of the architecture's `add_options`.
 
     Raises UserError for a mistake of the user's; what can be known before the training starts is
     said before anything is written.
