@@ -1,0 +1,152 @@
+"""What is installed, and what a stranger may do with it: requirements, notices, citation."""
+
+import hashlib
+import importlib.metadata
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import tomllib
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+PROJECT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+EXTRAS = PYPROJECT["tool"]["setuptools"]["dynamic"]["optional-dependencies"]
+
+
+def requirements(name):
+    """The Requirements in a file."""
+    lines = (PROJECT / name).read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def tracked(*patterns):
+    """The paths of the repository's files that match git's patterns."""
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=PROJECT, capture_output=True)
+    if listed.returncode:
+        pytest.skip("not a clone")
+    return listed.stdout.decode().splitlines()
+
+
+def test_every_file_of_requirements_is_an_extra_and_no_other_place_has_them():
+    files = {path.name for path in PROJECT.glob("requirements*.txt")}
+    dynamic = PYPROJECT["tool"]["setuptools"]["dynamic"]
+    assert dynamic["dependencies"]["file"] == ["requirements.txt"]
+    assert {extra: f"requirements-{extra}.txt" in EXTRAS[extra]["file"] for extra in EXTRAS} == {
+        name: True for name in ("baseline", "dask", "gpu", "rivals", "dev")
+    }
+    assert files == {"requirements.txt"} | {name for e in EXTRAS.values() for name in e["file"]}
+    assert set(PYPROJECT["project"]["dynamic"]) == {"dependencies", "optional-dependencies"}
+    made = re.search(r"^REQUIREMENTS := (.*)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert sorted(made[1].split()) == sorted(["requirements.txt", *EXTRAS["dev"]["file"]])
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("files", [["requirements.txt", *e["file"]] for e in EXTRAS.values()])
+def test_each_package_is_pinned_once_for_each_python(python, files):
+    environment = {"python_version": python, "sys_platform": "linux", "platform_machine": "x86_64"}
+    pins = {}
+    for requirement in (r for name in dict.fromkeys(files) for r in requirements(name)):
+        assert requirement.url is None
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            pins.setdefault(requirement.name, []).append(str(requirement.specifier))
+    for name, found in pins.items():
+        assert len([pin for pin in found if re.fullmatch(r"==[\d.]+", pin)]) == 1, name
+    supported = PYPROJECT["project"]["requires-python"]
+    assert python in Requirement(f"python{supported}").specifier
+
+
+def test_what_is_installed_is_what_is_required():
+    for name in ("requirements.txt", *EXTRAS["dev"]["file"]):
+        for requirement in requirements(name):
+            if requirement.marker is None or requirement.marker.evaluate():
+                version = importlib.metadata.version(requirement.name)
+                assert Version(version) in requirement.specifier, requirement.name
+
+
+def test_the_published_versions_stay_those_of_python_311():
+    pins = {r.name: r for r in reversed(requirements("requirements.txt"))}
+    assert str(pins["tensorflow"].specifier) == "==2.14.1"
+    assert str(pins["tensorflow"].marker) == 'python_version < "3.12"'
+
+
+def test_the_licence_is_apaches_own_text():
+    # The digest of apache.org/licenses/LICENSE-2.0.txt.
+    expected = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+    assert hashlib.sha256((PROJECT / "LICENSE").read_bytes()).hexdigest() == expected
+    assert PYPROJECT["project"]["license"] == "Apache-2.0"
+    for path in PYPROJECT["project"]["license-files"]:
+        assert (PROJECT / path).is_file()
+
+
+def test_what_others_made_is_named_in_the_notice_and_all_that_it_names_is_there():
+    notice = (PROJECT / "NOTICE").read_text()
+    theirs = tracked("weights/*.npz", "learned_jpeg/quick_look/*.png", "*.min.js", "*.woff*")
+    assert len(theirs) >= 6
+    entries = dict(re.findall(r"^([\w/*.]+)(?: and \.pdf)?\n((?:    .*\n)+)", notice, re.MULTILINE))
+    assert sorted(path for path in entries if "*" not in path) == sorted(theirs)
+    for path, words in entries.items():
+        assert "Changed:" in words, path
+        for other in re.findall(r"\w+/[\w./]+\.md", words):
+            assert (PROJECT / other).is_file()
+    # Pictures of any other kind are drawn by the project; crops of Kodak's have their entry.
+    pictures = tracked("*.png", "*.jpg", "*.webp", "*.tif", "*.gif")
+    others = [p for p in pictures if p not in theirs and not p.startswith("example_experiments/")]
+    assert others == []
+
+
+def test_the_weights_are_those_whose_source_is_told():
+    told = (PROJECT / "weights" / "README.md").read_text()
+    for digest, name in re.findall(r"^    ([0-9a-f]{64})  (\S+)$", told, re.MULTILINE):
+        assert hashlib.sha256((PROJECT / "weights" / name).read_bytes()).hexdigest() == digest
+    assert "BSD-2-Clause" in told and "BSD-3-Clause" in told
+
+
+def test_the_citation_names_the_code_and_the_paper():
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
+    # What the format requires, and how it spells versions.
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["license"] == PYPROJECT["project"]["license"]
+    assert str(citation["version"]) == PYPROJECT["project"]["version"]
+    paper = citation["preferred-citation"]
+    assert paper["url"].endswith("/2009.12927")
+    assert [author["family-names"] for author in paper["authors"]] == [
+        "Strümpler",
+        "Yang",
+        "Timofte",
+    ]
+
+
+def test_the_changelog_begins_with_this_version():
+    (newest, *_) = re.findall(r"^## (\S+)", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest == PYPROJECT["project"]["version"]
+
+
+def test_the_checks_elsewhere_run_the_projects_own_commands():
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "test.yml").read_text())
+    job = workflow["jobs"]["make"]
+    runs = [step["run"].split() for step in job["steps"] if "run" in step]
+    assert [words[:2] for words in runs] == [["make", "test"], ["make", "demo"]]
+    assert "3.11" in job["strategy"]["matrix"]["python"]
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [hook["entry"] for repo in hooks for hook in repo["hooks"]] == ["make lint"]
+    assert (PROJECT / ".ci" / "run").read_text().endswith("exec make test\n")
+
+
+def test_a_python_that_is_too_old_is_refused_before_anything_is_made(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "lint", f"PYTHON={python}", f"VENV={tmp_path}/venv"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: LearnedJPEG needs Python 3.11, 3.12 or 3.13")
+    assert not (tmp_path / "venv").exists()
