@@ -6,6 +6,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export TF_CPP_MIN_LOG_LEVEL=3
 
+python3 -c "import skimage" 2>/dev/null || {
+  echo "error: the package skimage is missing: make demo" >&2
+  exit 2
+}
+
 python3 - <<'PYTHON'
 from pathlib import Path
 

@@ -150,3 +150,17 @@ def test_a_python_that_is_too_old_is_refused_before_anything_is_made(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: LearnedJPEG needs Python 3.11, 3.12 or 3.13")
     assert not (tmp_path / "venv").exists()
+
+
+def test_the_demo_without_its_photographs_names_the_command_that_brings_them(tmp_path):
+    python = tmp_path / "python3"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", PROJECT / "demo.sh"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: the package skimage is missing: make demo\n"
