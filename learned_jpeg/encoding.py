@@ -87,13 +87,17 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
         sampling, _ = quantizer.choose_sampling(choose, analyses)
     analysis = analysis_of(pixels, sampling)
     if coding.refine:
-        mixture = refining.MIXTURES[coding.tune] if coding.tune else pipeline.refine_weights
-        integers = refining.refine(choose, analysis, pixels, coding.refine, mixture, progress)
+        integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
     else:
         integers = choose(analysis)
     qtables = analysis.qtables
     del analysis  # the most of the memory
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
+
+
+def _refine(pipeline, search, analysis, pixels, coding, progress):
+    mixture = refining.MIXTURES[coding.tune] if coding.tune else pipeline.refine_weights
+    return refining.refine(search, analysis, pixels, coding.refine, mixture, progress)
 
 
 def _strips(pixels):

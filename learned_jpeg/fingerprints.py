@@ -13,11 +13,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 # What decides about the bytes of a model's file besides the project's own code.
 _PACKAGES = "tensorflow numpy numba jpeglib mozjpeg-lossless-optimization pillow".split()
-# What only training, reports and the command line call: it changes no file.
+# What only training, reports and the command line call: it changes no file. Refining counts where
+# it is asked for.
 _NOT_ENCODING = frozenset(
     """add_options estimated_bits idct_decoder loss_terms main make_optimizer merge prior_adam
     random_seed rate reconstruct round_cubic round_mixed round_straight_through shared_features
-    table_adam warn_of_options JPEGPipeline.encode JPEGPipeline.decode""".split()
+    table_adam warn_of_options _refine JPEGPipeline.encode JPEGPipeline.decode""".split()
 )
 
 
@@ -36,9 +37,10 @@ def of_model(architecture, checkpoint, coding):
 
     architecture: its name; checkpoint: the digest of its folder; coding: `encoding.Coding`.
     """
+    modules = ["learned_jpeg.encoding"] + ["learned_jpeg.refining"] * (coding.refine > 0)
     return {
         "checkpoint": checkpoint,
-        "encoding code": code_digest(architecture, "learned_jpeg.encoding"),
+        "encoding code": code_digest(architecture, *modules),
         "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
         "Huffman choice": coding.huffman,
         "measuring code": of_metrics(),

@@ -164,12 +164,12 @@ class Trellis:
         error = bits = 0.0
         targets = []
         for i, (x, w, levels) in enumerate(zip(planes, all_weights, out, strict=True)):
-            shift = 0 if shifts is None else shifts[i].reshape(x.shape)
-            target, lengths = x + shift, _prior_ac()
+            shift = None if shifts is None else shifts[i].reshape(x.shape)
+            target, lengths = x if shift is None else x + shift, _prior_ac()
             for step in _steps(len(x), self._rounds):
                 if step == 1 and free is not None:
                     x = free.targets(w, lengths)
-                    target = x + shift
+                    target = x if shift is None else x + shift
                 counts = np.zeros(256, np.int64)
                 trellis.search_ac(target, *w, lengths, step, LARGEST_AC, levels, counts)
                 lengths = huffman.code_lengths(counts)

@@ -127,6 +127,15 @@ class _Refiner:
                 place[i] = np.clip(best, -LONGEST_CHROMA, LONGEST_CHROMA)
         return result
 
+    def shift(self, mean, integers):
+        """What the next search is moved by: the mean of the steps, and chroma's shift."""
+        if integers.chroma is None:
+            return mean
+        chroma = self.chroma_shift(integers)
+        if mean.chroma is not None:
+            chroma += mean.chroma
+        return Planes(mean.luma, chroma)
+
     def cost(self, found):
         """What a Found costs: luma's error, what is left of chroma's beside it, and bits."""
         cost = found.error[0] + self.search.lmbda(self.analysis.qtables) * found.bits
@@ -168,17 +177,16 @@ def refine(search, analysis, pixels, steps, mixture, progress=None):
     floor = np.maximum(picture.distortions(decoded), 1e-9)
     factors = np.array([*mixture.values()]) * refiner.cost(found) / floor
     best, lowest = None, np.inf
-    mean = Planes(*(p if p is None else np.zeros_like(p) for p in analysis.unrounded))
+    mean = Planes(None, None)
+    if mixture:
+        mean = Planes(*(p if p is None else np.zeros_like(p) for p in analysis.unrounded))
     for left in range(steps, -1, -1):
         values = refiner.move(mean, decoded, factors) if left else picture.distortions(decoded)
         cost = refiner.cost(found) + factors @ values
         if cost < lowest:
             best, lowest = found.integers, cost
         if left:
-            shift = mean
-            if mean.chroma is not None:
-                shift = Planes(mean.luma, mean.chroma + refiner.chroma_shift(found.integers))
-            found = search.search(analysis, shift)
+            found = search.search(analysis, refiner.shift(mean, found.integers))
             decoded = refiner.decode(found.integers)
             if progress:
                 progress()
