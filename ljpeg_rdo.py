@@ -11,9 +11,10 @@ the mean over the pictures of the logarithm of the bits needed at equal quality 
 mean over the metrics, where a metric's worth is that of halving its distortion, in doublings of
 the bits.
 
-The search runs in the training as it does for a file. The network's gradient is that of two more
-searches, with all bits a little dearer and cheaper; the tables and the error learn from the
-difference between two more, with all of them moved a little to either side at random.
+The search runs in the training as it does for a file. The network's gradient is that between two
+searches, with all bits a little dearer and cheaper (benchmarks/strength_gradient.py); tables and
+error learn from the difference between two more, with all of them moved a little to either side at
+random.
 """
 
 import functools
@@ -153,9 +154,14 @@ class LJPEGRDO(JPEGPipeline):
         levels = Planes(*parts[:2])
         if slopes:
             luma, chroma = (field - tf.stop_gradient(field) for field in fields)
+            # Each picture at one of the two points, in turn.
+            side = (
+                batch_search.GAUSS
+                * tf.cast(1 - 2 * (tf.range(batch) % 2), tf.float32)[:, None, None]
+            )
             levels = Planes(
-                levels.luma + parts[2] * luma[..., None, None],
-                levels.chroma + parts[3] * chroma[:, None, ..., None, None],
+                levels.luma + parts[2] * (luma + side)[..., None, None],
+                levels.chroma + parts[3] * (chroma + side)[:, None, ..., None, None],
             )
             bits += tf.reduce_sum(parts[4] * luma, [1, 2])
             bits += tf.reduce_sum(parts[5] * chroma, [1, 2])

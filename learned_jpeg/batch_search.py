@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from learned_jpeg import huffman, strengths, transform
 from learned_jpeg.learned_tune import learned
-from learned_jpeg.quantizer import Trellis, analyse
+from learned_jpeg.quantizer import Trellis, analyse, luma_order
 from learned_jpeg.sampling import Planes
 from learned_jpeg.standard import BLOCK
 from learned_jpeg.tuning import lambda_factor
@@ -14,6 +14,8 @@ from learned_jpeg.tuning import lambda_factor
 import numpy as np
 
 DEARER = 0.25  # how much dearer and cheaper, in doublings, the bits of the two other searches are
+# Where between two ends the slopes have the mean of all between them: Gauss's two points.
+GAUSS = DEARER / 3**0.5
 
 
 class BatchSearch:
@@ -43,9 +45,10 @@ class BatchSearch:
     def levels(self, pixels, numbers, step, luma, chroma, slopes):
         """What is found with strengths luma [B, rows, columns] and chroma, as a tuple of float32.
 
-        The tables [1, 8, 8, 2], the bits [B], the levels of luma and of chroma. With slopes also,
-        each of luma and chroma, how levels and the bits of blocks change with the strengths: by
-        two more searches, with all bits dearer and cheaper.
+        The tables [1, 8, 8, 2], the bits [B], the levels of luma and of chroma. With slopes, bits
+        and levels are the means of two searches, with all bits dearer and cheaper, and their
+        slopes follow: how levels and the bits of blocks change with the strengths, each of luma
+        and chroma. Between the two a quadratic error is as steep as the line through both.
         """
         search, qtables = self._file(numbers, step)
 
@@ -56,18 +59,21 @@ class BatchSearch:
                 analysis.log2_lambda = Planes(luma + change, np.stack([chroma + change] * 2))
                 return search.search(analysis)
 
-            plain = found(0)
-            result = [np.float32(plain.bits), *map(np.float32, plain.integers)]
-            if slopes:
-                dear, cheap = found(DEARER).integers, found(-DEARER).integers
-                triples = list(zip(dear, cheap, plain.integers, strict=True))
-                result += [np.float32(a - b) / (2 * DEARER) for a, b, _ in triples]
-                luma, chroma = (
-                    (_ac_bits(a, codes) - _ac_bits(b, codes)) / (2 * DEARER)
-                    for a, b, codes in triples
-                )
-                result += [luma, chroma.sum(0)]  # Cb and Cr share their strengths
-            return result
+            if not slopes:
+                plain = found(0)
+                return [np.float32(plain.bits), *map(np.float32, plain.integers)]
+            dear, cheap = found(DEARER), found(-DEARER)
+            pairs = list(zip(dear.integers, cheap.integers, strict=True))
+            result = [np.float32((dear.bits + cheap.bits) / 2)]
+            result += [(np.float32(a) + b) / 2 for a, b in pairs]
+            result += [(np.float32(a) - b) / (2 * DEARER) for a, b in pairs]
+            of_luma, *of_chroma = (
+                _bits(a, order) - _bits(b, order)
+                for planes, order in zip(pairs, (luma_order(analysis), None), strict=True)
+                for a, b in zip(*(np.reshape(p, [-1, *p.shape[-4:]]) for p in planes), strict=True)
+            )
+            # Cb and Cr share their strengths.
+            return [*result, of_luma / (2 * DEARER), sum(of_chroma) / (2 * DEARER)]
 
         return np.float32(qtables)[None], *_for_all(one, pixels, luma, chroma)
 
@@ -95,12 +101,18 @@ def _pool():
     return ThreadPoolExecutor(os.cpu_count())
 
 
-def _ac_bits(integers, codes_of):
-    """The AC bits of blocks [..., 8, 8] by the Huffman codes of others; float32 [...]."""
-    counts = np.zeros(256, np.int64)
-    huffman.count_ac(codes_of.reshape(-1, BLOCK * BLOCK), counts)
-    bits = np.empty(integers.shape[:-2], np.float32)
-    huffman.block_bits(
-        integers.reshape(-1, BLOCK * BLOCK), huffman.code_lengths(counts), bits.reshape(-1)
-    )
-    return bits
+def _bits(integers, order):
+    """The bits of blocks int16 [rows, columns, 8, 8]: float32 [rows, columns].
+
+    order: of the DC scan [n], or None for that of the rows.
+    """
+    blocks = integers.reshape(-1, BLOCK * BLOCK)
+    order = np.arange(len(blocks)) if order is None else order
+    ac, dc = np.zeros((2, 256), np.int64)
+    huffman.count_ac(blocks, ac)
+    huffman.count_dc(blocks, order, dc)
+    bits = np.empty(len(blocks), np.float32)
+    huffman.block_bits(blocks, huffman.code_lengths(ac), bits)
+    sizes = np.frexp(np.abs(np.diff(blocks[order, 0].astype(np.int64), prepend=0)))[1]
+    bits[order] += huffman.code_lengths(dc)[sizes] + sizes
+    return bits.reshape(integers.shape[:2])
