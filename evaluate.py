@@ -7,6 +7,7 @@ is measured already is not measured again: an interrupted evaluation goes on whe
 """
 
 import argparse
+import re
 from pathlib import Path
 
 import arg_parser
@@ -176,10 +177,13 @@ def _choices(text):
     known = {"quantizer": QUANTIZERS, "sampling": SAMPLINGS, "tune": TUNES}
     found = {}
     for choice in text.split(","):
+        if re.fullmatch(r"refine\d+", choice):
+            found["refine"] = int(choice.removeprefix("refine"))
+            continue
         names = [name for name, those in known.items() if choice in those]
         if not names or names[0] in found:
             every = " ".join(choice for those in known.values() for choice in those)
-            raise argparse.ArgumentTypeError(f"{text} is not one or several of {every}")
+            raise argparse.ArgumentTypeError(f"{text} is not one or several of {every} refineN")
         found[names[0]] = choice
     return tuple(found.items())
 

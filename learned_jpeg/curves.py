@@ -40,7 +40,7 @@ def find_curves(args, set_name, say):
     curves += _run_curves(args, set_name, say)
     for coding in args.also:
         others = _run_curves(argparse.Namespace(**vars(args) | {"coding": coding}), set_name, say)
-        chosen = " ".join(fingerprints.choices(coding).values())
+        chosen = " ".join(_chosen(coding))
         for curve in others:
             curve.name, curve.label = f"{curve.name}, {chosen}", f"{curve.label}, {chosen}"
         curves += others
@@ -156,7 +156,12 @@ def _output(args, set_name):
 
 def protocol(coding):
     """What files of a Coding are called, within the names of files and folders."""
-    return "_".join([coding.huffman, *map(str, fingerprints.choices(coding).values())])
+    return "_".join([coding.huffman, *_chosen(coding)])
+
+
+def _chosen(coding):
+    choices = fingerprints.choices(coding).items()
+    return [f"{name}{choice}" if name == "refine" else choice for name, choice in choices]
 
 
 def _baseline_curve(args, set_name):

@@ -48,9 +48,9 @@ def of_model(architecture, checkpoint, coding):
 
 
 def choices(coding):
-    """{option: what was chosen} beside the Huffman tables, where a model does not decide."""
+    """{option: text} of what was chosen beside the Huffman tables, and is not left to the model."""
     names = ("quantizer", "sampling", "tune", "refine")
-    return {name: choice for name in names if (choice := getattr(coding, name))}
+    return {name: str(choice) for name in names if (choice := getattr(coding, name))}
 
 
 def of_search(size):

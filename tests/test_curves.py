@@ -164,6 +164,13 @@ def test_choices_of_the_coding_have_folders_of_their_own(find, tmp_path):
     assert run.dots[0].coders[0].rounds
 
 
+def test_steps_of_refining_are_a_choice_of_the_coding(find, tmp_path):
+    checkpoint(find.batch / "run" / "lambda_01" / "train")
+    _, run = find(coding=Coding("standard", quantizer="trellis", refine=5))
+    assert run.dots[0].folder.parent.parent.name == "standard_trellis_refine5"
+    assert all(isinstance(text, str) for text in run.dots[0].fingerprint.values())
+
+
 def test_a_run_can_be_shown_with_other_choices_too(find, tmp_path):
     checkpoint(find.batch / "run" / "lambda_01" / "train")
     _, run, again = find(also=[Coding("standard", "420", "trellis")])

@@ -158,6 +158,10 @@ def test_runs_can_be_shown_with_other_choices_too(batch, images, at_once, capsys
         with pytest.raises(SystemExit):
             evaluate.parse_args(["--batch_dir", "x", "--also", wrong])
         assert f"{wrong} is not one or several of round trellis" in capsys.readouterr().err
+    (coding,) = evaluate.parse_args(
+        [*("--batch_dir", "x", "--test_image_glob", "y"), "--also", "trellis,refine5"]
+    ).also
+    assert (coding.quantizer, coding.refine) == ("trellis", 5)
 
 
 def test_two_evaluations_do_not_write_into_one_folder(batch, images):
