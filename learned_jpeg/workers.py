@@ -21,7 +21,7 @@ from concurrent.futures import (
 )
 from multiprocessing.connection import wait as wait_for_end
 
-from learned_jpeg import jpeg_file, metrics, pictures
+from learned_jpeg import jpeg_file, metrics, packages, pictures
 from learned_jpeg.errors import UserError
 from learned_jpeg.fingerprints import PROJECT
 
@@ -189,8 +189,8 @@ def _dask(address):
     try:
         import distributed
         from distributed.comm import CommClosedError
-    except ImportError as error:
-        raise UserError("--dask needs the package distributed: pip install distributed") from error
+    except ModuleNotFoundError as error:
+        raise UserError(f"--dask: {packages.missing(error)}") from error
     try:
         client = distributed.Client(address, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -80,3 +80,14 @@ def test_of_an_import_from_elsewhere_nothing_is_changed():
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "True\n"
+
+
+def test_dask_that_is_not_there_is_named_by_its_option(tmp_path, monkeypatch):
+    from learned_jpeg import workers
+
+    without("distributed", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "distributed", raising=False)
+    with pytest.raises(UserError, match="--dask: the package distributed is missing: .*dask.txt"):
+        with workers._dask("localhost:1"):
+            pass
