@@ -19,9 +19,9 @@ from learned_jpeg.targets import KINDS, Setting, Target
 from PIL import ImageColor
 from tqdm import tqdm
 
-# Pixels that are worked on at the same time: no more than this, and than this part of the memory.
+# Pixels that are worked on at the same time: no more than this, nor than what the memory holds.
 PIXELS_AT_ONCE = 60_000_000
-BYTES_A_PIXEL = 60
+BYTES_A_PIXEL = 60  # without a target's
 
 
 class PixelBudget:
@@ -74,8 +74,9 @@ def make_settings(architecture, args, target):
 
 def compress_all(pairs, settings, options, jobs):
     """Yields (number, Report) of the (input, output)s, in the order in which they get done."""
-    room = min(PIXELS_AT_ONCE, machine.memory() // BYTES_A_PIXEL)
-    budget, outputs = PixelBudget(room), set()
+    each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
+    budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
+    outputs = set()
     pool = ThreadPoolExecutor(jobs)
     try:
         numbers = {}

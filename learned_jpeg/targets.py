@@ -152,13 +152,15 @@ class _Kind(NamedTuple):
 
     quality: whether the file is to have at least the target, and not at most. width: how much of
     TOLERANCE is made use of. miss: function (quantity, aim) -> how far it is above the aim, about
-    as a part of it. slope: of the miss against the logarithm of the tables' scale.
+    as a part of it. slope: of the miss against the logarithm of the tables' scale. memory: bytes a
+    pixel that measuring takes.
     """
 
     quality: bool
     width: float
     miss: Any
     slope: float
+    memory: int = 0
 
 
 def _logarithmic(quantity, aim):
@@ -173,7 +175,7 @@ KINDS = {
     "bpp": _Kind(False, 1.0, _logarithmic, -0.8),
     "size": _Kind(False, 1.0, _logarithmic, -0.8),
     "psnr": _Kind(True, 0.3, _logarithmic, -0.15),  # 1% would be 0.3 dB
-    "ssimulacra2": _Kind(True, 1.0, _linear, -0.3),
+    "ssimulacra2": _Kind(True, 1.0, _linear, -0.3, memory=120),
 }
 
 
