@@ -1,5 +1,6 @@
 """What a user reads where a package is not there."""
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -40,7 +41,8 @@ def test_a_script_without_its_packages_says_in_one_line_how_to_get_them(script, 
     assert done.stderr.startswith(f"error: the package {package} is missing: ")
     assert done.stderr.count("\n") == 1
     *pip, file = install_command(done.stderr)
-    assert pip == [sys.executable, "-m", "pip", "install", "-r"]
+    here = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["uv", "pip"]
+    assert pip == [*here, "install", "-r"]
     assert file == str(PROJECT / "requirements.txt")
 
 
