@@ -49,11 +49,12 @@ class GoogleBaseline(JPEGPipeline):
     dial = Dial("quality", 1, 100, 25, (5, 10, 15, 20, 25))  # dots: arXiv 2009.12927
     receptive_field = 13  # conv_blocks.ResConvLayer's
     tile = 512  # 128 channels at full resolution: twice the memory a pixel of the others
-    model_options = (*JPEGPipeline.model_options, "max_noise")
+    model_options = (*JPEGPipeline.model_options, "max_noise", "frozen_norm")
 
-    def __init__(self, max_noise=MAX_NOISE, **kwargs):
+    def __init__(self, max_noise=MAX_NOISE, frozen_norm=False, **kwargs):
         super().__init__(**kwargs)
         self.max_noise = max_noise
+        self.frozen_norm = frozen_norm
         self.network = conv_blocks.ResConvLayer()
         # One density for each frequency and channel.
         self.prior = tfc.NoisyDeepFactorized(batch_shape=(standard.BLOCK, standard.BLOCK, 3))
@@ -66,7 +67,8 @@ class GoogleBaseline(JPEGPipeline):
             )
             noise = tf.random.stateless_normal(tf.shape(images), self.random_seed(1))
             images += deviation * noise
-        return tf.clip_by_value(images + self.network(images, training=training), 0.0, 1.0)
+        change = self.network(images, training=training and not self.frozen_norm)
+        return tf.clip_by_value(images + change, 0.0, 1.0)
 
     def get_qtables(self, batch, dial, training):
         if training:
@@ -107,6 +109,12 @@ class GoogleBaseline(JPEGPipeline):
             default=0.0,
             metavar="SIGMA",
             help="standard deviation, up to which Gaussian noise is added to the images (0 to 1)",
+        )
+        parser.add_argument(
+            "--frozen_norm",
+            action="store_true",
+            help="batch normalization by its running statistics in training too, as in files: "
+            "those of small batches differ from them",
         )
 
 

@@ -64,7 +64,7 @@ bits() {
 attention=attention_learned_q_w10_scale1e-5
 if (($# == 0)); then
   set -- learned_q_w10 "$attention"{,_lpips500,_lpips5000} \
-    learned_bits attention_bits attention_bits_lpips5000 google_baseline_lr_1e-5
+    learned_bits attention_bits attention_bits_lpips5000 google_baseline_{lr_1e-5,frozen_norm}
 fi
 for run in "$@"; do
   case $run in
@@ -81,6 +81,11 @@ for run in "$@"; do
       previous=()
       ARCHITECTURE=google_baseline PATCHSIZE=64 \
         chain "$run" 400 400 29 1e-4 1e-5 0.005 -- --max_noise 0
+      ;;
+    google_baseline_frozen_norm)
+      previous=()
+      ARCHITECTURE=google_baseline PATCHSIZE=128 BATCHSIZE=2 SEED=7 \
+        chain "$run" 107 107 0 3e-4 3e-4 0.005 -- --max_noise 0 --frozen_norm --settle 1
       ;;
     *)
       echo "error: no run $run" >&2

@@ -52,6 +52,21 @@ def test_without_noise_training_sees_the_image_itself():
     np.testing.assert_array_equal(model.edit_image(gray, training=True), gray)
 
 
+def test_a_frozen_norm_edits_in_training_as_in_files(photograph):
+    images = photograph[None, :32, :32].astype(np.float32) / 255
+    for frozen in (True, False):
+        model = GoogleBaseline(max_noise=0.0, frozen_norm=frozen)
+        model.step = lambda: 0
+        model.edit_image(images, training=False)
+        kernel = model.network.out.kernel
+        kernel.assign(tf.random.stateless_normal(kernel.shape, [1, 2], stddev=1e-2))
+        in_files = model.edit_image(images, training=False).numpy()
+        in_training = model.edit_image(images, training=True).numpy()
+        after = model.edit_image(images, training=False).numpy()
+        assert np.array_equal(in_training, in_files) == frozen
+        assert np.array_equal(after, in_files) == frozen  # the running statistics are as they were
+
+
 def test_the_draws_follow_from_seed_and_step(model):
     gray = tf.fill([1, 16, 16, 3], 0.5)
     first, again = model.edit_image(gray, True), model.edit_image(gray, True)
