@@ -69,6 +69,7 @@ class LJPEGRDO(JPEGPipeline):
         self.tune = search
         each = mse_weight, ms_ssim_weight, lpips_weight, hvs_weight
         self.metric_weights = {name: w for name, w in zip(WORTH, each, strict=True) if w > 0}
+        self.refine_weights = {"lpips": lpips_weight} if lpips_weight else {}
         self.loss_names = ["loss", "psnr", "rate", *self.metric_weights]
         start = {"numbers": np.zeros(learned_tune.NUMBERS, np.float32)}
         start |= strengths.start(np.random.default_rng(self.seed))
@@ -219,7 +220,8 @@ class LJPEGRDO(JPEGPipeline):
     @classmethod
     def add_options(cls, parser):
         super().add_options(parser)
-        parser.set_defaults(sampling="420")
+        parser.set_defaults(sampling="420", batchsize=6, patchsize=192, lr=1e-3, last_step=600)
+        parser.set_defaults(settle=0.6)
         parser.add_argument(
             "--search",
             choices=tuning.TUNES,

@@ -71,7 +71,7 @@ def make_parser(architecture, description):
             metavar="DIR",
             help=f"{where} (default: train)",
         )
-        train_options.add_train_options(train)
+        train_options.add_train_options(train, architecture)
         architecture.add_options(train.add_argument_group(f"options of {name}"))
     written = add(
         "compress",

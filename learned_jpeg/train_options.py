@@ -22,8 +22,8 @@ class Preset(argparse.Action):
         namespace.parse_again = True
 
 
-def add_train_options(parser):
-    """Adds the options of `train` that all architectures read.
+def add_train_options(parser, architecture):
+    """Adds the options of `train` that all architectures read, and --lambda to those that do.
 
     An architecture's `add_options` sets other defaults where its training needs them.
     """
@@ -67,16 +67,16 @@ def add_train_options(parser):
     threads = {"default": 16, "metavar": "N", "help": "images decoded at the same time"}
     data.add_argument("--preprocess_threads", type=arg_parser.number(int, 1), **threads)
 
-    loss = parser.add_argument_group("loss")
-    loss.add_argument(
-        "--lambda",
-        type=arg_parser.number(float, 0, low_included=False),
-        default=0.01,
-        dest="lmbda",
-        metavar="L",
-        help="weight of the distortion (the squared error on the scale 0 to 255) against the "
-        "rate: higher for better and larger files",
-    )
+    if "lmbda" in architecture.model_options:
+        parser.add_argument_group("loss").add_argument(
+            "--lambda",
+            type=arg_parser.number(float, 0, low_included=False),
+            default=0.01,
+            dest="lmbda",
+            metavar="L",
+            help="weight of the distortion (the squared error on the scale 0 to 255) against the "
+            "rate: higher for better and larger files",
+        )
 
     steps = parser.add_argument_group("optimization")
     steps.add_argument(

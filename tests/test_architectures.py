@@ -55,7 +55,7 @@ def arguments_of(architecture):
 def test_every_option_of_the_model_is_an_argument_and_comes_from_train(architecture):
     parser = argparse.ArgumentParser()
     if architecture.trained:
-        train_options.add_train_options(parser)
+        train_options.add_train_options(parser, architecture)
         architecture.add_options(parser)
         line = ["--train_glob", "x"]
         assert set(architecture.model_options) <= set(vars(parser.parse_args(line)))
@@ -69,7 +69,7 @@ def test_every_option_of_the_model_is_an_argument_and_comes_from_train(architect
     assert set(architecture.model_options) <= set(arguments_of(architecture))
     # All that shapes model or loss is kept with a checkpoint, or is what draws its start.
     assert set(arguments_of(architecture)) - set(architecture.model_options) <= (
-        {"seed"} | {"lpips_weight", "rounding"}
+        {"seed", "lmbda", "weights"} | {"lpips_weight", "rounding"}
     )
 
 

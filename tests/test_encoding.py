@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 
+# Those whose integers are found by the search have tests of their own.
+ROUNDED = [name for name in architectures.NAMES if architectures.load(name).quantizer == "round"]
+
+
 def dial_of(pipeline, value=40.0):
     return None if pipeline.dial is None else value
 
@@ -24,7 +28,7 @@ def assert_planes_equal(found, expected):
 
 
 @pytest.mark.parametrize("kind", SAMPLINGS)
-@pytest.mark.parametrize("name", architectures.NAMES)
+@pytest.mark.parametrize("name", ROUNDED)
 @pytest.mark.parametrize("height, width", [(153, 131), (64, 72)])
 def test_tiles_give_the_same_file_as_the_whole_image(
     name, height, width, kind, photograph, randomized, monkeypatch
@@ -42,7 +46,7 @@ def test_tiles_give_the_same_file_as_the_whole_image(
 
 
 @pytest.mark.parametrize("kind", SAMPLINGS)
-@pytest.mark.parametrize("name", architectures.NAMES)
+@pytest.mark.parametrize("name", ROUNDED)
 def test_a_gray_image_gives_the_luma_of_its_rgb_form(name, kind, photograph, randomized):
     pipeline, gray = randomized(name, 20, kind), photograph[:45, :70, 1:2]
     one, *_, found = read(pipeline, gray, dial_of(pipeline))
@@ -60,7 +64,7 @@ def test_scaled_tables_are_written_and_the_error_grows_with_them(photograph, dec
     assert metrics.psnr(pixels, decode(scaled)) < metrics.psnr(pixels, decode(plain))
 
 
-@pytest.mark.parametrize("name", architectures.NAMES)
+@pytest.mark.parametrize("name", ROUNDED)
 def test_a_file_may_have_another_sampling_than_the_model(name, photograph, randomized):
     pixels = photograph[:45, :70]
     for of_model, of_file in (SAMPLINGS, SAMPLINGS[::-1]):

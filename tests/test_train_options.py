@@ -3,6 +3,8 @@
 import argparse
 
 from learned_jpeg import train_options
+from ljpeg import LJPEG
+from ljpeg_rdo import LJPEGRDO
 
 
 def test_a_preset_holds_for_what_is_not_given():
@@ -18,7 +20,13 @@ def test_a_preset_holds_for_what_is_not_given():
 
 def test_the_defaults_are_a_training_of_some_minutes():
     parser = argparse.ArgumentParser()
-    train_options.add_train_options(parser)
+    train_options.add_train_options(parser, LJPEG)
     options = parser.parse_args(["--train_glob", "photos"])
     assert options.last_step < 10_000 and options.settle == 0.2
     assert set(train_options.PUBLISHED) <= set(vars(options))
+
+
+def test_a_model_of_all_rates_has_no_lambda():
+    parser = argparse.ArgumentParser()
+    train_options.add_train_options(parser, LJPEGRDO)
+    assert "--lambda" not in parser.format_help()
