@@ -58,9 +58,9 @@ class LJPEGRDO(JPEGPipeline):
         self,
         search="visual",
         mse_weight=0.2,
-        ms_ssim_weight=0.4,
-        lpips_weight=0.2,
-        hvs_weight=0.2,
+        ms_ssim_weight=0.15,
+        lpips_weight=0.15,
+        hvs_weight=0.5,
         sampling="420",
         weights=None,
         **kwargs,
@@ -229,7 +229,7 @@ class LJPEGRDO(JPEGPipeline):
             help="tables and error to start from, as `ljpeg_PIL.py compress --tune` has them",
         )
         names = {"mse": "PSNR", "ms_ssim": "MS-SSIM", "lpips": "LPIPS", "hvs": "PSNR-HVS-M"}
-        for (name, shown), default in zip(names.items(), (0.2, 0.4, 0.2, 0.2), strict=True):
+        for (name, shown), default in zip(names.items(), (0.2, 0.15, 0.15, 0.5), strict=True):
             parser.add_argument(
                 f"--{name}_weight",
                 type=arg_parser.number(float, 0),

@@ -34,6 +34,14 @@ chain() {
   done
 }
 
+# rdo RUN OPTION ...: one model for all rates, trained through the search
+rdo() {
+  local folder=$OUT/$1/train
+  shift
+  "$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" --checkpoint_dir "$folder" "$@"
+  "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "$folder"
+}
+
 # learned RUN ARCHITECTURE LPIPS_WEIGHT FIRST LAMBDAS [OPTION ...]: FIRST is where it starts, or none
 learned() {
   local run=$1 architecture=$2 lpips=$3 values=$5 schedule=(2000 800 400 1e-3 1e-5)
@@ -64,7 +72,8 @@ bits() {
 attention=attention_learned_q_w10_scale1e-5
 if (($# == 0)); then
   set -- learned_q_w10 "$attention"{,_lpips500,_lpips5000} \
-    learned_bits attention_bits attention_bits_lpips5000 google_baseline_{lr_1e-5,frozen_norm}
+    learned_bits attention_bits attention_bits_lpips5000 google_baseline_{lr_1e-5,frozen_norm} \
+    rdo_{visual,psnr,lpips}
 fi
 for run in "$@"; do
   case $run in
@@ -77,6 +86,11 @@ for run in "$@"; do
       bits "$run" ljpeg_attention 5000 attention_bits/lambda_002 \
         "0.01 0.005 0.0025 0.001 0.0005 0.00025"
       ;;
+    rdo_visual) rdo "$run" ;;
+    rdo_psnr)
+      rdo "$run" --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 --hvs_weight 0
+      ;;
+    rdo_lpips) rdo "$run" --mse_weight 0.3 --ms_ssim_weight 0 --lpips_weight 0.7 --hvs_weight 0 ;;
     google_baseline_lr_1e-5)
       previous=()
       ARCHITECTURE=google_baseline PATCHSIZE=64 \

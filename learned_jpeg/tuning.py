@@ -50,7 +50,7 @@ SCALES = (0.02, 0.1, 0.3, 0.7, 1.25, 2.5, 4.2, 10, 50)
 TUNES = {
     "psnr": Tune(
         0.125,
-        chroma=1.15,
+        chroma=0.9,
         slope=0.8,
         bend=0.5,
         chroma_table=0.65,
@@ -58,20 +58,20 @@ TUNES = {
         steps=(0.9, 2.45, 5.8, 11, 17.7, 33, 54, 96, 200),
     ),
     "visual": Tune(
-        0.148,
-        fade=1.8,
-        squares=0.31,
-        power=0.82,
+        0.147,
+        fade=2.5,
+        squares=0.32,
+        power=0.86,
         hvs=0.6,
-        mask=0.42,
-        keep=0.27,
-        chroma=1.08,
-        slope=13,
-        bend=1.37,
-        mean=0.9,
-        chroma_table=1.41,
-        chroma_slope=4.4,
-        steps=(0.65, 1.27, 3.14, 7.18, 13.3, 29.8, 52.5, 100, 170),
+        mask=0.41,
+        keep=0.28,
+        chroma=0.75,
+        slope=16,
+        bend=1.5,
+        mean=0.84,
+        chroma_table=1.53,
+        chroma_slope=6.1,
+        steps=(0.72, 1.45, 3.25, 7.16, 13.5, 30.3, 54.2, 100, 170),
     ),
 }
 
@@ -128,7 +128,7 @@ def step_of(quality, tune):
     75 looks about like mozjpeg's 75. At 100 all entries become 1.
     """
     if quality == 100:
-        return 0.1
+        return 0.05
     scale = 50 / quality if quality < 50 else 2 - quality / 50
     return float(np.exp(np.interp(np.log(scale), np.log(SCALES), np.log(tune.steps))))
 
