@@ -93,7 +93,13 @@ class Dot:
         """
         if self.size or not self.coders[0].rounds:
             return None
-        folder = self.folder.parents[1].with_name(huffman).joinpath(*self.folder.parts[-2:])
+        own = self.fingerprint["Huffman choice"]
+        # .../HUFFMAN_CHOICES/RUN/DOT, or RUN/lambda_VALUE/DOT for a model with a dial.
+        among = [place for place in self.folder.parents if place.name.split("_")[0] == own]
+        if not among:
+            return None
+        name = among[0].name.replace(own, huffman, 1)
+        folder = among[0].with_name(name) / self.folder.relative_to(among[0])
         fingerprint = self.fingerprint | {"Huffman choice": huffman}
         return replace(self, folder=folder, fingerprint=fingerprint)
 

@@ -33,6 +33,7 @@ def measure_all(dots, images, wanted, pool, sizes_of=None):
     for result in results.values():
         result.take_over()
     if all(result.is_complete() for result in results.values()):
+        _close(results)
         return results, images
     readable = _readable(images, results, pool)
     if len(readable) < len(images):
@@ -40,10 +41,14 @@ def measure_all(dots, images, wanted, pool, sizes_of=None):
         results = {dot: Results(dot, images, wanted) for dot in dots}
     _encode(dots, results, pool, sizes_of or {})
     _measure(results, images, pool)
+    _close(results)
+    return results, images
+
+
+def _close(results):
     for result in results.values():
         if not result.failed:
             result.close()
-    return results, images
 
 
 def _readable(images, results, pool):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from learned_jpeg import coders
@@ -50,6 +51,9 @@ def test_rounded_integers_are_those_of_every_huffman_choice():
     other = model_dot().under("optimized")
     assert other.folder == Path("out/set/optimized/run/quality_40")
     assert other.fingerprint == {"checkpoint": "abc", "Huffman choice": "optimized"}
+    place = Path("out/set/standard_420/run/lambda_01/quality_40")
+    other = replace(model_dot(), folder=place).under("progressive")
+    assert other.folder == Path("out/set/progressive_420/run/lambda_01/quality_40")
 
 
 def test_searched_integers_are_those_of_one_huffman_choice():

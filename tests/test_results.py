@@ -254,6 +254,7 @@ def test_another_huffman_choice_takes_over_the_figures_of_the_same_integers(dots
     assert pool.encoded == pool.measured == []
     np.testing.assert_array_equal(figures(found), figures(first))
     assert (figures(found, "bpp") < figures(first, "bpp")).all()
+    assert all(dot.pickle.exists() for dot in others)
     for dot, other in zip(dots, others, strict=True):
         for index, image in enumerate(images):
             data = other.jpeg(image).read_bytes()
