@@ -79,7 +79,7 @@ class LJPEGRDO(JPEGPipeline):
             raise ValueError("its weights are those of another model")
         self.weights = weights
 
-    @functools.cached_property
+    @property
     def batches(self):
         """The search on the batches of the training."""
         return batch_search.BatchSearch(tuning.TUNES[self.tune], self.sampling)

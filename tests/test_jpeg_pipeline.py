@@ -57,7 +57,9 @@ def dial_of(pipeline, value):
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("high", [2, 20, 150])
-@pytest.mark.parametrize("name", architectures.NAMES)
+@pytest.mark.parametrize(
+    "name", [n for n in architectures.NAMES if n != "ljpeg_rdo"]
+)  # has its own
 def test_pillow_shows_the_reconstruction(name, high, sampling, photograph, decode, randomized):
     model, pixels = randomized(name, high, sampling), photograph[:173, 60:]
     dial = dial_of(model, {2: 95.0, 20: 75.0, 150: 10.0}[high])
@@ -207,11 +209,12 @@ def test_without_weight_lpips_is_not_computed(photograph, monkeypatch):
 def test_every_part_of_a_model_learns_at_420(name, photograph, training_of):
     """From its start, but for what the zeros of a last layer hide."""
     model = architectures.load(name)(sampling="420")
-    images = batch_of(photograph[:32, :32])
-    model.reconstruct(images, dial_of(model, 20.0))  # makes the variables
+    side = 176 if "ms_ssim_weight" in model.model_options else 32
+    crop = photograph[:side, :side]
+    model.reconstruct(batch_of(crop), dial_of(model, 20.0))  # makes the variables
     training = training_of(model, 1e-3)
     before = [variable.numpy() for variable in training.variables]
-    losses = [training.step(photograph[None, :32, :32]) for _ in range(2)]
+    losses = [training.step(crop[None]) for _ in range(2)]
     assert np.isfinite(losses).all()
     for part in training.pipeline.parts().values():
         own = {id(v) for v in getattr(part, "trainable_variables", [part])}
