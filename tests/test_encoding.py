@@ -9,7 +9,6 @@ from learned_jpeg.sampling import SAMPLINGS
 import numpy as np
 import pytest
 
-
 # Those whose integers are found by the search have tests of their own.
 ROUNDED = [name for name in architectures.NAMES if architectures.load(name).quantizer == "round"]
 
