@@ -190,6 +190,8 @@ def test_ctrl_c_is_one_line_while_a_script_starts_too(seconds):
         [sys.executable, PROJECT / "ljpeg.py", "compress", "-", "-", "--model", "learned_bits"],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A job in the background ignores it, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
