@@ -125,7 +125,9 @@ class Search:
 
     def _scale(self, setting, value):
         """Searches the scale of a setting's tables; value: the miss without one."""
-        self._zero(lambda place: self._miss(setting, math.exp(place)), {value > 0: (0.0, value)})
+        self._zero(
+            lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
+        )
 
     def on_dial(self, model):
         """Searches the values of a model's dial, whose larger ones are the finer."""
@@ -222,7 +224,9 @@ class Target:
             quantity = measure(data)
             return kind.miss(quantity, aim), Found(data, setting, scale, quantity)
 
-        search = Search(attempt, tolerance, -1 if kind.quality else 1, kind.slope)
+        # As a part of the aim, which is above the target where that is a lower bound.
+        part = tolerance / (1 + tolerance)
+        search = Search(attempt, part, -1 if kind.quality else 1, kind.slope)
         if len(settings) == 1 and settings[0].model.dial is not None:
             search.on_dial(settings[0].model)
         else:

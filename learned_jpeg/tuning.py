@@ -44,7 +44,7 @@ class Tune:
 
 # The scales of the IJG library's tables (100 at quality 50) over 100, at which a Tune's steps are
 # those of about the same SSIMULACRA2 as mozjpeg's files. The last is that of quality 1.
-SCALES = (0.02, 0.1, 0.3, 0.7, 1.25, 2.5, 4.2, 10, 50)
+SCALES = (0.002, 0.02, 0.1, 0.3, 0.7, 1.25, 2.5, 4.2, 10, 50)
 
 # Chosen on photographs of 576x576, by the real files' BD-rates against mozjpeg and jpegli.
 TUNES = {
@@ -55,7 +55,7 @@ TUNES = {
         bend=0.5,
         chroma_table=0.65,
         chroma_slope=0.8,
-        steps=(0.9, 2.45, 5.8, 11, 17.7, 33, 54, 96, 200),
+        steps=(0.15, 0.9, 2.45, 5.8, 11, 17.7, 33, 54, 96, 200),
     ),
     "visual": Tune(
         0.154,
@@ -71,7 +71,7 @@ TUNES = {
         mean=0.92,
         chroma_table=1.43,
         chroma_slope=5.8,
-        steps=(0.8, 1.6, 3.49, 7.28, 13.7, 29.9, 53.5, 100, 170),
+        steps=(0.15, 0.8, 1.6, 3.49, 7.28, 13.7, 29.9, 53.5, 100, 170),
     ),
 }
 
