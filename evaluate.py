@@ -37,7 +37,7 @@ _QUICK = {
     "output_dir": "quick_look",
     "test_image_glob": [str(fingerprints.PROJECT / "learned_jpeg" / "quick_look" / "*.png")],
     "huffman": "progressive",
-    "runs": ["attention_bits"],
+    "runs": ["attention_bits", "rdo_visual"],
     "encoders": ["mozjpeg_420"],
     "qualities": [5, 10, 20, 35, 60],
 }
