@@ -37,5 +37,11 @@ echo "Measuring on the photographs in demo/photos"
 python3 evaluate.py --batch_dir demo/runs --jpeg_type ljpeg --test_image_glob "demo/photos/*.png" \
   --huffman optimized
 
-echo "Look first at demo/runs/photos_optimized.html in a browser: curves, and pictures at equal size"
+echo "What the shipped default, ljpeg_rdo.py, gains on them; also over mozjpeg and jpegli, if they are there"
+python3 evaluate.py --batch_dir example_experiments --runs rdo_visual --jpeg_type ljpeg_rdo \
+  --output_dir demo/shipped --test_image_glob "demo/photos/*.png" --huffman progressive \
+  --qualities 10,25,40,60,80 --encoders mozjpeg_420 jpegli_420
+
+echo "Look first at demo/shipped/photos_progressive.html and demo/runs/photos_optimized.html in a browser:"
+echo "curves, and pictures at equal size"
 echo "JPEG files: demo/runs/_output/photos/optimized (learned), demo/runs/_output_PIL (Pillow's)"
