@@ -17,6 +17,7 @@ from learned_jpeg import (
     curves,
     fingerprints,
     locks,
+    machine,
     results,
     series,
     workers,
@@ -160,7 +161,7 @@ def _add_output(group):
     group.add_argument(
         "--workers",
         type=arg_parser.number(int, 1),
-        default=workers.cores(),
+        default=machine.cores(),
         metavar="N",
         help="processes that measure",
     )

@@ -21,7 +21,7 @@ import functools
 
 import arg_parser
 from jpeg_pipeline import Coded, Dial, Edit, JPEGPipeline
-from learned_jpeg import command, learned_tune, sampling, strengths, tuning
+from learned_jpeg import checkpoints, command, learned_tune, sampling, strengths, tuning
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import Planes
 from learned_jpeg.standard import BLOCK
@@ -177,7 +177,7 @@ class LJPEGRDO(JPEGPipeline):
         decoded = self.decode(coded.coefficients, coded.qtables, height, width)
         terms = self._terms(images, decoded, bits)
         if training:
-            numbers = self.weights["numbers"]
+            numbers, pixels = self.weights["numbers"], _pixels(images)
             signs = tf.random.stateless_uniform(
                 [learned_tune.NUMBERS], self.random_seed(1), 0, 2, tf.int32
             )
@@ -186,13 +186,12 @@ class LJPEGRDO(JPEGPipeline):
             for side in (MOVED, -MOVED):
                 decoded, bits = tf.numpy_function(
                     self.batches.decoded,
-                    [_pixels(images), numbers + side * signs, step, *fields],
+                    [pixels, numbers + side * signs, step, *fields],
                     [tf.float32] * 2,
                 )
                 decoded = tf.ensure_shape(decoded, images.shape)
-                losses.append(
-                    self._terms(images, decoded, tf.ensure_shape(bits, bits.shape))["loss"]
-                )
+                bits = tf.ensure_shape(bits, images.shape[:1])
+                losses.append(self._terms(images, decoded, bits)["loss"])
             slope = tf.stop_gradient((losses[0] - losses[1]) / (2 * MOVED) * signs)
             terms["loss"] += tf.reduce_sum(slope * (numbers - tf.stop_gradient(numbers)))
         return terms
@@ -220,20 +219,21 @@ class LJPEGRDO(JPEGPipeline):
     @classmethod
     def add_options(cls, parser):
         super().add_options(parser)
-        parser.set_defaults(sampling="420", batchsize=6, patchsize=192, lr=1e-3, last_step=600)
-        parser.set_defaults(settle=0.6)
+        defaults = checkpoints.defaults(cls)
+        parser.set_defaults(sampling=defaults["sampling"], batchsize=6, patchsize=192)
+        parser.set_defaults(lr=1e-3, last_step=600, settle=0.6)
         parser.add_argument(
             "--search",
             choices=tuning.TUNES,
-            default="visual",
+            default=defaults["search"],
             help="tables and error to start from, as `ljpeg_PIL.py compress --tune` has them",
         )
         names = {"mse": "PSNR", "ms_ssim": "MS-SSIM", "lpips": "LPIPS", "hvs": "PSNR-HVS-M"}
-        for (name, shown), default in zip(names.items(), (0.2, 0.15, 0.15, 0.5), strict=True):
+        for name, shown in names.items():
             parser.add_argument(
                 f"--{name}_weight",
                 type=arg_parser.number(float, 0),
-                default=default,
+                default=defaults[f"{name}_weight"],
                 metavar="W",
                 help=f"weight of {shown} in the loss; those of all metrics usually add up to 1",
             )

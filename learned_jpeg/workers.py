@@ -21,16 +21,9 @@ from concurrent.futures import (
 )
 from multiprocessing.connection import wait as wait_for_end
 
-from learned_jpeg import jpeg_file, metrics, packages, pictures
+from learned_jpeg import jpeg_file, machine, metrics, packages, pictures
 from learned_jpeg.errors import UserError
 from learned_jpeg.fingerprints import PROJECT
-
-
-def cores():
-    """How many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
 
 # What a worker does
 
@@ -116,7 +109,9 @@ class Pool:
         self.count, self._dask = count, dask
         self._stack = contextlib.ExitStack()
         self._executor = None
-        self.threads = 1 if dask else max(1, cores() // count)  # of TensorFlow, in each worker
+        self.threads = (
+            1 if dask else max(1, machine.cores() // count)
+        )  # of TensorFlow, in each worker
 
     def __enter__(self):
         self._stack.__enter__()
