@@ -26,6 +26,17 @@ def number(kind, low, high=math.inf, low_included=True):
     return parse
 
 
+def numbers(low, high):
+    """An argparse type: numbers with commas between them, sorted."""
+    one = number(float, low, high)
+
+    def parse(text):
+        values = sorted({one(part) for part in text.split(",")})
+        return [int(value) if value.is_integer() else value for value in values]
+
+    return parse
+
+
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Defaults in the help, where there are some, and the description as it is."""
 
@@ -34,6 +45,28 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
         if action.default is None or action.default is False:
             return action.help
         return super()._get_help_string(action)
+
+
+class _Completion(argparse.Action):
+    """Prints what a shell needs to complete the command's options, and ends it."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        import shtab
+
+        print(shtab.complete(parser, values))
+        parser.exit()
+
+
+def add_completion(parser):
+    """Adds --print_completion."""
+    parser.add_argument(
+        "--print_completion",
+        action=_Completion,
+        choices=("bash", "zsh", "tcsh"),
+        default=argparse.SUPPRESS,
+        help="print what that shell needs to complete the options of the script, called by its "
+        "name, and exit",
+    )
 
 
 def add_jobs(parser, what="cores that are made use of"):

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Rate-distortion curves of trained runs and of other encoders, measured on real JPEG files.
 
 Each BATCH_DIR/RUN/lambda_VALUE/train is one dot of the curve of its run; a model with a dial gives
@@ -7,7 +8,10 @@ is measured already is not measured again: an interrupted evaluation goes on whe
 """
 
 import argparse
+import contextlib
+import json
 import re
+import sys
 from pathlib import Path
 
 import arg_parser
@@ -50,6 +54,7 @@ def parse_args(argv=None):
     _add_inputs(parser.add_argument_group("what to measure"))
     _add_coding(parser.add_argument_group("how files are written"))
     _add_output(parser.add_argument_group("results and work"))
+    arg_parser.add_completion(parser)
     args = parser.parse_args(argv)
     if args.quick:
         for name, value in _QUICK.items():
@@ -106,13 +111,13 @@ def _add_inputs(group):
     )
     group.add_argument(
         "--qualities",
-        type=_numbers(1, 100),
+        type=arg_parser.numbers(1, 100),
         metavar="Q,Q,...",
         help="the dots of encoders, and of models whose dial is a quality, instead of their own",
     )
     group.add_argument(
         "--rates",
-        type=_numbers(0.01, 24),
+        type=arg_parser.numbers(0.01, 24),
         metavar="BPP,BPP,...",
         help="compare at equal bytes too: for each image the file is searched that comes nearest "
         "to these bits per pixel; by default only for the images of the sheet, to the size of "
@@ -171,6 +176,8 @@ def _add_output(group):
         help="measure on the Dask cluster of this scheduler instead (tcp://host:8786); its "
         "workers see this project, the images and the checkpoints under the same paths",
     )
+    said = "print the BD-rates as JSON, and all else on stderr"
+    group.add_argument("--json", action="store_true", help=said)
 
 
 def _choices(text):
@@ -189,34 +196,33 @@ def _choices(text):
     return tuple(found.items())
 
 
-def _numbers(low, high):
-    """An argparse type: numbers with commas between them, sorted."""
-    number = arg_parser.number(float, low, high)
-
-    def parse(text):
-        values = sorted({number(part) for part in text.split(",")})
-        return [int(value) if value.is_integer() else value for value in values]
-
-    return parse
-
-
 def main(argv=None):
     """The command; returns the exit status. Raises UserError for a mistake of the user's."""
     args = parse_args(argv)
+    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+        found = [report.summary() for report in _run(args)]
+    if args.json:
+        print(json.dumps(found))
+    return 0
+
+
+def _run(args):
+    """Measures and shows all test sets; returns their Reports."""
+    reports = []
     try:
         sets = _find_sets(args.test_image_glob)
         with (
             locks.alone(args.output_dir, "choose another --output_dir"),
             workers.Pool(args.workers, args.dask) as pool,
         ):
-            for number, (set_name, images) in enumerate(sets.items()):
-                lines = _evaluate(args, set_name, images, pool)
-                print("\n".join([""] * bool(number) + lines))
+            for set_name, images in sets.items():
+                reports.append(_report(args, set_name, images, pool))
+                print("\n".join([""] * (len(reports) > 1) + reports[-1].write()))
     except OSError as error:
         raise UserError(
             f"{error.filename or args.output_dir}: {error.strerror or error}"
         ) from error
-    return 0
+    return reports
 
 
 def _find_sets(globs):
@@ -233,8 +239,8 @@ def _find_sets(globs):
     return sets
 
 
-def _evaluate(args, set_name, images, pool):
-    """Measures and shows one test set; returns the lines to print."""
+def _report(args, set_name, images, pool):
+    """Measures one test set; returns its Report."""
     found = curves.find_curves(args, set_name, results.say)
     dots = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.dots}
     measured, images = results.measure_all(dots, images, args.metrics, pool)
@@ -264,7 +270,7 @@ def _evaluate(args, set_name, images, pool):
     ]
     choices = [f"{name} {choice}" for name, choice in fingerprints.choices(args.coding).items()]
     subject = ", ".join([set_name, count(len(images), "image"), PROTOCOLS[args.huffman], *choices])
-    report = Report(
+    return Report(
         Path(args.output_dir),
         f"{set_name}_{curves.protocol(args.coding)}",
         subject,
@@ -274,7 +280,6 @@ def _evaluate(args, set_name, images, pool):
         args.metrics,
         tuple(curve.label for curve in found if curve.name in (args.focus or ())),
     )
-    return report.write()
 
 
 def _known_sizes(curve, measured, indices):

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The baseline of Talebi et al. 2020: a CNN edits the pixels before a standard JPEG encoder.
 
 "Better Compression with Deep Pre-Editing" (arXiv 2002.00113), without its NIMA term: the

@@ -200,6 +200,10 @@ class JPEGPipeline:
 
     # Training and validation.
 
+    def prepare(self, args, source):
+        """What is learned before the steps, if anything; args: the options of `train`; source: a
+        crops.CropSource."""
+
     def loss_terms(self, images, **options):
         """The scalar terms of the loss, by name; `loss` is the one to minimize.
 

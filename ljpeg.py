@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """LearnedJPEG, tables only: the two quantization tables are learned.
 
 The control of Strümpler, Yang and Timofte, "Learning to Improve Image Compression without

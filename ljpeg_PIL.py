@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """LearnedJPEG's anchor: the same pipeline with the standard tables of the IJG library.
 
 Nothing is learned, so there is nothing to train: the tables are Pillow's at a quality, rounded, at

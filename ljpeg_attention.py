@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """LearnedJPEG, the proposed method: learned tables and an attention network.
 
 Strümpler, Yang and Timofte, "Learning to Improve Image Compression without Changing the

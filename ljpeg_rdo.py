@@ -1,27 +1,29 @@
+#!/usr/bin/env python3
 """LearnedJPEG for the search: what is learned is learned for the integers that it chooses.
 
 The integers of a file are found by dynamic programming over the very Huffman codes that it will
 have (`learned_jpeg.quantizer`). Learned are what the search does not find by itself: the tables as
-smooth functions of the rate, what the search takes for an error, and a small network that says
-for each block how much its bits may cost. One model serves all qualities. Trained on
+smooth functions of the rate, what the search takes for an error, and, if there are steps
+(--last_step), a small network that says for each block how much its bits may cost. One model
+serves all qualities.
+
+Tables and error come first, by evolution: files are written, decoded and measured
+(learned_jpeg/evolution.py). The network learns by gradient descent on
 
     log2(bpp) + sum over the metrics of weight * worth * log2(distortion),
 
 the mean over the pictures of the logarithm of the bits needed at equal quality in the weighted
 mean over the metrics, where a metric's worth is that of halving its distortion, in doublings of
-the bits.
-
-The search runs in the training as it does for a file. The network's gradient is that between two
-searches, with all bits a little dearer and cheaper (benchmarks/strength_gradient.py); tables and
-error learn from the difference between two more, with all of them moved a little to either side at
-random.
+the bits. The search runs in this training as it does for a file, and the gradient is that between
+two searches, with all bits a little dearer and cheaper (benchmarks/strength_gradient.py).
 """
 
 import functools
+from pathlib import Path
 
 import arg_parser
 from jpeg_pipeline import Coded, Dial, Edit, JPEGPipeline
-from learned_jpeg import checkpoints, command, learned_tune, sampling, strengths, tuning
+from learned_jpeg import checkpoints, command, encoders, learned_tune, sampling, strengths, tuning
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import Planes
 from learned_jpeg.standard import BLOCK
@@ -30,18 +32,31 @@ import numpy as np
 
 batch_search = lazy_import("learned_jpeg.batch_search")
 distortions = lazy_import("learned_jpeg.distortions")
+evolution = lazy_import("learned_jpeg.evolution")
 lpips_tf2 = lazy_import("learned_jpeg.lpips_tf2")
 quantizer = lazy_import("learned_jpeg.quantizer")
 tf = lazy_import("tensorflow")
 
-FINEST, COARSEST = 1.2, 60.0  # the steps of the tables in training, about 2.5 and 0.12 bpp
-MOVED = 0.05  # how far tables and error are moved to either side, as logarithms
+# The finest and coarsest step of a tune's tables in training, about 2.5 and 0.12 bpp.
+STEPS = {"visual": (1.2, 60.0), "psnr": (3.5, 110.0)}
+CROPS = 64  # that evolution writes, each at another step
+# What evolution measures of its anchor: the tune at steps over a crop's own, or other encoders.
+AROUND = 2.9, 1.7, 1.0, 0.6, 0.35
+QUALITIES = 6, 10, 14, 20, 28, 37, 46, 56, 66, 74, 80, 85, 89, 92, 94, 96
 
 # A metric's weight is an option; its worth: doublings of bpp for a halved distortion, the mean
 # slope of mozjpeg's 4:2:0 files of photographs from 0.15 to 2.5 bpp.
 WORTH = {"mse": 0.92, "ms_ssim": 0.78, "lpips": 0.86, "hvs": 0.56}
 # What nobody sees is added to each, so that flat crops do not count for more than others.
 LEAST = {"mse": 0.2, "ms_ssim": 3e-4, "lpips": 2e-3, "hvs": 0.05}
+# What the weights' options are called: the metric of files that each stands for, and its name.
+METRICS = {
+    "mse": ("psnr", "PSNR"),
+    "ms_ssim": ("ms_ssim", "MS-SSIM"),
+    "lpips": ("lpips", "LPIPS"),
+    "ssimulacra2": ("ssimulacra2", "SSIMULACRA2"),
+    "hvs": ("psnr_hvs_m", "PSNR-HVS-M"),
+}
 
 
 class LJPEGRDO(JPEGPipeline):
@@ -52,29 +67,35 @@ class LJPEGRDO(JPEGPipeline):
     dial = Dial("quality", 1, 100, 75, (*range(1, 10), *range(10, 91, 5)))
     quantizer = "trellis"
     portable = True
-    model_options = ("sampling", "search", *(f"{name}_weight" for name in WORTH))
+    model_options = ("sampling", "search", *(f"{name}_weight" for name in METRICS))
 
     def __init__(
         self,
         search="visual",
-        mse_weight=0.2,
-        ms_ssim_weight=0.15,
+        mse_weight=0.15,
+        ms_ssim_weight=0.2,
         lpips_weight=0.15,
-        hvs_weight=0.5,
+        ssimulacra2_weight=0.35,
+        hvs_weight=0.15,
         sampling="420",
         weights=None,
         **kwargs,
     ):
         super().__init__(sampling=sampling, **kwargs)
         self.tune = search
-        each = mse_weight, ms_ssim_weight, lpips_weight, hvs_weight
-        self.metric_weights = {name: w for name, w in zip(WORTH, each, strict=True) if w > 0}
+        each = mse_weight, ms_ssim_weight, lpips_weight, ssimulacra2_weight, hvs_weight
+        self.all_weights = {name: w for name, w in zip(METRICS, each, strict=True) if w > 0}
+        # SSIMULACRA2 has no gradient here.
+        self.metric_weights = {n: w for n, w in self.all_weights.items() if n in WORTH}
         self.refine_weights = {"lpips": lpips_weight} if lpips_weight else {}
         self.loss_names = ["loss", "psnr", "rate", *self.metric_weights]
         start = {"numbers": np.zeros(learned_tune.NUMBERS, np.float32)}
         start |= strengths.start(np.random.default_rng(self.seed))
         if weights is None:
-            weights = {name: tf.Variable(value, name=name) for name, value in start.items()}
+            weights = {
+                name: tf.Variable(value, name=name, trainable=name != "numbers")
+                for name, value in start.items()
+            }
         elif any(np.shape(weights.get(name)) != value.shape for name, value in start.items()):
             raise ValueError("its weights are those of another model")
         self.weights = weights
@@ -111,9 +132,32 @@ class LJPEGRDO(JPEGPipeline):
 
     def log2_lambda(self, analysis, dial):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}
+        if not weights["last"].any():
+            return None
         return strengths.of_picture(weights, analysis, learned_tune.place(self._step(dial)))
 
     # Training
+
+    def prepare(self, args, source):
+        """Tables and error, by evolution."""
+        if not args.evolve:
+            return
+        numbers, write = self.weights["numbers"], self.batches.file
+        start = np.zeros(learned_tune.NUMBERS)
+
+        def anchor(crop, step):
+            if args.against is None:
+                return [write(crop, factor * step, start) for factor in AROUND]
+            encoder = encoders.ENCODERS[args.against]
+            return [encoder.encode(crop, q, "progressive") for q in QUALITIES]
+
+        steps = np.geomspace(*STEPS[self.tune], CROPS)
+        crops = [source.crops(position)[0] for position in range(CROPS)]
+        weights = {METRICS[name][0]: weight for name, weight in self.all_weights.items()}
+        bits = evolution.Bits(write, anchor, crops, steps, weights)
+        folder = Path(args.checkpoint_dir)
+        print(f"{folder}: tables and error first, by evolution; what is found is kept")
+        numbers.assign(evolution.evolve(bits, numbers.numpy(), args.evolve, args.seed, folder))
 
     def encode(self, images, dial=None, training=False, features=None):
         """As JPEGPipeline's, with the search in place of the rounding."""
@@ -122,7 +166,7 @@ class LJPEGRDO(JPEGPipeline):
     def _drawn(self, dial, training):
         """The step of a dial's value, or in training one at random: a tensor."""
         if training:
-            ends = np.log([FINEST, COARSEST]).astype(np.float32)
+            ends = np.log(STEPS[self.tune]).astype(np.float32)
             return tf.exp(tf.random.stateless_uniform([], self.random_seed(0), *ends))
         dial = self.dial.default if dial is None else dial
         step = tf.numpy_function(lambda q: np.float32(self._step(q)), [dial], tf.float32)
@@ -175,28 +219,6 @@ class LJPEGRDO(JPEGPipeline):
         coded, bits, fields = self._coded(images, step, training)
         height, width = images.shape[1:3]
         decoded = self.decode(coded.coefficients, coded.qtables, height, width)
-        terms = self._terms(images, decoded, bits)
-        if training:
-            numbers, pixels = self.weights["numbers"], _pixels(images)
-            signs = tf.random.stateless_uniform(
-                [learned_tune.NUMBERS], self.random_seed(1), 0, 2, tf.int32
-            )
-            signs = 2 * tf.cast(signs, tf.float32) - 1
-            losses = []
-            for side in (MOVED, -MOVED):
-                decoded, bits = tf.numpy_function(
-                    self.batches.decoded,
-                    [pixels, numbers + side * signs, step, *fields],
-                    [tf.float32] * 2,
-                )
-                decoded = tf.ensure_shape(decoded, images.shape)
-                bits = tf.ensure_shape(bits, images.shape[:1])
-                losses.append(self._terms(images, decoded, bits)["loss"])
-            slope = tf.stop_gradient((losses[0] - losses[1]) / (2 * MOVED) * signs)
-            terms["loss"] += tf.reduce_sum(slope * (numbers - tf.stop_gradient(numbers)))
-        return terms
-
-    def _terms(self, images, decoded, bits):
         mse = tf.reduce_mean(tf.math.squared_difference(255 * decoded, 255 * images), [1, 2, 3])
         measures = {
             "mse": lambda: mse,
@@ -221,15 +243,29 @@ class LJPEGRDO(JPEGPipeline):
         super().add_options(parser)
         defaults = checkpoints.defaults(cls)
         parser.set_defaults(sampling=defaults["sampling"], batchsize=6, patchsize=192)
-        parser.set_defaults(lr=1e-3, last_step=600, settle=0.6)
+        parser.set_defaults(lr=1e-3, last_step=0, settle=0.6)
         parser.add_argument(
             "--search",
             choices=tuning.TUNES,
             default=defaults["search"],
             help="tables and error to start from, as `ljpeg_PIL.py compress --tune` has them",
         )
-        names = {"mse": "PSNR", "ms_ssim": "MS-SSIM", "lpips": "LPIPS", "hvs": "PSNR-HVS-M"}
-        for name, shown in names.items():
+        parser.add_argument(
+            "--evolve",
+            type=arg_parser.number(int, 0),
+            default=500,
+            metavar="N",
+            help="how many tables and errors evolution tries, before the steps; 0 keeps those it "
+            "starts from",
+        )
+        parser.add_argument(
+            "--against",
+            choices=encoders.ENCODERS,
+            metavar="NAME",
+            help="what evolution wants to be ahead of in each metric, at each rate: one of "
+            "evaluate.py's --encoders, mozjpeg_420, say; by default the tune that it starts from",
+        )
+        for name, (_, shown) in METRICS.items():
             parser.add_argument(
                 f"--{name}_weight",
                 type=arg_parser.number(float, 0),

@@ -54,7 +54,9 @@ def main(argv=None):
     against = curve(images, rival, ANCHOR_QUALITIES, args.metrics)
     print(f"| {args.anchor} | " + " | ".join(args.metrics) + " | CPU s / Mpx |")
     print("|---|" + "---|" * (len(args.metrics) + 1))
-    rows = [(name, parts, 0) for name, parts in ROWS.items()] if 0 in args.refine else []
+    network = weights["last"].any()
+    rows = [(name, parts, 0) for name, parts in ROWS.items() if network or "last" not in parts]
+    rows = rows if 0 in args.refine else []
     rows += [(f"+ refine {n}", ("numbers", "last"), n) for n in args.refine if n]
     for name, parts, refine in rows:
         learned = {k: v * (k in parts or k not in ("numbers", "last")) for k, v in weights.items()}

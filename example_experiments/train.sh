@@ -39,6 +39,7 @@ rdo() {
   local folder=$OUT/$1/train
   shift
   "$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" --checkpoint_dir "$folder" "$@"
+  rm "$folder/evolution.json"
   "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "$folder"
 }
 
@@ -86,11 +87,15 @@ for run in "$@"; do
       bits "$run" ljpeg_attention 5000 attention_bits/lambda_002 \
         "0.01 0.005 0.0025 0.001 0.0005 0.00025"
       ;;
-    rdo_visual) rdo "$run" ;;
+    rdo_visual) rdo "$run" --against mozjpeg_420 --evolve 266 ;;
     rdo_psnr)
-      rdo "$run" --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 --hvs_weight 0
+      rdo "$run" --evolve 210 --search psnr --mse_weight 1 --ms_ssim_weight 0 \
+        --lpips_weight 0 --ssimulacra2_weight 0 --hvs_weight 0
       ;;
-    rdo_lpips) rdo "$run" --mse_weight 0.3 --ms_ssim_weight 0 --lpips_weight 0.7 --hvs_weight 0 ;;
+    rdo_lpips)
+      rdo "$run" --evolve 196 --mse_weight 0.1 --ms_ssim_weight 0 \
+        --lpips_weight 0.9 --ssimulacra2_weight 0 --hvs_weight 0
+      ;;
     google_baseline_lr_1e-5)
       previous=()
       ARCHITECTURE=google_baseline PATCHSIZE=64 \

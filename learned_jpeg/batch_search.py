@@ -1,10 +1,9 @@
 """The search on the batches of a training, on all cores."""
 
 import functools
-import os
 from concurrent.futures import ThreadPoolExecutor
 
-from learned_jpeg import huffman, strengths, transform
+from learned_jpeg import huffman, jpeg_file, machine, strengths
 from learned_jpeg.learned_tune import learned
 from learned_jpeg.quantizer import Trellis, analyse, luma_order
 from learned_jpeg.sampling import Planes
@@ -27,7 +26,7 @@ class BatchSearch:
     def __init__(self, base, sampling):
         self.base, self.sampling = base, sampling
 
-    def _file(self, numbers, step):
+    def _made(self, numbers, step):
         """(Trellis, tables uint8 [8, 8, 2]) of a file."""
         tune, exact = learned(numbers, step, self.base)
         qtables = np.clip(np.rint(exact), 1, 255).astype(np.uint8)
@@ -35,7 +34,7 @@ class BatchSearch:
 
     def features(self, pixels, numbers, step):
         """What the network of `strengths` sees: float32 [B, rows, columns, features], of chroma."""
-        _, qtables = self._file(numbers, step)
+        _, qtables = self._made(numbers, step)
 
         def one(image):
             return strengths.features(analyse(image, qtables, self.sampling).unrounded, qtables)
@@ -50,7 +49,7 @@ class BatchSearch:
         slopes follow: how levels and the bits of blocks change with the strengths, each of luma
         and chroma. Between the two a quadratic error is as steep as the line through both.
         """
-        search, qtables = self._file(numbers, step)
+        search, qtables = self._made(numbers, step)
 
         def one(image, luma, chroma):
             analysis = analyse(image, qtables, self.sampling)
@@ -77,18 +76,12 @@ class BatchSearch:
 
         return np.float32(qtables)[None], *_for_all(one, pixels, luma, chroma)
 
-    def decoded(self, pixels, numbers, step, luma, chroma):
-        """What a decoder makes of the files, float32 [B, H, W, 3] in [0, 1], and their bits [B]."""
-        search, qtables = self._file(numbers, step)
-
-        def one(image, luma, chroma):
-            analysis = analyse(image, qtables, self.sampling)
-            analysis.log2_lambda = Planes(luma, np.stack([chroma] * 2))
-            found = search.search(analysis)
-            picture = transform.inverse(found.integers, qtables, *image.shape[:2], self.sampling)
-            return np.float32(picture) / np.float32(255), np.float32(found.bits)
-
-        return _for_all(one, pixels, luma, chroma)
+    def file(self, image, step, numbers):
+        """The bytes of the file of one picture, progressive."""
+        search, qtables = self._made(numbers, step)
+        integers = search(analyse(image, qtables, self.sampling))
+        size = image.shape[:2]
+        return jpeg_file.write_jpeg(integers, qtables, *size, self.sampling, "progressive")
 
 
 def _for_all(function, *batch):
@@ -98,7 +91,7 @@ def _for_all(function, *batch):
 
 @functools.cache
 def _pool():
-    return ThreadPoolExecutor(os.cpu_count())
+    return ThreadPoolExecutor(machine.cores())
 
 
 def _bits(integers, order):

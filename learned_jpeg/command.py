@@ -47,6 +47,7 @@ def make_parser(architecture, description):
     name, default = architecture.architecture, _default_model(architecture)
     formatter = {"formatter_class": arg_parser.Formatter}
     parser = argparse.ArgumentParser(description=description, epilog=STATUS, **formatter)
+    arg_parser.add_completion(parser)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(command, help, description):

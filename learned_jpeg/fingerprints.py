@@ -16,9 +16,10 @@ _PACKAGES = "tensorflow numpy numba jpeglib mozjpeg-lossless-optimization pillow
 # What only training, reports and the command line call: it changes no file. Refining counts where
 # it is asked for.
 _NOT_ENCODING = frozenset(
-    """add_options estimated_bits idct_decoder loss_terms main make_optimizer merge prior_adam
-    random_seed rate reconstruct round_cubic round_mixed round_straight_through shared_features
-    table_adam warn_of_options _refine JPEGPipeline.encode JPEGPipeline.decode""".split()
+    """add_options estimated_bits idct_decoder loss_terms main make_optimizer merge prepare
+    prior_adam random_seed rate reconstruct round_cubic round_mixed round_straight_through
+    shared_features table_adam warn_of_options _refine JPEGPipeline.encode
+    JPEGPipeline.decode""".split()
 )
 
 

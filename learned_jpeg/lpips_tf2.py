@@ -5,6 +5,7 @@ Features as a Perceptual Metric, CVPR 2018, arXiv 1801.03924. The weights are th
 `weights/README.md` says where they come from and under which licence.
 """
 
+import atexit
 import functools
 from pathlib import Path
 
@@ -107,6 +108,10 @@ def _graphs():
         tf.function(features, input_signature=[images]),
         tf.function(lambda x, y: _distance(x, features(y)), input_signature=[maps, images]),
     )
+
+
+# Graphs that outlive TensorFlow cannot be let go of in silence.
+atexit.register(_graphs.cache_clear)
 
 
 class Lpips:

@@ -1,6 +1,9 @@
 """All that an evaluation leaves beside the runs: tables, plots, the sheet of crops, the page."""
 
+import csv
 import hashlib
+import io
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +59,16 @@ class Report:
         page.write(self, shown, compared, front)
         write_whole(self._path(".txt"), "\n".join(lines) + "\n")
         return lines
+
+    def summary(self):
+        """What a program may want of what was written, for JSON."""
+        rows = list(csv.DictReader(io.StringIO(self._path("_bd_rate.csv").read_text())))
+        for row in rows:
+            for name in row.keys() - {"curve", "against", "metric"}:
+                value = float(row[name])
+                row[name] = value if math.isfinite(value) else None
+        page = str(self._path(".html"))
+        return {"subject": self.subject, "page": page, "bd_rates": rows}
 
     def _path(self, ending):
         return self.folder / f"{self.stem}{ending}"

@@ -81,10 +81,11 @@ def add_train_options(parser, architecture):
     steps = parser.add_argument_group("optimization")
     steps.add_argument(
         "--last_step",
-        type=arg_parser.number(int, 1),
+        type=arg_parser.number(int, 0),
         default=4000,
         metavar="STEP",
-        help="train until this step, counted from the very start, not from a resumption",
+        help="train until this step, counted from the very start, not from a resumption; at 0 "
+        "ljpeg_rdo has its tables alone, and no network",
     )
     steps.add_argument(
         "--lr",

@@ -9,7 +9,16 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from learned_jpeg import checkpoints, crops, feature_cache, locks, lpips_tf2, machine, saving
+from learned_jpeg import (
+    checkpoints,
+    crops,
+    feature_cache,
+    locks,
+    lpips_tf2,
+    machine,
+    portable,
+    saving,
+)
 from learned_jpeg.errors import UserError
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.paths import shown
@@ -151,7 +160,8 @@ def _data(args, source, cached, step):
 
 
 def _finished(folder, step, last_step):
-    if step < last_step:
+    begun = step or any((folder / name).exists() for name in ("checkpoint", portable.WEIGHTS))
+    if step < last_step or not begun:
         return False
     checkpoints.describe(folder)  # an error where it is lost
     print(f"{shown(folder)}: already trained to step {step} (--last_step {last_step})")
@@ -232,6 +242,12 @@ def _train(architecture, args, options, folder, source, step):
         dataset, probes = _data(args, source, cached, model.step)
         if chief:
             checkpoints.write_config(folder, config)
+        if not model.step:
+            pipeline.prepare(args, source)
+        if not args.last_step:
+            saver.save(0)
+            print(f"{shown(folder)}: trained to step 0")
+            return 0
         callbacks = [
             trainer.Checkpoints(saver, args.checkpoint_steps),
             summaries.Summaries(folder, pipeline, probes, valid, args.last_step, chief),

@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import re
 import shutil
@@ -111,6 +112,18 @@ def test_several_sets_each_have_their_report(batch, images, at_once, capsys):
     assert "photos, 2 images" in out and "others, 1 image," in out
     with pytest.raises(UserError, match="two sets have the name photos; quote"):
         evaluate.main(["--batch_dir", str(batch), *options, *map(str, images.iterdir())])
+
+
+def test_a_program_gets_the_bd_rates_as_json(batch, images, at_once, capsys):
+    assert run(batch, images, "--json", "--jpeg_type", "--encoders", "pillow_420") == 0
+    captured = capsys.readouterr()
+    (report,) = json.loads(captured.out)
+    assert "photos, 2 images" in report["subject"] and "photos, 2 images" in captured.err
+    assert Path(report["page"]).exists()
+    expected = table(batch, "bd_rate")
+    assert [row["metric"] for row in report["bd_rates"]] == [row["metric"] for row in expected]
+    assert report["bd_rates"][0]["bd_rate"] == float(expected[0]["bd_rate"])
+    assert report["bd_rates"][0]["compared"] == 2
 
 
 def test_the_metrics_that_are_asked_for_alone_are_measured_and_shown(batch, images, at_once):
