@@ -6,6 +6,7 @@ of some crops, each at a step of its own over all rates, and is told how many bi
 equal quality.
 """
 
+import functools
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -41,17 +42,21 @@ class Bits:
     """
 
     def __init__(self, encode, anchor, crops, steps, metric_weights):
-        self._encode, self._metrics = encode, tuple(metric_weights)
+        self._encode, self._anchor, self._metrics = encode, anchor, tuple(metric_weights)
         self._weights = np.array([*metric_weights.values()])
         self._pieces = list(zip(crops, steps, map(Reference, crops), strict=True))
         self._pool = ThreadPoolExecutor(machine.cores())
 
+    @functools.cached_property
+    def _curves(self):
+        """The anchor's points of each crop, [files, 1 + metrics]; not made where all is known."""
+
         def curve(piece):
             crop, step, reference = piece
-            return np.array([self._point(reference, data) for data in anchor(crop, step)])
+            return np.array([self._point(reference, data) for data in self._anchor(crop, step)])
 
         curves = self._pool.map(curve, self._pieces)
-        self._curves = list(bar(curves, total=len(self._pieces), unit="crop", leave=False))
+        return list(bar(curves, total=len(self._pieces), unit="crop", leave=False))
 
     def _point(self, reference, data):
         """log2 of a file's bits, and figures that rise with its quality."""
