@@ -23,7 +23,16 @@ from pathlib import Path
 
 import arg_parser
 from jpeg_pipeline import Coded, Dial, Edit, JPEGPipeline
-from learned_jpeg import checkpoints, command, encoders, learned_tune, sampling, strengths, tuning
+from learned_jpeg import (
+    checkpoints,
+    command,
+    encoders,
+    learned_tune,
+    machine,
+    sampling,
+    strengths,
+    tuning,
+)
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import Planes
 from learned_jpeg.standard import BLOCK
@@ -36,13 +45,11 @@ evolution = lazy_import("learned_jpeg.evolution")
 lpips_tf2 = lazy_import("learned_jpeg.lpips_tf2")
 quantizer = lazy_import("learned_jpeg.quantizer")
 tf = lazy_import("tensorflow")
+workers = lazy_import("learned_jpeg.workers")
 
 # The finest and coarsest step of a tune's tables in training, about 2.5 and 0.12 bpp.
 STEPS = {"visual": (1.2, 60.0), "psnr": (3.5, 110.0)}
 CROPS = 64  # that evolution writes, each at another step
-# What evolution measures of its anchor: the tune at steps over a crop's own, or other encoders.
-AROUND = 2.9, 1.7, 1.0, 0.6, 0.35
-QUALITIES = 6, 10, 14, 20, 28, 37, 46, 56, 66, 74, 80, 85, 89, 92, 94, 96
 
 # A metric's weight is an option; its worth: doublings of bpp for a halved distortion, the mean
 # slope of mozjpeg's 4:2:0 files of photographs from 0.15 to 2.5 bpp.
@@ -142,22 +149,18 @@ class LJPEGRDO(JPEGPipeline):
         """Tables and error, by evolution."""
         if not args.evolve:
             return
-        numbers, write = self.weights["numbers"], self.batches.file
-        start = np.zeros(learned_tune.NUMBERS)
-
-        def anchor(crop, step):
-            if args.against is None:
-                return [write(crop, factor * step, start) for factor in AROUND]
-            encoder = encoders.ENCODERS[args.against]
-            return [encoder.encode(crop, q, "progressive") for q in QUALITIES]
-
+        numbers, search = self.weights["numbers"], self.batches
+        anchor = functools.partial(evolution.around, search)
+        if args.against is not None:
+            anchor = functools.partial(evolution.files_of, args.against)
         steps = np.geomspace(*STEPS[self.tune], CROPS)
         crops = [source.crops(position)[0] for position in range(CROPS)]
         weights = {METRICS[name][0]: weight for name, weight in self.all_weights.items()}
-        bits = evolution.Bits(write, anchor, crops, steps, weights)
         folder = Path(args.checkpoint_dir)
         print(f"{folder}: tables and error first, by evolution; what is found is kept")
-        numbers.assign(evolution.evolve(bits, numbers.numpy(), args.evolve, args.seed, folder))
+        with workers.Pool(args.jobs or machine.cores(), option="--jobs") as pool:
+            bits = evolution.Bits(pool, search.file, anchor, crops, steps, weights)
+            numbers.assign(evolution.evolve(bits, numbers.numpy(), args.evolve, args.seed, folder))
 
     def encode(self, images, dial=None, training=False, features=None):
         """As JPEGPipeline's, with the search in place of the rounding."""

@@ -9,12 +9,11 @@ equal quality.
 import functools
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from learned_jpeg import files, jpeg_file, machine
+from learned_jpeg import encoders, files, jpeg_file, workers
 from learned_jpeg.lazy import lazy_import
-from learned_jpeg.learned_tune import SPREADS
+from learned_jpeg.learned_tune import NUMBERS, SPREADS
 from learned_jpeg.metrics import Reference, ms_ssim_db
 from learned_jpeg.progress import bar
 
@@ -28,59 +27,87 @@ _SIGMA = 0.6  # of the spreads, to begin with
 _RATES = 4
 # How far apart metrics are before the one behind is all that counts, in doublings of the bits.
 _SOFT = 0.06
+# What is measured of an anchor: a tune, at steps over a crop's own, or another encoder.
+_AROUND = 2.9, 1.7, 1.0, 0.6, 0.35
+_QUALITIES = 6, 10, 14, 20, 28, 37, 46, 56, 66, 74, 80, 85, 89, 92, 94, 96
 # A scan from its marker on: the header's length, then all up to the next marker but of a restart.
 _SCAN = re.compile(rb"\xff\xda(..)((?:[^\xff]|\xff[\x00\xd0-\xd7])*)", re.DOTALL)
+
+
+def around(search, crop, step):
+    """An anchor: the files of a `batch_search.BatchSearch`, its tune as it is, around a step."""
+    return [search.file(crop, factor * step, np.zeros(NUMBERS)) for factor in _AROUND]
+
+
+def files_of(encoder, crop, step):
+    """An anchor: the files of one of `encoders.ENCODERS`, by its name, the same at any step."""
+    return [encoders.ENCODERS[encoder].encode(crop, q, "progressive") for q in _QUALITIES]
 
 
 class Bits:
     """The bits that numbers need at equal quality, over those of an anchor, as a logarithm to 2.
 
     The metrics' are put together by a soft maximum, so that the one that is behind counts for
-    more, at each of several rates. `encode(crop, step, numbers)` gives the bytes of a file,
-    `anchor(crop, step)` those of the anchor's files, from bad to good. crops: uint8 [N, H, W, 3];
-    steps: [N], rising; metric_weights: {name of metrics.METRICS: weight}, which add up to 1.
+    more, at each of several rates. pool: a `workers.Pool`, whose workers call
+    `encode(crop, step, numbers)` for the bytes of a file, and `anchor(crop, step)` for those of
+    the anchor's files, from bad to good. crops: uint8 [N, H, W, 3]; steps: [N], rising;
+    metric_weights: {name of metrics.METRICS: weight}, which add up to 1.
     """
 
-    def __init__(self, encode, anchor, crops, steps, metric_weights):
-        self._encode, self._anchor, self._metrics = encode, anchor, tuple(metric_weights)
-        self._weights = np.array([*metric_weights.values()])
-        self._pieces = list(zip(crops, steps, map(Reference, crops), strict=True))
-        self._pool = ThreadPoolExecutor(machine.cores())
+    def __init__(self, pool, encode, anchor, crops, steps, metric_weights):
+        self._pool, self._encode, self._anchor = pool, encode, anchor
+        self._pieces = list(zip(crops, steps, strict=True))
+        self._metrics, self._weights = tuple(metric_weights), np.array([*metric_weights.values()])
+
+    def _points(self, encode, *arguments):
+        """Yields (index of a crop, the points of its files), as they are done."""
+        rest = arguments, self._metrics, self._pool.threads
+        calls = ((i, _points, (encode, *piece, *rest)) for i, piece in enumerate(self._pieces))
+        return self._pool.completed(calls)
 
     @functools.cached_property
     def _curves(self):
-        """The anchor's points of each crop, [files, 1 + metrics]; not made where all is known."""
-
-        def curve(piece):
-            crop, step, reference = piece
-            return np.array([self._point(reference, data) for data in self._anchor(crop, step)])
-
-        curves = self._pool.map(curve, self._pieces)
-        return list(bar(curves, total=len(self._pieces), unit="crop", leave=False))
-
-    def _point(self, reference, data):
-        """log2 of a file's bits, and figures that rise with its quality."""
-        figures = reference.measure(jpeg_file.decode(data), self._metrics)
-        if "ms_ssim" in figures:
-            figures["ms_ssim"] = ms_ssim_db(figures["ms_ssim"])
-        if "lpips" in figures:
-            figures["lpips"] = -np.log2(figures["lpips"] + 1e-3)
-        return np.log2(scan_bits(data)), *(min(figures[name], 1e3) for name in self._metrics)
+        """The anchor's points, {index of a crop: [files, 1 + metrics]}; not made where all is
+        known."""
+        done = self._points(self._anchor)
+        return dict(bar(done, total=len(self._pieces), unit="crop", leave=False))
 
     def each(self, numbers):
         """The same of each rate and metric: [rates, metrics]."""
-
-        def one(piece, curve):
-            crop, step, reference = piece
-            bits, *figures = self._point(reference, self._encode(crop, step, numbers))
-            more = [bits - _at(x, figures[i], curve[:, 0]) for i, x in enumerate(curve.T[1:])]
-            return np.clip(more, -_MOST, _MOST)
-
-        found = np.array(list(self._pool.map(one, self._pieces, self._curves)))
+        curves, found = self._curves, np.empty([len(self._pieces), len(self._metrics)])
+        for index, [(bits, *figures)] in self._points(self._encode, numbers):
+            y, *xs = curves[index].T
+            more = [bits - _at(x, value, y) for x, value in zip(xs, figures, strict=True)]
+            found[index] = np.clip(more, -_MOST, _MOST)
         return np.array([part.mean(0) for part in np.array_split(found, _RATES)])
 
     def __call__(self, numbers):
         return float(np.mean(_SOFT * np.log2(2 ** (self.each(numbers) / _SOFT) @ self._weights)))
+
+
+def _points(encode, crop, step, arguments, names, threads):
+    """In a worker: log2 of the bits of a crop's files, and figures that rise with quality."""
+    workers.prepare(threads)
+    reference = _reference(crop.tobytes(), crop.shape)
+    made = encode(crop, step, *arguments)
+    return np.array(
+        [_point(reference, data, names) for data in ([made] if isinstance(made, bytes) else made)]
+    )
+
+
+# As many as an evolution has crops.
+@functools.lru_cache(maxsize=64)
+def _reference(data, shape):
+    return Reference(np.frombuffer(data, np.uint8).reshape(shape))
+
+
+def _point(reference, data, names):
+    figures = reference.measure(jpeg_file.decode(data), names)
+    if "ms_ssim" in figures:
+        figures["ms_ssim"] = ms_ssim_db(figures["ms_ssim"])
+    if "lpips" in figures:
+        figures["lpips"] = -np.log2(figures["lpips"] + 1e-3)
+    return np.log2(scan_bits(data)), *(min(figures[name], 1e3) for name in names)
 
 
 def scan_bits(data):

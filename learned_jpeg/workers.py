@@ -1,4 +1,4 @@
-"""The work of an evaluation in other processes: of this machine, or of a Dask cluster.
+"""Work in other processes: of this machine, or of a Dask cluster.
 
 What is sent to a worker is small: names and paths, and the bytes of JPEG files.
 """
@@ -28,8 +28,8 @@ from learned_jpeg.fingerprints import PROJECT
 # What a worker does
 
 
-def _prepare(threads):
-    # Before TensorFlow starts; the same number everywhere, for it can change the last bits.
+def prepare(threads):
+    """Before TensorFlow starts; the same number everywhere, for it can change the last bits."""
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
@@ -50,7 +50,7 @@ def encode(dots, images, threads):
     Returns ([{index of a dot: the bytes of a JPEG file}] for each image, {index of a dot: the
     message of what ended it}).
     """
-    _prepare(threads)
+    prepare(threads)
     files, errors = [], {}
     for path, wanted in images:
         files.append({})
@@ -71,7 +71,7 @@ def measure(image, files, threads):
 
     image: a dots.TestImage; files: [(bytes, [name of a metric])]. Returns [{metric: figure}].
     """
-    _prepare(threads)
+    prepare(threads)
     reference = _reference(image.path, image.sha256)
     return [reference.measure(jpeg_file.decode(data), names) for data, names in files]
 
@@ -102,11 +102,11 @@ class Pool:
     """Workers that are started at the first call, and ended with the context.
 
     dask: the address of a scheduler whose workers do the work, or None for `count` processes of
-    this machine.
+    this machine; option: what gives the count, for an error.
     """
 
-    def __init__(self, count, dask=None):
-        self.count, self._dask = count, dask
+    def __init__(self, count, dask=None, option="--workers"):
+        self.count, self._dask, self._option = count, dask, option
         self._stack = contextlib.ExitStack()
         self._executor = None
         self.threads = (
@@ -126,7 +126,9 @@ class Pool:
         At most twice as many as there are workers are under way, which bounds the memory.
         """
         if self._executor is None:
-            start = _dask(self._dask) if self._dask else _local(self.count)
+            start = (
+                _dask(self._dask) if self._dask else _local(self.count, self.threads, self._option)
+            )
             self._executor, self.count = self._stack.enter_context(start)
         calls, running = iter(calls), {}
         while True:
@@ -139,8 +141,10 @@ class Pool:
 
 
 @contextlib.contextmanager
-def _local(count):
+def _local(count, threads, option):
     """A context with an executor and the number of its workers."""
+    # numpy reads it when it is imported; its threads wait busily for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
     # Spawned, not forked: TensorFlow does not survive a fork.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(count, context, _start_worker)
@@ -148,7 +152,7 @@ def _local(count):
         yield executor, count
     except BrokenExecutor as error:
         raise UserError(
-            f"a worker process died, perhaps for want of memory: try --workers "
+            f"a worker process died, perhaps for want of memory: try {option} "
             f"{max(1, count // 2)}; what is measured is kept"
         ) from error
     finally:

@@ -1,7 +1,8 @@
+import functools
 import io
 
 import ljpeg_rdo
-from learned_jpeg import evolution, jpeg_file, portable, quantizer, tuning
+from learned_jpeg import evolution, jpeg_file, portable, quantizer, tuning, workers
 from learned_jpeg.batch_search import BatchSearch
 from learned_jpeg.learned_tune import NUMBERS, SPREADS
 
@@ -39,6 +40,10 @@ def test_an_interrupted_evolution_finds_what_an_unbroken_one_does(tmp_path):
     np.testing.assert_array_equal(resumed, whole)
 
 
+def three_files(search, crop, step):
+    return [search.file(crop, factor * step, np.zeros(NUMBERS)) for factor in (2, 1, 0.5)]
+
+
 def test_bits_are_those_at_equal_quality():
     """Dearer bits make smaller and worse files on about the same curve; a table that is wrong
     for everything needs more bits."""
@@ -46,18 +51,16 @@ def test_bits_are_those_at_equal_quality():
     search = BatchSearch(tuning.TUNES["visual"], "420")
     start, dearer, wrong = np.zeros((3, NUMBERS))
 
-    def anchor(crop, step):
-        return [search.file(crop, factor * step, start) for factor in (2, 1, 0.5)]
-
-    weights = {"psnr": 0.5, "psnr_hvs_m": 0.5}
-    bits = evolution.Bits(search.file, anchor, [crop] * 4, [8.0] * 4, weights)
-    assert bits(start) == pytest.approx(0, abs=0.02)
-    dearer[0] = 0.2
-    assert bits(dearer) == pytest.approx(0, abs=0.05)
-    wrong[-18] = 1.5  # luma's entry for the mean
-    assert bits(wrong) > 0.02
-    # What is behind counts for more.
-    assert bits(wrong) > bits.each(wrong).mean()
+    weights, anchor = {"psnr": 0.5, "psnr_hvs_m": 0.5}, functools.partial(three_files, search)
+    with workers.Pool(1) as pool:
+        bits = evolution.Bits(pool, search.file, anchor, [crop] * 4, [8.0] * 4, weights)
+        assert bits(start) == pytest.approx(0, abs=0.02)
+        dearer[0] = 0.2
+        assert bits(dearer) == pytest.approx(0, abs=0.05)
+        wrong[-18] = 1.5  # luma's entry for the mean
+        assert bits(wrong) > 0.02
+        # What is behind counts for more.
+        assert bits(wrong) > bits.each(wrong).mean()
 
 
 def test_the_bits_of_scans_are_what_is_left_of_a_file_without_its_headers():
