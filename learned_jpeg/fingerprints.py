@@ -12,7 +12,7 @@ from learned_jpeg.encoders import ENCODERS
 PROJECT = Path(__file__).resolve().parent.parent
 
 # What decides about the bytes of a model's file besides the project's own code.
-_PACKAGES = "tensorflow numpy numba jpeglib mozjpeg-lossless-optimization pillow".split()
+_PACKAGES = "tensorflow numpy numba jpeglib pillow".split()
 # What only training, reports and the command line call: it changes no file. Refining counts where
 # it is asked for.
 _NOT_ENCODING = frozenset(

@@ -45,10 +45,10 @@ def count_ac(blocks, counts):
 
 
 @compiled
-def count_dc(blocks, order, counts):
-    """Adds the symbols of the DC differences of blocks [n, 64], taken in an order int [n]."""
+def count_dc(blocks, counts):
+    """Adds the symbols of the DC differences of blocks [n, 64], in the order of their scan."""
     last = np.int64(0)
-    for block in order:
+    for block in range(blocks.shape[0]):
         value = np.int64(blocks[block, 0])
         counts[size(abs(value - last))] += 1
         last = value
@@ -95,3 +95,79 @@ def block_bits(blocks, lengths, out):
             if counts[symbol]:
                 bits += counts[symbol] * (lengths[symbol] + symbol % 16)
         out[block] = bits
+
+
+@compiled
+def least_lengths(counts, lengths):
+    """The lengths of the best code for the symbols that come, one of its longest words left free,
+    into int64 [256], 0 for the others; they may be longer than LONGEST. Returns the bits.
+
+    It is that of T.81, K.2, found in place (A. Moffat and J. Katajainen, 1995).
+    """
+    lengths[:] = 0
+    coming = np.flatnonzero(counts)
+    coming = coming[np.argsort(counts[coming])]
+    n = 1 + coming.size
+    if n == 1:
+        return 0
+    # The free word counts 1 and is the rarest.
+    tree = np.ones(n, np.int64)
+    tree[1:] = counts[coming]
+    # The two least weights are joined, n - 1 times; a joined one keeps where it went.
+    leaf = joined = 0
+    for new in range(n - 1):
+        weight = 0
+        for _ in range(2):
+            if leaf >= n or (joined < new and tree[joined] < tree[leaf]):
+                weight += tree[joined]
+                tree[joined] = new
+                joined += 1
+            else:
+                weight += tree[leaf]
+                leaf += 1
+        tree[new] = weight
+    # From where they went to how deep they are, and from those to the depths of the leaves.
+    tree[n - 2] = 0
+    for i in range(n - 3, -1, -1):
+        tree[i] = tree[tree[i]] + 1
+    places, depth, inner, leaf = 1, 0, n - 2, n - 1
+    while places:
+        taken = 0
+        while inner >= 0 and tree[inner] == depth:
+            taken += 1
+            inner -= 1
+        while places > taken:
+            tree[leaf] = depth
+            leaf -= 1
+            places -= 1
+        places = 2 * taken
+        depth += 1
+    bits = 0
+    for i in range(1, n):
+        symbol = coming[i - 1]
+        lengths[symbol] = tree[i]
+        bits += tree[i] * counts[symbol]
+    return bits
+
+
+def table(counts):
+    """A table for a file: how many codes have each length 1..LONGEST, and their symbols in order.
+
+    counts: of the symbols that come, at least one. T.81, K.2 and K.3.
+    """
+    lengths = np.zeros(256, np.int64)
+    least_lengths(counts, lengths)
+    symbols = [int(s) for s in np.lexsort([np.arange(256), lengths]) if lengths[s]]
+    of_length = np.bincount(lengths[symbols], minlength=max(lengths.max(), LONGEST) + 1)
+    of_length[lengths.max()] += 1
+    for long in range(len(of_length) - 1, LONGEST, -1):
+        while of_length[long]:
+            short = long - 2
+            while not of_length[short]:
+                short -= 1
+            of_length[long] -= 2
+            of_length[long - 1] += 1
+            of_length[short] -= 1
+            of_length[short + 1] += 2
+    of_length[np.flatnonzero(of_length)[-1]] -= 1
+    return of_length[1 : LONGEST + 1], symbols

@@ -1,8 +1,7 @@
 """Quantized DCT coefficients and tables to a real JPEG file and back, without loss.
 
-The coefficients are handed to libjpeg (package jpeglib) as they are, and its baseline file is
-turned into an optimized progressive one, where that is asked for, by mozjpeg's lossless transcoder
-(package mozjpeg-lossless-optimization). Nothing here computes a DCT or rounds.
+A progressive file is `progressive`'s; for a baseline file the coefficients are handed to libjpeg
+(package jpeglib) as they are. Nothing here computes a DCT or rounds.
 
 "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
 """
@@ -15,12 +14,15 @@ import struct
 import tempfile
 import threading
 
+from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import SAMPLINGS, Planes, grid
 
 import jpeglib
-import mozjpeg_lossless_optimization
 import numpy as np
 from PIL import Image
+
+# numba and what it compiles, which only progressive files need.
+progressive = lazy_import("learned_jpeg.progressive")
 
 HUFFMAN = ("standard", "optimized", "progressive")
 
@@ -47,7 +49,7 @@ def write_jpeg(
       height, width: of the picture in pixels, 1..65500.
       sampling: of chroma, one of `sampling.SAMPLINGS`.
       huffman: `standard` writes a baseline file with the example tables of T.81 K.3, `optimized`
-        a baseline file with tables of its own, `progressive` optimized scans and tables.
+        a baseline file with tables of its own, `progressive` scans and tables of its own.
 
     Raises:
       ValueError: a wrong shape or type, or a value that 8-bit JPEG cannot hold.
@@ -56,18 +58,20 @@ def write_jpeg(
         raise ValueError(f"huffman is {huffman!r}, not one of {', '.join(HUFFMAN)}")
     components = [planes.luma] if planes.chroma is None else [planes.luma, *planes.chroma]
     qtables = np.asarray(qtables)
-    _check(components, qtables, height, width, sampling)
+    _check(components, qtables, height, width, sampling, huffman)
 
     components = [plane.astype(np.int16, order="C", copy=False) for plane in components]
+    luma = 2 if sampling == "420" and len(components) > 1 else 1
+    factors = [luma, 1, 1][: len(components)]
+    if huffman == "progressive":
+        return progressive.write(components, qtables, height, width, factors)
     tables = np.moveaxis(qtables, -1, 0)[: min(len(components), 2)].astype(np.int16, order="C")
     jpeg = jpeglib.from_dct(*components, qt=tables)
     jpeg.height, jpeg.width = int(height), int(width)
-    luma = 2 if sampling == "420" and len(components) > 1 else 1
-    jpeg.samp_factor = np.array([[luma, luma], [1, 1], [1, 1]][: len(components)])
+    jpeg.samp_factor = np.repeat(factors, 2).reshape(-1, 2)
     with _scratch() as path:
         jpeg.write_dct(path, flags=["+OPTIMIZE_CODING"] if huffman == "optimized" else [])
-        data = _number_components(bytearray(path.read_bytes()))
-    return mozjpeg_lossless_optimization.optimize(data) if huffman == "progressive" else data
+        return _number_components(bytearray(path.read_bytes()))
 
 
 @contextlib.contextmanager
@@ -138,7 +142,7 @@ def read_jpeg(data: bytes) -> tuple[Planes, np.ndarray, int, int, str]:
     return planes, qtables, jpeg.height, jpeg.width, sampling
 
 
-def _check(components, qtables, height, width, sampling):
+def _check(components, qtables, height, width, sampling, huffman):
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise ValueError(f"a picture of {width}x{height}: JPEG holds 1 to {MAX_SIDE} pixels a side")
     if sampling not in SAMPLINGS:
@@ -162,7 +166,8 @@ def _check(components, qtables, height, width, sampling):
 
     for plane in components:
         means = plane[..., 0, 0].astype(np.int64)  # in 64 bits, where no difference wraps around
-        if plane is components[0] and sampling == "420" and len(components) > 1:
+        interleaved = huffman != "progressive" and sampling == "420" and len(components) > 1
+        if interleaved and plane is components[0]:
             means = _in_mcus(means)
         difference = np.abs(np.diff(means.ravel(), prepend=0)).max()
         if difference > MAX_DC_DIFFERENCE:

@@ -153,7 +153,6 @@ class Trellis:
             [x],
             [luma_weights],
             None if shift.luma is None else shift.luma[None],
-            luma_order(analysis),
             free,
         )
         bits += more
@@ -161,10 +160,9 @@ class Trellis:
         integers = Planes(found.reshape(planes.luma.shape), chroma)
         return Found(integers, (error, chroma_error), bits, cost)
 
-    def _choose(self, planes, all_weights, shifts=None, order=None, free=None):
+    def _choose(self, planes, all_weights, shifts=None, free=None):
         """Searches components that share a DC table; each has an AC table of its own, as the scans
         of a progressive file have. Returns int16 [components, n, 64], error and bits."""
-        order = np.arange(len(planes[0])) if order is None else order
         out = np.empty([len(planes), *planes[0].shape], np.int16)
         error = bits = 0.0
         targets = []
@@ -185,8 +183,8 @@ class Trellis:
             counts = np.zeros(256, np.int64)
             for (_, target), w, levels in zip(targets, all_weights, out, strict=True):
                 weight = w.squares[0] * w.mask + w.dead[0]
-                trellis.search_dc(target, weight, w.lmbda, lengths, order, LARGEST_DC, levels)
-                huffman.count_dc(levels, order, counts)
+                trellis.search_dc(target, weight, w.lmbda, lengths, LARGEST_DC, levels)
+                huffman.count_dc(levels, counts)
             lengths = huffman.code_lengths(counts)
         bits += float(counts @ (lengths + np.arange(256)))
         for (x, _), w, levels in zip(targets, all_weights, out, strict=True):
@@ -243,20 +241,6 @@ def _prior_ac():
 def _steps(blocks, rounds):
     """Which part of the blocks each round takes: the last all, those before enough to count."""
     return [max(1, blocks // 4000)] * (rounds - 1) + [1]
-
-
-def luma_order(analysis):
-    """The order in which a file's DC scan takes luma's blocks: int64 [n].
-
-    The scan has all components: at 4:2:0 it takes luma's blocks four by four (T.81, A.2.3).
-    """
-    rows, columns = analysis.unrounded.luma.shape[:2]
-    order = np.arange(rows * columns).reshape(rows, columns)
-    if analysis.unrounded.chroma is None or analysis.sampling == "444":
-        return order.ravel()
-    padded = np.pad(order, [(0, rows % 2), (0, columns % 2)], constant_values=-1)
-    order = padded.reshape(padded.shape[0] // 2, 2, -1, 2).swapaxes(1, 2).ravel()
-    return order[order >= 0]
 
 
 # What coarser tables lose for each bit, over the search's lambda; measured on photographs.

@@ -127,22 +127,21 @@ def search_ac(
 
 
 @compiled
-def search_dc(x, weight, lmbda, lengths, order, largest, out):
-    """The best DC levels of all blocks, in the order of the scan; returns their cost.
+def search_dc(x, weight, lmbda, lengths, largest, out):
+    """The best DC levels of all blocks, in the order of their scan; returns their cost.
 
     Their error is weight [n] * (x - v)^2. Three levels about each are weighed.
     """
-    n = order.shape[0]
+    n = x.shape[0]
     came = np.empty((n, 3), np.int8)
     cost, reached = np.zeros(3, np.float32), np.empty(3, np.float32)
     total = 0.0
     last = np.int64(0)
     for i in range(n):
-        block = order[i]
-        value = x[block, 0]
+        value = x[i, 0]
         middle = np.int64(np.floor(value + _HALF))
         middle = min(max(middle, -largest), largest)
-        lam = lmbda[block]
+        lam = lmbda[i]
         for v in range(3):
             least, least_from = _FAR, 0
             for u in range(3 if i else 1):
@@ -151,7 +150,7 @@ def search_dc(x, weight, lmbda, lengths, order, largest, out):
                 if to < least:
                     least, least_from = to, u
             e = value - np.float32(middle + v - 1)
-            reached[v] = least + weight[block] * e * e
+            reached[v] = least + weight[i] * e * e
             if abs(middle + v - 1) > largest:
                 reached[v] = _FAR
             came[i, v] = least_from
@@ -165,10 +164,9 @@ def search_dc(x, weight, lmbda, lengths, order, largest, out):
         if cost[u] < cost[v]:
             v = u
     for i in range(n - 1, -1, -1):
-        block = order[i]
-        middle = np.int64(np.floor(x[block, 0] + _HALF))
+        middle = np.int64(np.floor(x[i, 0] + _HALF))
         middle = min(max(middle, -largest), largest)
-        out[block, 0] = middle + v - 1
+        out[i, 0] = middle + v - 1
         v = came[i, v]
     return total
 

@@ -90,7 +90,7 @@ def test_the_anchor_compresses_without_tensorflow(tmp_path):
     ]
     results, imported = run("ljpeg_PIL", *lines)
     assert [status for status, _ in results] == [0, 0]
-    assert imported == []
+    assert "tensorflow" not in imported
     with Image.open(tmp_path / "420.jpg") as image:
         assert image.size == (50, 40)
 

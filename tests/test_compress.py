@@ -296,7 +296,7 @@ def test_without_a_target_the_middle_lambda_or_the_one_named_is_taken(
     assert report["lmbda"] == lmbda
 
 
-@pytest.mark.parametrize("value", [20, 55, 80, 90])
+@pytest.mark.parametrize("value", [30, 55, 80, 90])
 def test_a_ssimulacra2_is_reached_without_tensorflow(value, tmp_path):
     picture(150, 200).save(tmp_path / "a.png")
     code = "import sys, ljpeg_PIL; status = ljpeg_PIL.main(sys.argv[1:]); "

@@ -1,3 +1,5 @@
+import heapq
+
 from learned_jpeg import huffman
 from learned_jpeg.standard import ZIGZAG
 
@@ -16,9 +18,9 @@ def test_the_symbols_are_those_of_the_standard():
 
 def test_differences_are_taken_in_the_order_of_the_scan():
     blocks = np.zeros([3, 64], np.int16)
-    blocks[:, 0] = [5, -2, 4]
+    blocks[:, 0] = [5, 4, -2]
     counts = np.zeros(256, np.int64)
-    huffman.count_dc(blocks, np.array([0, 2, 1]), counts)
+    huffman.count_dc(blocks, counts)
     assert np.flatnonzero(counts).tolist() == [1, 3]  # 5; -1, -6
     assert counts[3] == 2
 
@@ -40,3 +42,33 @@ def test_code_lengths_are_those_of_a_code_that_no_code_beats_by_much(kind):
     share = counts[used] / counts.sum()
     entropy = -(share * np.log2(share)).sum()
     assert entropy - 1e-3 <= (share * lengths[used]).sum() <= entropy + 1
+
+
+@pytest.mark.parametrize("kind", ["one", "two", "many", "steep"])
+def test_a_table_is_the_best_of_at_most_16_bits_with_one_word_left_free(kind):
+    generator = np.random.default_rng(0)
+    counts = np.zeros(256, np.int64)
+    counts[generator.permutation(256)[:60]] = {
+        "one": [9] + [0] * 59,
+        "two": [1, 1] + [0] * 58,
+        "many": generator.integers(1, 5000, 60),
+        "steep": [*2 ** np.arange(1, 31), *[1] * 30],
+    }[kind]
+    of_length, symbols = huffman.table(counts)
+    assert of_length.shape == (16,)
+    assert sorted(symbols) == np.flatnonzero(counts).tolist()
+    lengths = np.repeat(np.arange(1, 17), of_length)
+    # The word of ones alone, as long as the longest, is free (T.81, C).
+    assert (2.0**-lengths).sum() + 2.0 ** -lengths.max() <= 1
+    heap, best = [1, *counts[symbols].tolist()], 0
+    heapq.heapify(heap)
+    while len(heap) > 1:
+        joined = heapq.heappop(heap) + heapq.heappop(heap)
+        best += joined
+        heapq.heappush(heap, joined)
+    best -= {"one": 1, "two": 2, "many": lengths.max(), "steep": 0}[kind]  # the free word's own
+    bits = int(counts[symbols] @ lengths)
+    if kind == "steep":
+        assert lengths.max() == 16 and best - 40 <= bits < 1.001 * best
+    else:
+        assert bits == best

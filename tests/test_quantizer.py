@@ -2,7 +2,7 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 from learned_jpeg.jpeg_file import write_jpeg
-from learned_jpeg.quantizer import Analysis, Round, Trellis, analyse, choose_sampling, luma_order
+from learned_jpeg.quantizer import Analysis, Round, Trellis, analyse, choose_sampling
 from learned_jpeg.sampling import SAMPLINGS, Planes
 from learned_jpeg.transform import inverse
 from learned_jpeg.tuning import TUNES, tuned_qtables
@@ -132,12 +132,6 @@ def test_sampling_is_chosen_by_cost(photograph):
     stripes[:, ::2] = [255, 0, 0]
     stripes[:, 1::2] = [0, 110, 0]
     assert chosen(stripes, 80) == "444"
-
-
-def test_the_order_of_luma_is_that_of_the_scan():
-    planes = Planes(np.zeros([3, 3, 8, 8]), np.zeros([2, 2, 2, 8, 8]))
-    order = luma_order(Analysis(planes, None, "420", 24, 24))
-    assert order.tolist() == [0, 1, 3, 4, 2, 5, 6, 7, 8]
 
 
 def test_threads_may_share_a_search(photograph):
