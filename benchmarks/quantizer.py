@@ -54,11 +54,12 @@ def rows():
 
 def integers(pixels, qtables, tune, how):
     """(sampling, Planes) of a picture by a row of `rows`."""
-    from learned_jpeg.quantizer import Round, Trellis, analyse, choose_sampling
+    from learned_jpeg import auto_sampling
+    from learned_jpeg.quantizer import Round, Trellis, analyse
 
     search = Trellis(tune)
     if how == "auto":
-        sampling, found = choose_sampling(
+        sampling, found, _ = auto_sampling.choose(
             search,
             {name: lambda name=name: analyse(pixels, qtables, name) for name in "444 420".split()},
         )

@@ -4,7 +4,7 @@ import functools
 import threading
 from dataclasses import dataclass, replace
 
-from learned_jpeg import jpeg_file, quantizer, refining, transform
+from learned_jpeg import auto_sampling, jpeg_file, quantizer, refining, transform
 from learned_jpeg.errors import UserError
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.quantizer import Analysis
@@ -81,17 +81,21 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
         raise UserError("refine is searching again: quantizer trellis")
     else:
         choose = quantizer.Round()
+    integers = None
     if sampling == "auto":
         part = _strips(pixels)
         analyses = {name: functools.partial(analysis_of, part, name) for name in FILE_SAMPLINGS}
-        sampling, _ = quantizer.choose_sampling(choose, analyses)
-    analysis = analysis_of(pixels, sampling)
-    if coding.refine:
-        integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
-    else:
-        integers = choose(analysis)
-    qtables = analysis.qtables
-    del analysis  # the most of the memory
+        sampling, found, qtables = auto_sampling.choose(choose, analyses)
+        if part is pixels and not coding.refine:
+            integers = found.integers
+    if integers is None:
+        analysis = analysis_of(pixels, sampling)
+        qtables = analysis.qtables
+        if coding.refine:
+            integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
+        else:
+            integers = choose(analysis)
+        del analysis  # the most of the memory
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from learned_jpeg import transform, weights
 from learned_jpeg.clipping import Clipped
 from learned_jpeg.lazy import lazy_import
-from learned_jpeg.sampling import Planes, grid, halved, up
+from learned_jpeg.sampling import Planes, grid
 from learned_jpeg.standard import BLOCK, HIGHEST, LOWEST
 from learned_jpeg.tuning import COMPONENTS, TAKEN_OVER, TUNES, upsampling_gain
 
@@ -241,42 +241,3 @@ def _prior_ac():
 def _steps(blocks, rounds):
     """Which part of the blocks each round takes: the last all, those before enough to count."""
     return [max(1, blocks // 4000)] * (rounds - 1) + [1]
-
-
-# What coarser tables lose for each bit, over the search's lambda; measured on photographs.
-_COARSER = 1.6
-
-
-def choose_sampling(search, analyses):
-    """The sampling that costs the search less: (name, Found).
-
-    search: a Trellis; analyses: {"444": ..., "420": ...}, each the Analysis of the same picture or
-    a function that makes it (so that only one takes memory at a time). Both are compared by
-    luma's error, what is left of chroma's at full resolution, and the bits, which count for more
-    than to the search: coarser tables, the other way to save them, are a worse one.
-    """
-    full = analyses["444"]() if callable(analyses["444"]) else analyses["444"]
-    found = {"444": search.search(full)}
-    if full.unrounded.chroma is None:
-        return "444", found["444"]
-    half = analyses["420"]() if callable(analyses["420"]) else analyses["420"]
-    found["420"] = search.search(half)
-    coded = transform.samples(found["420"].integers.chroma, half.qtables[..., 1])
-    sides = full.height, full.width
-    coded = up(coded[:, : halved(sides[0]), : halved(sides[1])], *sides)
-    rows, columns = full.unrounded.luma.shape[:2]
-    step = full.qtables[..., 1].astype(np.float32)
-    mask = weights.luma_and_chroma(search.tune, full, 1.0)[0].mask
-    left = weights.left_of_chroma(search.tune, full.qtables, mask, (rows, columns))
-    errors = {"444": 0.0, "420": 0.0}
-    for i, w in enumerate(left):
-        plane = full.unrounded.chroma[i]
-        levels = found["444"].integers.chroma[i].reshape(-1, _PLACES)
-        errors["444"] += trellis.error(plane.reshape(-1, _PLACES), levels, *w[:-1])
-        lost = transform.dct(transform.pad(coded[i].astype(np.float32), rows, columns))
-        lost = (plane - lost / step).reshape(-1, _PLACES)
-        errors["420"] += trellis.error(lost, np.zeros(lost.shape, np.int16), *w[:-1])
-    price = _COARSER * search.lmbda(full.qtables)
-    costs = {name: one.error[0] + errors[name] + price * one.bits for name, one in found.items()}
-    best = min(costs, key=costs.get)
-    return best, found[best]

@@ -141,9 +141,7 @@ class _Refiner:
         cost = found.error[0] + self.search.lmbda(self.analysis.qtables) * found.bits
         if found.integers.chroma is None:
             return cost
-        left = weights.left_of_chroma(
-            self.search.tune, self.analysis.qtables, self.masks.luma, self.masks.luma.shape[:2]
-        )
+        left = weights.left_of_chroma(self.search.tune, self.analysis.qtables, self.masks.luma)
         for tile in self.picture.tiles:
             _, chroma = self._errors(found.integers, tile)
             energy = np.square(tile.within(blocks_of(chroma), BLOCK))

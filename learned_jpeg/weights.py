@@ -99,11 +99,10 @@ def luma_and_chroma(tune, analysis, factor):
     ]
 
 
-def left_of_chroma(tune, qtables, mask, size):
+def left_of_chroma(tune, qtables, mask):
     """The Weights of what of chroma's error at full resolution luma cannot make up for: [Cb, Cr].
 
-    qtables: those of 4:4:4; mask: luma's; size: luma's grid. It is what two samplings of the
-    same picture can be compared by.
+    mask: luma's. It is what two samplings of the same picture can be compared by.
     """
     none = np.zeros(BLOCK * BLOCK, np.float32)
     left = COMPONENTS[1:] - TAKEN_OVER**2 / COMPONENTS[0]

@@ -2,7 +2,7 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 from learned_jpeg.jpeg_file import write_jpeg
-from learned_jpeg.quantizer import Analysis, Round, Trellis, analyse, choose_sampling
+from learned_jpeg.quantizer import Analysis, Round, Trellis, analyse
 from learned_jpeg.sampling import SAMPLINGS, Planes
 from learned_jpeg.transform import inverse
 from learned_jpeg.tuning import TUNES, tuned_qtables
@@ -116,22 +116,6 @@ def test_dearer_bits_are_fewer_where_they_are_dearer(photograph):
     before, after = levels(plain.integers.luma), levels(dear.luma)
     assert after[:, 10:].sum() < 0.9 * before[:, 10:].sum()
     assert abs(after[:, :10].sum() - before[:, :10].sum()) < 0.05 * before[:, :10].sum()
-
-
-def test_sampling_is_chosen_by_cost(photograph):
-    def chosen(pixels, quality):
-        qtables = tuned_qtables(quality, "psnr")
-        analyses = {name: analyse(pixels, qtables, name) for name in SAMPLINGS}
-        name, found = choose_sampling(Trellis("psnr"), analyses)
-        assert found.integers.chroma.shape == analyses[name].unrounded.chroma.shape
-        return name
-
-    assert chosen(photograph, 20) == "420"
-    assert chosen(photograph, 98) == "444"
-    stripes = np.zeros([64, 64, 3], np.uint8)
-    stripes[:, ::2] = [255, 0, 0]
-    stripes[:, 1::2] = [0, 110, 0]
-    assert chosen(stripes, 80) == "444"
 
 
 def test_threads_may_share_a_search(photograph):
