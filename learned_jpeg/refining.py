@@ -29,9 +29,10 @@ import numpy as np
 # The mixture of each tune: shares by the name of a distortion.
 MIXTURES = {"psnr": {}, "visual": {"lpips": 0.2}}
 
-# The longest moves, in steps of the table: by the mixture, and of chroma by the error; and the
-# weight of the newest gradient in the mean.
-LONGEST, LONGEST_CHROMA, NEWEST = 0.1, 1.0, 0.3
+# The longest moves, in steps of the table: by a mixture whose shares add up to 1 (they go with the
+# root of the sum), and of chroma by the error; and the least weight of the newest gradient in the
+# mean, which at first is that of all so far.
+LONGEST, LONGEST_CHROMA, NEWEST = 0.18, 1.0, 0.25
 
 _DCT = DCT_MATRIX.astype(np.float32)
 # How an error of Cb counts for Cr's gradient, see tuning.COMPONENTS.
@@ -41,8 +42,9 @@ _CROSS = np.prod(YCBCR_TO_RGB[:, 1:], 1).sum() / 3
 class _Refiner:
     """What stays the same over the steps for one picture."""
 
-    def __init__(self, search, analysis, picture):
+    def __init__(self, search, analysis, picture, longest):
         self.search, self.analysis, self.picture = search, analysis, picture
+        self.longest = longest
         self.sides = block_sides(analysis.sampling)
         self.tables = np.moveaxis(np.asarray(analysis.qtables, np.float32), -1, 0)
         luma, chroma = weights.luma_and_chroma(search.tune, analysis, 1.0)
@@ -64,9 +66,9 @@ class _Refiner:
             self.analysis.sampling,
         )
 
-    def move(self, shift, decoded, factors):
+    def move(self, shift, decoded, factors, newest):
         """Moves shift, Planes in steps of the tables, by a step against the gradient of factors @
-        distortions; returns these [names]."""
+        distortions, which has the weight `newest` in the mean; returns these [names]."""
 
         def accept(tile, slopes):
             for i, side in enumerate(self.sides):
@@ -77,7 +79,7 @@ class _Refiner:
                     mean, slope = (x[j] if i else x for x in (place, slopes[i]))
                     squares, dead = (x.reshape(BLOCK, BLOCK) for x in (w.squares, w.dead))
                     step = slope * -self.tables[i] / (2 * (squares * mask + dead))
-                    mean += NEWEST * (np.clip(step, -LONGEST, LONGEST) - mean)
+                    mean += newest * (np.clip(step, -self.longest, self.longest) - mean)
 
         return self.picture.slopes(decoded, factors, accept)
 
@@ -170,20 +172,24 @@ def refine(search, analysis, pixels, steps, mixture, progress=None):
     if not steps or not (mixture or found.integers.chroma is not None):
         return found.integers
     picture = Picture(pixels, mixture, analysis.sampling)
-    refiner = _Refiner(search, analysis, picture)
+    shares = np.array([*mixture.values()])
+    refiner = _Refiner(search, analysis, picture, LONGEST * shares.sum() ** 0.5)
     decoded = refiner.decode(found.integers)
     floor = np.maximum(picture.distortions(decoded), 1e-9)
-    factors = np.array([*mixture.values()]) * refiner.cost(found) / floor
+    factors = shares * refiner.cost(found) / floor
     best, lowest = None, np.inf
     mean = Planes(None, None)
     if mixture:
         mean = Planes(*(p if p is None else np.zeros_like(p) for p in analysis.unrounded))
-    for left in range(steps, -1, -1):
-        values = refiner.move(mean, decoded, factors) if left else picture.distortions(decoded)
+    for step in range(steps + 1):
+        if step < steps:
+            values = refiner.move(mean, decoded, factors, max(NEWEST, 1 / (step + 1)))
+        else:
+            values = picture.distortions(decoded)
         cost = refiner.cost(found) + factors @ values
         if cost < lowest:
             best, lowest = found.integers, cost
-        if left:
+        if step < steps:
             found = search.search(analysis, refiner.shift(mean, found.integers))
             decoded = refiner.decode(found.integers)
             if progress:
