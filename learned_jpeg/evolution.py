@@ -30,8 +30,8 @@ _SOFT = 0.06
 # What is measured of an anchor: a tune, at steps over a crop's own, or another encoder.
 _AROUND = 2.9, 1.7, 1.0, 0.6, 0.35
 _QUALITIES = 6, 10, 14, 20, 28, 37, 46, 56, 66, 74, 80, 85, 89, 92, 94, 96
-# A scan from its marker on: the header's length, then all up to the next marker but of a restart.
-_SCAN = re.compile(rb"\xff\xda(..)((?:[^\xff]|\xff[\x00\xd0-\xd7])*)", re.DOTALL)
+# A scan's data: all up to the next marker but of a restart.
+_DATA = re.compile(rb"(?:[^\xff]|\xff[\x00\xd0-\xd7])*", re.DOTALL)
 
 
 def around(search, crop, step):
@@ -112,8 +112,14 @@ def _point(reference, data, names):
 
 def scan_bits(data):
     """The bits of a file's scans: tables and headers are a small part of larger pictures alone."""
-    found = _SCAN.finditer(data)
-    return 8 * sum(len(scan[2]) + 2 - int.from_bytes(scan[1], "big") for scan in found)
+    bits, at = 0, 2
+    while data[at + 1] != 0xD9:
+        scan = data[at + 1] == jpeg_file.SOS
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if scan:
+            end = _DATA.match(data, at).end()
+            bits, at = bits + 8 * (end - at), end
+    return bits
 
 
 def _at(x, value, y):

@@ -75,6 +75,12 @@ def test_the_bits_of_scans_are_what_is_left_of_a_file_without_its_headers():
         while scan and (data[at] != 0xFF or data[at + 1] == 0):
             at += 1
     assert evolution.scan_bits(data) == 8 * (len(data) - headers - 2)
+    # A table may hold what looks like a scan.
+    tables = np.full([8, 8, 2], [0xFF, 0xDA])
+    tables[0, 0] = 0xFF
+    search = quantizer.Trellis("visual")(quantizer.analyse(crop, tables, "420"))
+    data = jpeg_file.write_jpeg(search, tables, 96, 128, "420", "progressive")
+    assert 0 < evolution.scan_bits(data) < 8 * len(data)
 
 
 def test_a_file_is_that_of_the_search():
