@@ -36,6 +36,7 @@ $(VENV)/ready: $(REQUIREMENTS)
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
 	  echo "error: LearnedJPEG needs Python 3.11, 3.12 or 3.13, for which there is TensorFlow; $(PYTHON) is" \
 	    "none of them. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Installing in $(VENV), once: 2.7 GB, some minutes"
 	"$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(addprefix -r ,$(REQUIREMENTS))
+	$(BIN)/python -m pip install --progress-bar on $(addprefix -r ,$(REQUIREMENTS))
 	touch $@

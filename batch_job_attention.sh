@@ -86,7 +86,8 @@ fi
 
 options=(--train_glob "$TRAIN_GLOB")
 # Of the others, those that are set and that the architecture has.
-known=$("$PYTHON" "$script" train --help) || fail "ARCHITECTURE $ARCHITECTURE cannot be trained"
+command -v "$PYTHON" >/dev/null || fail "no program $PYTHON; PYTHON=.venv/bin/python3, say, names one"
+known=$("$PYTHON" "$script" train --help) || fail "$ARCHITECTURE.py has no train, or does not start with $PYTHON"
 for name in "${hyperparameters[@]}"; do
   option=--$(tr '[:upper:]' '[:lower:]' <<<"$name")
   if [[ -n ${!name-} && $known == *" $option "* ]]; then

@@ -4,36 +4,43 @@ import learned_jpeg
 data = learned_jpeg.load("run_1/lambda_001/train").encode(pixels)
 """
 
+import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from learned_jpeg import packages
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from learned_jpeg.api import Model, encode, load
     from learned_jpeg.errors import UserError
 
 __all__ = ["Model", "UserError", "encode", "load"]
 
 
-def _one_line(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """What ends a script while it still imports: Ctrl-C, or a package that is missing."""
+def _one_line(kind: "type[BaseException]", error: BaseException, trace: "Any") -> None:
+    """What ends a script while it still imports: Ctrl-C, or a package that is missing, for which
+    the project's own environment starts the script anew where there is one."""
     if issubclass(kind, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
-    elif isinstance(error, ModuleNotFoundError) and (words := packages.missing(error)):
+        return
+    from learned_jpeg import packages
+
+    if isinstance(error, ModuleNotFoundError) and (words := packages.missing(error)):
+        if python := packages.own_python():
+            os.execv(python, [python, *sys.orig_argv[1:]])
         print(f"error: {words}", file=sys.stderr)
         raise SystemExit(2)
-    else:
-        sys.__excepthook__(kind, error, trace)
+    sys.__excepthook__(kind, error, trace)
 
 
 _script = getattr(sys.modules["__main__"], "__file__", None) or "/"
-if Path(_script).resolve().parent == Path(__file__).resolve().parent.parent:
+if os.path.dirname(os.path.realpath(_script)) == os.path.dirname(
+    os.path.dirname(os.path.realpath(__file__))
+):
     sys.excepthook = _one_line  # in a script of the project's, nowhere else
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     # The package's modules import each other through here: the face waits until it is asked for.
     if name in __all__:
         from learned_jpeg import api

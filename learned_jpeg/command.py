@@ -1,6 +1,7 @@
 """What the architectures' scripts do: parse, then compress, train or list; errors in one line."""
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -134,6 +135,8 @@ def run(main):
         print("interrupted", file=sys.stderr, flush=True)
         status = 130
         if isinstance(stop, Stopped):
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
             os._exit(status)  # not after what its threads do
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush

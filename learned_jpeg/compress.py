@@ -56,7 +56,8 @@ def make_settings(architecture, args, target):
     """
     if not architecture.trained:
         return [Setting(api.Model(architecture()), args.dial)]
-    folders, dial = models.folders(args.model), getattr(args, "dial", None)
+    folders = models.folders(args.model, architecture.architecture)
+    dial = getattr(args, "dial", None)
     for folder in folders:
         name = checkpoints.read_config(folder)["architecture"]
         if name != architecture.architecture:

@@ -36,8 +36,10 @@ def shipped():
     return {name: SHIPPED / name for name in _notes() if _checkpoints(SHIPPED / name)}
 
 
-def folders(name):
+def folders(name, architecture=None):
     """The checkpoint folders [Path] of a model, the lowest lambda first.
+
+    architecture: whose models an error names.
 
     name: of a shipped model, perhaps with /lambda_* behind it, or a folder: of a checkpoint, of
     RUN/train, or of RUN/lambda_*/train. A shipped model's name goes first; ./NAME is the folder.
@@ -52,9 +54,14 @@ def folders(name):
         path = SHIPPED.joinpath(run, *rest)
     found = _checkpoints(path)
     if not found:
+        kinds = {
+            run: checkpoints.read_config(_checkpoints(path)[0])["architecture"]
+            for run, path in shipped().items()
+        }
+        fitting = [run for run, kind in kinds.items() if architecture in (None, kind)]
         raise UserError(
             f"{shown(name)}: no trained model here (no config.json, train or lambda_*/train), and "
-            f"none of the shipped ones, which are {', '.join(shipped())}"
+            f"none of the shipped ones for --model, which are {', '.join(fitting or kinds)}"
         )
     return found
 

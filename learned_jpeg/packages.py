@@ -13,6 +13,12 @@ _FILES = {
 }
 
 
+def own_python():
+    """The Python of the environment that `make` sets up, for who runs none; or None."""
+    python = _PROJECT / ".venv/bin/python3"
+    return str(python) if sys.prefix == sys.base_prefix and python.exists() else None
+
+
 def missing(error):
     """The line for a ModuleNotFoundError; "" where what is missing is a module of the project."""
     package = (error.name or "").partition(".")[0]

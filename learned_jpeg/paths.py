@@ -106,6 +106,8 @@ def name_files(inputs, output_dir=None):
     if output_dir is not None:
         if STDIO in inputs:
             raise UserError("the standard input, -, has no name for --output_dir; name an output")
+        if os.path.exists(output_dir) and not os.path.isdir(output_dir):
+            raise UserError(f"--output_dir {shown(output_dir)} is a file, not a folder")
         expanded = [expand(argument, exclude=output_dir) for argument in inputs]
         files = dict.fromkeys(file for _, files in expanded for file in files)
         common = common_folder(base for base, _ in expanded)

@@ -150,6 +150,10 @@ def _local(count, threads, option):
     executor = ProcessPoolExecutor(count, context, _start_worker)
     try:
         yield executor, count
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()  # what they are at would take a while
+        raise
     except BrokenExecutor as error:
         raise UserError(
             f"a worker process died, perhaps for want of memory: try {option} "

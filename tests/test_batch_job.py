@@ -137,7 +137,7 @@ def test_other_architectures_get_the_options_that_they_have(job):
     assert "ARCHITECTURE" in result.stderr
     result, calls = job("run", help="exit 2", ARCHITECTURE="ljpeg_PIL")
     assert (result.returncode, calls) == (2, [])
-    assert "ljpeg_PIL cannot be trained" in result.stderr
+    assert "ljpeg_PIL.py has no train" in result.stderr
 
 
 def test_works_with_spaces_in_paths_and_passes_further_options_on(job, tmp_path):

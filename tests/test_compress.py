@@ -263,7 +263,7 @@ def test_a_size_chooses_the_dial_and_is_never_passed(size, sampling, tmp_path, c
     [
         (["--model", "RUN/lambda_003", "--target_bpp", "1"], "a --model with several lambdas"),
         (["--run_dir", "nowhere", "--target_bpp", "1"], "nowhere: .*lambda_"),
-        (["--model", "nowhere"], "nowhere: .*shipped ones, which are .*learned_bits"),
+        (["--model", "nowhere"], "nowhere: .*shipped ones for --model, which are .*learned_bits"),
         (["--model", "learned_bits"], "a model of ljpeg; use ljpeg.py"),
         ([], "train: no trained model here"),
     ],

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,22 @@ def test_dask_that_is_not_there_is_named_by_its_option(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="--dask: the package distributed is missing: .*dask.txt"):
         with workers._dask("localhost:1"):
             pass
+
+
+def test_outside_any_environment_the_projects_own_starts_the_script(tmp_path):
+    """As `make` leaves it, not activated."""
+    for name in ("__init__", "packages"):
+        (tmp_path / "learned_jpeg").mkdir(exist_ok=True)
+        shutil.copy(PROJECT / "learned_jpeg" / f"{name}.py", tmp_path / "learned_jpeg")
+    (tmp_path / "script.py").write_text("import learned_jpeg\nimport not_installed\n")
+    line = [Path(sys.base_prefix, "bin", "python3"), "script.py", "compress", "a b.png"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    done = subprocess.run(line, **options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the package not_installed is missing" in done.stderr
+    python = tmp_path / ".venv" / "bin" / "python3"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    done = subprocess.run(line, **options)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "script.py compress a b.png\n", "")

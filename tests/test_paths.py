@@ -81,6 +81,7 @@ def test_one_input_is_named_like_itself_or_as_told(inputs, pair, tree):
         (["nothing/*.png"], "out", "matches no file"),
         (["empty"], "out", "no image in this folder"),
         (["-"], "out", "standard input"),
+        (["photos"], "photos/a/kodim01.png", "is a file"),
         (["@nowhere.txt"], "out", "cannot be read"),
     ],
 )
