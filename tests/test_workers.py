@@ -206,3 +206,14 @@ def test_a_cluster_whose_workers_die_is_an_error():
         workers.Pool(1, cluster.scheduler_address) as pool,
     ):
         list(pool.completed([(0, die, ())]))
+
+
+def test_ctrl_c_does_not_wait_for_what_workers_are_at():
+    def calls():
+        yield "long", time.sleep, (300,)
+        raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), workers.Pool(1) as pool:
+        list(pool.completed(calls()))
+    assert time.monotonic() - start < 60
