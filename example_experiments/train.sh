@@ -34,12 +34,17 @@ chain() {
   done
 }
 
-# rdo RUN OPTION ...: one model for all rates, trained through the search
+# rdo RUN FIRST SECOND OPTION ...: one model for all rates, trained through the search: FIRST tries,
+# and SECOND from what they found, on other crops; options with which the second differs stand in
+# `second`
 rdo() {
-  local folder=$OUT/$1/train
-  shift
-  "$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" --checkpoint_dir "$folder" "$@"
-  rm "$folder/evolution.json"
+  local folder=$OUT/$1/train first=$OUT/$1_first/train tries=("$2" "$3")
+  shift 3
+  local train=("$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" "$@")
+  "${train[@]}" --evolve "${tries[0]}" --checkpoint_dir "$first"
+  "${train[@]}" --evolve "${tries[1]}" --checkpoint_dir "$folder" --init_checkpoint "$first" \
+    --seed 1 "${second[@]}"
+  rm -r "${first%/train}" "$folder/evolution.json"
   "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "$folder"
 }
 
@@ -87,14 +92,19 @@ for run in "$@"; do
       bits "$run" ljpeg_attention 5000 attention_bits/lambda_002 \
         "0.01 0.005 0.0025 0.001 0.0005 0.00025"
       ;;
-    rdo_visual) rdo "$run" --against mozjpeg_420 --evolve 266 ;;
+    rdo_visual)
+      second=(--lpips_weight 0.13 --ssimulacra2_weight 0.32 --hvs_weight 0.2)
+      rdo "$run" 266 1000 --against mozjpeg_420
+      ;;
     rdo_psnr)
-      rdo "$run" --evolve 210 --search psnr --mse_weight 1 --ms_ssim_weight 0 \
-        --lpips_weight 0 --ssimulacra2_weight 0 --hvs_weight 0
+      second=()
+      rdo "$run" 210 476 --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 \
+        --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     rdo_lpips)
-      rdo "$run" --evolve 196 --mse_weight 0.1 --ms_ssim_weight 0 \
-        --lpips_weight 0.9 --ssimulacra2_weight 0 --hvs_weight 0
+      second=(--mse_weight 0.07 --lpips_weight 0.93)
+      rdo "$run" 196 252 --mse_weight 0.1 --ms_ssim_weight 0 --lpips_weight 0.9 \
+        --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     google_baseline_lr_1e-5)
       previous=()

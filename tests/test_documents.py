@@ -1,6 +1,7 @@
 """The commands of README and docs: all are understood, those that compress are carried out."""
 
 import importlib
+import os
 import re
 import shlex
 import subprocess
@@ -77,3 +78,32 @@ def test_what_the_readme_compresses_is_compressed(words, tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     assert list(tmp_path.glob("**/*.jpg"))
+
+
+@pytest.mark.slow
+def test_the_guide_can_be_followed(tmp_path):
+    """From the first command to the last, with small pictures and two steps."""
+    guide = (PROJECT / "docs" / "guide.md").read_text().replace("\\\n", " ")
+    lines = re.findall(
+        r"^    ((?:[A-Z_]+=(?:\"[^\"]*\"|\S+) +)*(?:bash|python3) [^\n]+)", guide, re.MULTILINE
+    )
+    assert len(lines) >= 3
+    for folder, names in {"train": ["coins", "rocket"], "photos": ["coffee", "chelsea"]}.items():
+        (tmp_path / "demo" / folder).mkdir(parents=True)
+        for name in names:
+            pixels = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
+            pixels.crop((60, 40, 236, 216)).save(tmp_path / "demo" / folder / f"{name}.png")
+    for line in lines:
+        line = line.replace("LAST_STEP=400", "LAST_STEP=2").replace("_ssimulacra2 40", "_bpp 0.9")
+        line = re.sub(r"\b(\w+\.(py|sh))", lambda found: shlex.quote(str(PROJECT / found[1])), line)
+        line = line.replace("python3 ", f"{shlex.quote(sys.executable)} ")
+        ran = subprocess.run(
+            ["bash", "-c", line],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHON": sys.executable},
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, (line, ran.stderr)
+    assert (tmp_path / "coffee.jpg").exists()
+    assert (tmp_path / "mine/photos_progressive.html").exists()
