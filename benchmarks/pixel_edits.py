@@ -37,13 +37,18 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-QUALITIES = 5, 10, 15, 20, 25
+QUALITIES = 5, 15, 25
 RATES = 0.05, 0.02  # of Adam, in levels, at the start; they fall to 0
 
 
+def deep(pixels):
+    """float [..., 3] in [0, 1] as uint16: edits are not rounded to a level."""
+    return np.uint16(np.rint(65535 * np.clip(pixels, 0, 1)))
+
+
 def descend(pipeline, originals, quality, lmbda, rounding, rate, steps):
-    """The pixels, uint8 as originals [B, H, W, 3], after so many steps down the loss; the loss
-    before and after."""
+    """The pixels, uint16 [B, H, W, 3], after so many steps down the loss; the loss before and
+    after."""
     pipeline.rounding, wanted = rounding, originals.astype(np.float32) / 255
     pixels = tf.Variable(wanted)
     schedule = tf.keras.optimizers.schedules.CosineDecay(rate / 255, steps)
@@ -60,7 +65,7 @@ def descend(pipeline, originals, quality, lmbda, rounding, rate, steps):
         return loss
 
     losses = [float(step()) for _ in range(steps)]
-    return np.uint8(np.rint(255 * np.clip(pixels.numpy(), 0, 1))), (losses[0], losses[-1])
+    return deep(pixels.numpy()), (losses[0], losses[-1])
 
 
 def files(ways, originals, quality):
@@ -97,7 +102,7 @@ def main():
     pipeline = checkpoints.restore(models.folders(args.model)[0])
     network = pipeline.edit_image
     edited = [network(x[None].astype(np.float32) / 255, False)[0].numpy() for x in originals]
-    edited = np.uint8(np.rint(255 * np.stack(edited)))
+    edited = deep(np.stack(edited))
     pipeline.edit_image = lambda images, training: images
     plain = [files({"": originals}, originals, quality)[""] for quality in QUALITIES]
     bpp, psnr = np.mean(plain, 1).T
