@@ -61,6 +61,7 @@ def test_the_figures_of_the_documents_are_those_of_the_shipped_pickles(run, agai
 
 README_FOLDERS = {
     "`ljpeg_rdo.py`": "progressive/rdo_visual",
+    "`ljpeg_rdo.py --refine 3`": "progressive_refine3/rdo_visual",
     "`--model rdo_lpips --refine 4`": "progressive_refine4/rdo_lpips",
     "`--model rdo_psnr`": "progressive/rdo_psnr",
     "`ljpeg_PIL.py --tune visual`, nothing learned": "progressive_visual/ljpeg_PIL",
