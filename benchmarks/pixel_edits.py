@@ -69,17 +69,14 @@ def descend(pipeline, originals, quality, lmbda, rounding, rate, steps):
 
 
 def files(ways, originals, quality):
-    """{way: [(bpp, PSNR) of each original]} of the files of {way: edited pixels or a search}."""
+    """{way: [(bpp, PSNR) of each original]} of the files of {way: (edited pixels, quantizer)}."""
     qtables = np.clip(np.rint(ijg_qtables(float(quality))), 1, 255).astype(np.uint8)
     found = {}
-    for name, edited in ways.items():
-        search = edited if isinstance(edited, Trellis) else Round()
+    for name, (edited, choose) in ways.items():
         found[name] = []
-        for original, pixels in zip(
-            originals, originals if search is edited else edited, strict=True
-        ):
+        for original, pixels in zip(originals, edited, strict=True):
             size = original.shape[:2]
-            integers = search(analyse(pixels, qtables, "444"))
+            integers = choose(analyse(pixels, qtables, "444"))
             data = jpeg_file.write_jpeg(integers, qtables, *size, "444", "progressive")
             psnr = metrics.psnr(original, jpeg_file.decode(data))
             # Of the scans: headers are a large part of a crop's file alone.
@@ -104,16 +101,18 @@ def main():
     edited = [network(x[None].astype(np.float32) / 255, False)[0].numpy() for x in originals]
     edited = deep(np.stack(edited))
     pipeline.edit_image = lambda images, training: images
-    plain = [files({"": originals}, originals, quality)[""] for quality in QUALITIES]
+    plain = [files({"": (originals, Round())}, originals, quality)[""] for quality in QUALITIES]
     bpp, psnr = np.mean(plain, 1).T
     slopes = -np.gradient(bpp, 255**2 / 10 ** (psnr / 10))
     curves = {}
     for quality, lmbda in zip(tqdm(QUALITIES, unit="quality"), slopes, strict=True):
-        ways = {"unedited": originals, "network": edited, "search": Trellis("psnr")}
+        ways = {"unedited": (originals, Round()), "network": (edited, Round())}
+        ways["search"] = originals, Trellis("psnr")
         for rounding, rate in itertools.product(ROUNDINGS, RATES):
             name = f"free pixels, {rounding}, steps of {rate}"
             arguments = originals, quality, lmbda, rounding, rate, args.steps
-            ways[name], losses = descend(pipeline, *arguments)
+            pixels, losses = descend(pipeline, *arguments)
+            ways[name] = pixels, Round()
             tqdm.write(f"quality {quality}: {name}: loss {losses[0]:.4f} -> {losses[1]:.4f}")
         for name, points in files(ways, originals, quality).items():
             curves.setdefault(name, []).append(points)

@@ -31,23 +31,26 @@ def choose(search, analyses):
     found = {"420": search.search(half)}
     if half.unrounded.chroma is None:
         return "444", found["420"], half.qtables
-    if _lost(search, half, half.unrounded.chroma) < _LITTLE * found["420"].cost:
+    # Luma, and so what it hides and makes up for, is the same at both.
+    mask = weights.luma_and_chroma(search.tune, half, 1.0)[0].mask
+    left = weights.left_of_chroma(search.tune, half.qtables, mask)
+    if _lost(half, half.unrounded.chroma, left) < _LITTLE * found["420"].cost:
         return "420", found["420"], half.qtables
-    lost = {"420": _lost(search, half, found["420"].integers.chroma)}
+    lost = {"420": _lost(half, found["420"].integers.chroma, left)}
     del half
     full = analyses["444"]()
     found["444"] = search.search(full)
     planes, levels = (
         x.reshape(2, -1, _PLACES) for x in (full.unrounded.chroma, found["444"].integers.chroma)
     )
-    lost["444"] = _error_of_chroma(search, full, planes, levels)
+    lost["444"] = _error(planes, levels, left)
     price = _COARSER * search.lmbda(full.qtables)
     costs = {name: one.error[0] + lost[name] + price * one.bits for name, one in found.items()}
     best = min(costs, key=costs.get)
     return best, found[best], full.qtables
 
 
-def _lost(search, analysis, levels):
+def _lost(analysis, levels, left):
     """The error of Cb and Cr at full resolution, of levels of 4:2:0, whole or not."""
     steps = analysis.qtables[..., 1].ravel().astype(np.float32)
     size = analysis.height, analysis.width
@@ -58,13 +61,11 @@ def _lost(search, analysis, levels):
     error = np.subtract(analysis.chroma_samples, shown, dtype=np.float32)
     error = transform.dct(transform.pad(error, *analysis.unrounded.luma.shape[:2]))
     error = error.reshape(2, -1, _PLACES) / steps
-    return _error_of_chroma(search, analysis, error, np.zeros(error.shape, np.int16))
+    return _error(error, np.zeros(error.shape, np.int16), left)
 
 
-def _error_of_chroma(search, analysis, planes, levels):
-    """What luma cannot make up for of an error of Cb and Cr, [2, n, 64] both."""
-    mask = weights.luma_and_chroma(search.tune, analysis, 1.0)[0].mask
-    left = weights.left_of_chroma(search.tune, analysis.qtables, mask)
+def _error(planes, levels, left):
+    """The error of levels of Cb and Cr, [2, n, 64] both, by their Weights `left`."""
     return sum(
         trellis.error(plane, chosen, *w[:-1])
         for plane, chosen, w in zip(planes, levels, left, strict=True)

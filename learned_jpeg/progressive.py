@@ -125,11 +125,11 @@ def _plan(levels):
 
 def _scan(walk, components, first, last, high, low):
     """The bytes of a scan with its table: of components, by their index."""
-    kind = int(first > 0), min(components[0], 1)
+    ac, slot = int(first > 0), min(components[0], 1)
     counts, state = np.zeros(256, np.int64), np.zeros(3, np.int64)
     codes, lengths = np.zeros((2, 256), np.int64)
     walk(counts, codes, lengths, _NOTHING, state)
-    of_length, symbols = huffman.table(counts) if counts.any() else (np.zeros(16, int), [])
+    of_length, symbols = huffman.table(counts)
     code, at = 0, 0
     for length, n in enumerate(of_length, 1):
         for symbol in symbols[at : at + n]:
@@ -140,10 +140,10 @@ def _scan(walk, components, first, last, high, low):
     out, state = np.empty(2 * (bits // 8 + 16), np.uint8), np.zeros(3, np.int64)
     walk(counts, codes, lengths, out, state)
     scans.end(out, state)
-    dht = struct.pack(">HHB16B", 0xFFC4, 19 + len(symbols), 16 * kind[0] + kind[1], *of_length)
+    dht = struct.pack(">HHB16B", 0xFFC4, 19 + len(symbols), 16 * ac + slot, *of_length)
     sos = struct.pack(">HHB", 0xFFDA, 6 + 2 * len(components), len(components))
     for component in components:
-        sos += bytes([component + 1, (kind[1], 16 * kind[1])[1 - kind[0]]])
+        sos += bytes([component + 1, slot if ac else 16 * slot])
     sos += bytes([first, last, 16 * high + low])
     return dht + bytes(symbols) + sos + out[: state[2]].tobytes()
 

@@ -107,18 +107,24 @@ def walk_dc(means, counts, codes, lengths, out, state):
 
 
 @compiled
+def _span(places, start, end, first, last):
+    """Where the levels of a band are among those of a block, from start to end."""
+    while start < end and places[start] < first:
+        start += 1
+    while start < end and places[end - 1] > last:
+        end -= 1
+    return start, end
+
+
+@compiled
 def walk_first(starts, places, values, first, last, low, counts, codes, lengths, out, state):
     """The first scan of a band of places, all but the `low` lowest bits (T.81, G.1.2.2)."""
     ends = 0
     for block in range(starts.size - 1):
         before = first - 1
-        for i in range(starts[block], starts[block + 1]):
-            k = np.int64(places[i])
-            if k < first:
-                continue
-            if k > last:
-                break
-            magnitude = abs(np.int64(values[i])) >> low
+        start, stop = _span(places, starts[block], starts[block + 1], first, last)
+        for i in range(start, stop):
+            k, magnitude = np.int64(places[i]), abs(np.int64(values[i])) >> low
             if magnitude == 0:
                 continue
             if ends:
@@ -148,20 +154,16 @@ def walk_next(starts, places, values, first, last, low, counts, codes, lengths, 
     # Corrections of levels known before: those of blocks that have ended, and of this block.
     of_ends, of_block = np.empty((2, 1024), np.uint8)
     for block in range(starts.size - 1):
+        start, stop = _span(places, starts[block], starts[block + 1], first, last)
         newest = 0
-        for i in range(starts[block], starts[block + 1]):
-            if first <= places[i] <= last and abs(np.int64(values[i])) >> low == 1:
+        for i in range(start, stop):
+            if abs(np.int64(values[i])) >> low == 1:
                 newest = np.int64(places[i])
         before, run, n = first - 1, 0, 0
-        for i in range(starts[block], starts[block + 1]):
-            k = np.int64(places[i])
-            if k < first:
-                continue
-            if k > last:
-                break
+        for i in range(start, stop):
+            k, magnitude = np.int64(places[i]), abs(np.int64(values[i])) >> low
             run += k - before - 1
             before = k
-            magnitude = abs(np.int64(values[i])) >> low
             if magnitude == 0:
                 run += 1
                 continue
