@@ -191,7 +191,8 @@ class JPEGPipeline:
 
     def search(self, dial, coding):
         """The quantizer.Trellis that chooses a file's integers. coding: a complete Coding."""
-        return quantizer.Trellis(coding.tune or self.tune)
+        progressive = coding.huffman == "progressive"
+        return quantizer.Trellis(coding.tune or self.tune, progressive=progressive)
 
     def log2_lambda(self, analysis, dial):
         """How much more the bits of a block weigh to the search, in doublings: Planes [rows,

@@ -37,7 +37,8 @@ class LJPEGPIL(JPEGPipeline):
             return super().search(dial, coding)
         tune = tuning.TUNES[coding.tune]
         exact = tuning.shaped(tuning.step_of(dial, tune), tune)
-        return quantizer.Trellis(tune, functools.partial(tuning.lambda_factor, exact))
+        factor = functools.partial(tuning.lambda_factor, exact)
+        return quantizer.Trellis(tune, factor, coding.huffman == "progressive")
 
 
 ARCHITECTURE = LJPEGPIL

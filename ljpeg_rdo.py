@@ -135,7 +135,8 @@ class LJPEGRDO(JPEGPipeline):
         tune, exact = self._of_dial(dial)
         if coding.tune:
             tune = tuning.TUNES[coding.tune]
-        return quantizer.Trellis(tune, functools.partial(tuning.lambda_factor, exact))
+        factor = functools.partial(tuning.lambda_factor, exact)
+        return quantizer.Trellis(tune, factor, coding.huffman == "progressive")
 
     def log2_lambda(self, analysis, dial):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}

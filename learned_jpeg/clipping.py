@@ -1,14 +1,10 @@
 """Blocks that are black or white in part: what goes beyond is clipped by the decoder, so free."""
 
 from learned_jpeg.lazy import lazy_import
-from learned_jpeg.standard import HIGHEST
 
 import numpy as np
 
 luma_kernels = lazy_import("learned_jpeg.luma")
-trellis = lazy_import("learned_jpeg.trellis")
-
-_LARGEST_AC = int(HIGHEST[0, 1])
 
 
 class Clipped:
@@ -24,22 +20,18 @@ class Clipped:
         self._blocks = np.flatnonzero(found)
         self._original = original[self._blocks]
 
-    def targets(self, w, lengths):
+    def targets(self, w, codes):
         """The targets with what is free moved to where the bits are least: first as
         smooth as it can be, then where the search itself puts it."""
         if not len(self._blocks):
             return self._x
         before = self._x[self._blocks]
-        w = w._replace(
-            mask=w.mask[self._blocks],
-            threshold=w.threshold[self._blocks],
-            lmbda=w.lmbda[self._blocks],
-        )
+        w = w.of(self._blocks)
         x = np.empty_like(before)
         luma_kernels.smooth_free(self._original, before, self._steps, 12, x)
-        levels, counts = np.empty(x.shape, np.int16), np.empty(256, np.int64)
+        levels = np.empty(x.shape, np.int16)
         for _ in range(3):
-            trellis.search_ac(x, *w, lengths, 1, _LARGEST_AC, levels, counts)
+            codes.search(x, w, levels)
             levels[:, 0] = np.rint(x[:, 0])
             luma_kernels.move_free(self._original, before, levels, self._steps, x)
         result = self._x.copy()

@@ -29,7 +29,7 @@ _RATES = 4
 _SOFT = 0.06
 # What is measured of an anchor: a tune, at steps over a crop's own, or another encoder.
 _AROUND = 2.9, 1.7, 1.0, 0.6, 0.35
-_QUALITIES = 6, 10, 14, 20, 28, 37, 46, 56, 66, 74, 80, 85, 89, 92, 94, 96
+_QUALITIES = 6, 10, 14, 20, 28, 37, 46, 56, 66, 74, 80, 85, 89, 92, 94, 96, 98
 # A scan's data: all up to the next marker but of a restart.
 _DATA = re.compile(rb"(?:[^\xff]|\xff[\x00\xd0-\xd7])*", re.DOTALL)
 

@@ -11,6 +11,7 @@ from learned_jpeg.standard import ZIGZAG
 import numpy as np
 
 LONGEST = 16  # T.81, K.2: no code is longer
+_RARE = 50
 
 _ZIGZAG = np.array(ZIGZAG)
 
@@ -52,36 +53,6 @@ def count_dc(blocks, counts):
         value = np.int64(blocks[block, 0])
         counts[size(abs(value - last))] += 1
         last = value
-
-
-@compiled
-def code_lengths(counts):
-    """The lengths of the codes that fit the counts best, of all 256 symbols.
-
-    As T.81, K.2 makes them, but for the symbols that do not come: they get a length, too, so
-    that a search may weigh them.
-    """
-    n = counts.shape[0]
-    weights = np.empty(n, np.float64)
-    for i in range(n):
-        weights[i] = max(np.float64(counts[i]), 0.02)
-    lengths = np.zeros(n, np.float32)
-    group = np.arange(n)
-    for _ in range(n - 1):
-        a, b = -1, -1
-        for i in range(n):
-            if weights[i] >= 0:
-                if a < 0 or weights[i] < weights[a]:
-                    a, b = i, a
-                elif b < 0 or weights[i] < weights[b]:
-                    b = i
-        weights[a] += weights[b]
-        weights[b] = -1
-        for i in range(n):
-            if group[i] == a or group[i] == b:
-                group[i] = a
-                lengths[i] += 1
-    return np.minimum(lengths, np.float32(LONGEST))
 
 
 @compiled
@@ -148,6 +119,18 @@ def least_lengths(counts, lengths):
         lengths[symbol] = tree[i]
         bits += tree[i] * counts[symbol]
     return bits
+
+
+@compiled
+def code_lengths(counts):
+    """The lengths of the codes that fit the counts best, of all 256 symbols: float32 [256].
+
+    As T.81, K.2 makes them, but for the symbols that do not come: they get a length, too, as if
+    they came a part _RARE of once, so that a search may weigh them.
+    """
+    lengths = np.empty(256, np.int64)
+    least_lengths(_RARE * counts + 1, lengths)
+    return np.minimum(lengths.astype(np.float32), np.float32(LONGEST))
 
 
 def table(counts):

@@ -31,7 +31,7 @@ _NOTHING = np.zeros(0, np.uint8)
 
 
 @dataclass
-class _Levels:
+class Levels:
     """The AC levels of a component, without zeros; see `scans`."""
 
     starts: np.ndarray
@@ -78,7 +78,7 @@ def _bits_of_bands(counts):
     return bits
 
 
-def _bands(levels, low):
+def cheapest_bands(levels, low):
     """(bits, [(first, last)]) of the cheapest bands of first scans without some low bits."""
     counts = np.zeros([len(_STARTS), len(_STARTS), 256], np.int64)
     parts, times = _part(levels.starts)
@@ -112,7 +112,7 @@ def _plan(levels):
     """[(first, last, low, later)]: the AC scans of a component."""
     least, found, later = np.inf, [], 0.0
     for low in range(_LOWEST + 1):
-        bits, bands = _bands(levels, low)
+        bits, bands = cheapest_bands(levels, low)
         if bits + later > _HOPELESS * least:
             break
         if bits + later < least:
@@ -169,7 +169,7 @@ def write(components, qtables, height, width, factors):
         means = np.stack([blocks[i][:, 0] for i in group], axis=-1)
         parts.append(_scan(lambda *sink, m=means: scans.walk_dc(m, *sink), group, 0, 0, 0, 0))
     for i, of_component in enumerate(blocks):
-        levels = _Levels.of(of_component)
+        levels = Levels.of(of_component)
         for first, last, low, later in _plan(levels):
             walk = levels.walk(first, last, low, later)
             parts.append(_scan(walk, [i], first, last, low + 1 if later else 0, low))

@@ -17,14 +17,17 @@ import numpy as np
 
 # numba and what it compiles: half a second that only the search needs.
 block_kernels = lazy_import("learned_jpeg.block_kernels")
+codes = lazy_import("learned_jpeg.codes")
 halving = lazy_import("learned_jpeg.halving")
 huffman = lazy_import("learned_jpeg.huffman")
 luma_kernels = lazy_import("learned_jpeg.luma")
 trellis = lazy_import("learned_jpeg.trellis")
 
-LARGEST_AC, LARGEST_DC = int(HIGHEST[0, 1]), int(HIGHEST[0, 0])
+LARGEST_DC = int(HIGHEST[0, 0])
 
 _PLACES = BLOCK * BLOCK
+# The codes are fitted to so many blocks, in runs; those of the means so often.
+_ENOUGH, _RUN, _ROUNDS = 4096, 128, 3
 
 
 @dataclass
@@ -97,8 +100,7 @@ class Found(NamedTuple):
     """What the search found.
 
     integers: Planes of int16; error: of luma and of chroma, as the search weighs it; bits: of the
-    Huffman codes of a sequential file with tables of its own, headers apart; cost: error + lambda
-    * bits.
+    file's Huffman codes, headers and tables apart; cost: error + lambda * bits.
     """
 
     integers: Planes
@@ -111,14 +113,14 @@ class Trellis:
     """The search: integers of the least error plus lambda times the bits of their Huffman codes.
 
     tune: a name of `tuning.TUNES` or a Tune; lmbda: a factor on its lambda, or a function of the
-    tables [8, 8, 2] that gives it; rounds: of counting the symbols and searching again. It keeps
-    nothing of a picture: threads may share it.
+    tables [8, 8, 2] that gives it; progressive: whether the bits are those of a progressive
+    file's scans. It keeps nothing of a picture: threads may share it.
     """
 
-    def __init__(self, tune="psnr", lmbda=1.0, rounds=3):
+    def __init__(self, tune="psnr", lmbda=1.0, progressive=True):
         self.tune = TUNES[tune] if isinstance(tune, str) else tune
         self._factor = lmbda if callable(lmbda) else lambda qtables: lmbda
-        self._rounds = rounds
+        self._progressive = progressive
 
     def lmbda(self, qtables):
         """What a bit costs at the tables of a file [8, 8, 2]."""
@@ -168,18 +170,21 @@ class Trellis:
         targets = []
         for i, (x, w, levels) in enumerate(zip(planes, all_weights, out, strict=True)):
             shift = None if shifts is None else shifts[i].reshape(x.shape)
-            target, lengths = x if shift is None else x + shift, _prior_ac()
-            for step in _steps(len(x), self._rounds):
-                if step == 1 and free is not None:
-                    x = free.targets(w, lengths)
-                    target = x if shift is None else x + shift
-                counts = np.zeros(256, np.int64)
-                trellis.search_ac(target, *w, lengths, step, LARGEST_AC, levels, counts)
-                lengths = huffman.code_lengths(counts)
-            bits += float(counts @ (lengths + np.arange(256) % 16))
+            target, part = x if shift is None else x + shift, _part(len(x))
+            some, of_part = target[part], w.of(part)
+            chosen = np.empty(some.shape, np.int16)
+            found = codes.to_begin_with(self._progressive)
+            for bands in (codes.ONE, None):
+                found.search(some, of_part, chosen)
+                found = codes.fitting(chosen, self._progressive, bands)
+            if free is not None:
+                x = free.targets(w, found)
+                target = x if shift is None else x + shift
             targets.append((x, target))
+            found.search(target, w, levels)
+            bits += codes.fitting(levels, self._progressive, found.bands).bits
         lengths = np.full(256, 3, np.float32)
-        for _ in range(self._rounds):
+        for _ in range(_ROUNDS):
             counts = np.zeros(256, np.int64)
             for (_, target), w, levels in zip(targets, all_weights, out, strict=True):
                 weight = w.squares[0] * w.mask + w.dead[0]
@@ -230,14 +235,9 @@ def _take_over(analysis, chroma, w):
     return x
 
 
-def _prior_ac():
-    """Lengths to start from: least squares over files of photographs, see `estimated_bits`."""
-    run, size = np.divmod(np.arange(256), 16)
-    lengths = 1.2 * (run + 1) + 1.8 + 1.5 * (size - 1) - size
-    lengths[0], lengths[0xF0] = 3, 12
-    return np.clip(lengths, 1, 16).astype(np.float32)
-
-
-def _steps(blocks, rounds):
-    """Which part of the blocks each round takes: the last all, those before enough to count."""
-    return [max(1, blocks // 4000)] * (rounds - 1) + [1]
+def _part(blocks):
+    """Runs of blocks, evenly over them, that are enough to fit codes to: an index."""
+    if blocks <= _ENOUGH:
+        return slice(None)
+    starts = np.linspace(0, blocks - _RUN, _ENOUGH // _RUN).astype(int)
+    return (starts[:, None] + np.arange(_RUN)).ravel()

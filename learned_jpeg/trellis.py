@@ -11,11 +11,12 @@ keep * squares * mask * x^2 beside that. Blocks are float32 [n, 64].
 
 from learned_jpeg.compiled import compiled
 from learned_jpeg.huffman import size
-from learned_jpeg.standard import ZIGZAG
+from learned_jpeg.standard import HIGHEST, ZIGZAG
 
 import numpy as np
 
 _ZIGZAG = np.array(ZIGZAG)
+_LARGEST = int(HIGHEST[0, 1])
 _HALF = np.float32(0.5)
 _ZERO = np.float32(0)
 _FAR = np.float32(1e30)
@@ -45,32 +46,31 @@ def slack(lengths):
 
 
 @compiled
-def search_ac(
-    x, squares, dead, zone, keep, mask, threshold, lmbda, lengths, step, largest, out, counts
+def search_band(
+    x, squares, dead, zone, keep, mask, threshold, lmbda, first, last, lengths, end, out, cost, full
 ):
-    """The best AC levels of every step-th block into out int16 [n, 64]; their symbols counted.
+    """The best levels of each block in a band of AC places, at least one, into out int16 [n, 64].
 
-    Returns the cost beyond that of blocks without any level, all blocks together.
+    end: the bits of a block's end. cost float32 [n]: beyond that of no levels at all; full bool
+    [n]: whether the last place has a level, after which no end comes.
 
     States are the places with a level. What follows does not depend on the level, so each has
     one cost; and a place from which another, later one with less cost was reached cannot be
     on the best way, unless the shorter run to it were dearer by more than `slack`.
     """
     place = np.empty(64, np.int64)
-    cost = np.empty(64, np.float32)
+    reached = np.empty(64, np.float32)
     came = np.empty(64, np.int64)
     level = np.empty(64, np.int64)
     live = np.empty(64, np.int64)
     margin = slack(lengths)
-    total = 0.0
-    for block in range(0, x.shape[0], step):
+    for block in range(x.shape[0]):
         lam, m, t = lmbda[block], mask[block], threshold[block]
-        end = lam * lengths[0]
         n = 1
-        place[0], cost[0], came[0], level[0] = 0, _ZERO, 0, 0
+        place[0], reached[0], came[0], level[0] = first - 1, _ZERO, 0, 0
         live[0], alive = 0, 1
-        best, best_cost = 0, end
-        for k in range(1, 64):
+        best, best_cost = 0, _FAR
+        for k in range(first, last + 1):
             f = _ZIGZAG[k]
             value = x[block, f]
             out[block, f] = 0
@@ -78,7 +78,7 @@ def search_ac(
             if magnitude < _HALF:
                 continue
             s, d, z = squares[f] * m, dead[f], zone[f] * t
-            nearest = min(np.int64(magnitude + _HALF), largest)
+            nearest = min(np.int64(magnitude + _HALF), _LARGEST)
             none = _error(magnitude, _ZERO, s, d, z) + keep * s * magnitude * magnitude
             bits = size(nearest)
             lower = (1 << (bits - 1)) - 1
@@ -89,40 +89,81 @@ def search_ac(
             for i in range(alive):
                 p = live[i]
                 run = k - place[p] - 1
-                before = cost[p]
+                before = reached[p]
                 if run > 15:
                     before += lam * ((run >> 4) * lengths[0xF0])
                 symbol = 16 * (run & 15) + bits
-                reached = before + lam * lengths[symbol] + a
-                if reached < least:
-                    least, least_from, least_level = reached, p, nearest
+                there = before + lam * lengths[symbol] + a
+                if there < least:
+                    least, least_from, least_level = there, p, nearest
                 if lower > 0:
-                    reached = before + lam * lengths[symbol - 1] + b
-                    if reached < least:
-                        least, least_from, least_level = reached, p, lower
-            place[n], cost[n], came[n], level[n] = k, least, least_from, least_level
+                    there = before + lam * lengths[symbol - 1] + b
+                    if there < least:
+                        least, least_from, least_level = there, p, lower
+            place[n], reached[n], came[n], level[n] = k, least, least_from, least_level
             kept = 0
             for i in range(alive):
-                if cost[live[i]] < least + lam * margin:
+                if reached[live[i]] < least + lam * margin:
                     live[kept] = live[i]
                     kept += 1
             live[kept] = n
             alive = kept + 1
-            least += end if k < 63 else _ZERO
+            if k < last:
+                least += lam * end
             if least < best_cost:
                 best, best_cost = n, least
             n += 1
-        total += best_cost
-        if place[best] < 63:
-            counts[0] += 1
+        cost[block] = best_cost
+        full[block] = place[best] == last
         while best:
-            before = came[best]
             f = _ZIGZAG[place[best]]
-            run = place[best] - place[before] - 1
             out[block, f] = level[best] if x[block, f] > 0 else -level[best]
-            counts[0xF0] += run >> 4
-            counts[16 * (run & 15) + size(level[best])] += 1
-            best = before
+            best = came[best]
+
+
+@compiled
+def choose_ends(cost, full, lmbda, ends, first, last, out):
+    """Takes the levels of a band of places from the blocks that are better off without them.
+
+    cost, full, out: as `search_band` leaves them; ends [m]: the bits of the ends of 0, 1, 2 ..
+    blocks in a row, which have one symbol; beyond, as many more for each as over the last half.
+    Viterbi along the scan: a state is how many blocks in a row have ended. Returns the cost
+    beyond that of no levels at all.
+    """
+    n, most = cost.size, ends.size - 1
+    more = (ends[most] - ends[most // 2]) / (most - most // 2)
+    reached, there = np.full(most + 1, _FAR), np.empty(most + 1, np.float32)
+    reached[0] = _ZERO
+    came = np.empty((n, most + 1), np.int8)  # -1 - the state before, of blocks with levels
+    total = 0.0
+    for i in range(n):
+        lam = lmbda[i]
+        best = 0
+        for state in range(1, most + 1):
+            if reached[state] < reached[best]:
+                best = state
+        there[0] = _FAR
+        for state in range(most):
+            there[state + 1] = reached[state] + lam * (ends[state + 1] - ends[state])
+            came[i, state + 1] = state
+        longer = reached[most] + lam * more
+        if longer < there[most]:
+            there[most], came[i, most] = longer, most
+        to = 0 if full[i] else 1
+        if reached[best] + cost[i] < there[to]:
+            there[to], came[i, to] = reached[best] + cost[i], -1 - best
+        least = there.min()
+        total += least
+        for state in range(most + 1):  # so that the sums stay small
+            reached[state] = there[state] - least
+    state = np.argmin(reached)
+    for i in range(n - 1, -1, -1):
+        state = np.int64(came[i, state])
+        if state < 0:
+            state = -1 - state
+        else:
+            for k in range(first, last + 1):
+                out[i, _ZIGZAG[k]] = 0
     return total
 
 

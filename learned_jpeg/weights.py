@@ -31,6 +31,12 @@ class Weights(NamedTuple):
     threshold: np.ndarray
     lmbda: np.ndarray
 
+    def of(self, blocks):
+        """Those of some blocks, by an index."""
+        return self._replace(
+            mask=self.mask[blocks], threshold=self.threshold[blocks], lmbda=self.lmbda[blocks]
+        )
+
 
 def lambda_of(tune, qtables):
     """What a bit costs at the tables of a file, before any factor."""

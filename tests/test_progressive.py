@@ -69,7 +69,7 @@ def test_levels_of_any_size_and_sparsity(seed, monkeypatch):
 def test_all_bands_are_counted_as_their_scans_are():
     pixels = np.asarray(picture(240, 160))
     integers = Trellis("psnr")(analyse(pixels, tuning.tuned_qtables(70, "psnr"), "444")).luma
-    levels = progressive._Levels.of(integers.reshape(-1, 64))
+    levels = progressive.Levels.of(integers.reshape(-1, 64))
     bands, unused = np.array([1, 2, 6, 20, 64]), np.zeros(256, np.int64)
     nothing = np.zeros(0, np.uint8)
     for low in range(3):

@@ -94,11 +94,21 @@ def test_luma_makes_up_for_chroma_and_what_is_clipped_is_free(photograph):
         assert gain - 12 * more > 0.02  # a percent of bits is about 0.12 dB at most
 
 
-def test_bits_are_about_those_of_the_file(photograph):
-    qtables = tuned_qtables(60, "visual")
-    found = Trellis("visual").search(analyse(photograph, qtables, "420"))
-    data = write_jpeg(found.integers, qtables, *photograph.shape[:2], "420", "optimized")
-    assert found.bits / 8 < len(data) < 1.05 * found.bits / 8 + 400
+@pytest.mark.parametrize("huffman", ["optimized", "progressive"])
+def test_bits_are_about_those_of_the_file_and_fewest_in_the_kind_that_was_searched_for(
+    photograph, huffman
+):
+    qtables = tuned_qtables(25, "visual")
+    analysis = analyse(photograph, qtables, "420")
+    costs = {}
+    for progressive in (False, True):
+        search = Trellis("visual", progressive=progressive)
+        found = search.search(analysis)
+        data = write_jpeg(found.integers, qtables, *photograph.shape[:2], "420", huffman)
+        if progressive == (huffman == "progressive"):
+            assert found.bits / 8 < len(data) < 1.05 * found.bits / 8 + 400
+        costs[progressive] = sum(found.error) + search.lmbda(qtables) * 8 * len(data)
+    assert costs[huffman == "progressive"] < 0.999 * costs[huffman != "progressive"]
 
 
 def test_dearer_bits_are_fewer_where_they_are_dearer(photograph):

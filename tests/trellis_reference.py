@@ -12,7 +12,12 @@ def error(x, v, squares, dead, zone, keep):
 
 
 def block_bits(levels, lengths):
-    """The bits of a block's AC levels, a list of 63 in zigzag order."""
+    """The bits of a block's AC levels, a list of 63 in zigzag order, and of its end."""
+    return band_bits(levels, lengths) + (0 if levels[-1] else lengths[0])
+
+
+def band_bits(levels, lengths):
+    """The bits of a block's levels in a band of places, without its end."""
     bits, run = 0, 0
     for level in levels:
         if level == 0:
@@ -22,7 +27,7 @@ def block_bits(levels, lengths):
             bits, run = bits + lengths[0xF0], run - 16
         size = abs(level).bit_length()
         bits, run = bits + lengths[16 * run + size] + size, 0
-    return bits + (lengths[0] if run else 0)
+    return bits
 
 
 def block_cost(x, levels, weights, lmbda, lengths):
