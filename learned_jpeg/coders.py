@@ -98,7 +98,7 @@ class _Remembered:
 
     def __init__(self, network):
         signature = [tf.TensorSpec([None, None, None, 3])]
-        self._network = tf.function(network, input_signature=signature)
+        self._network = tf.function(network, signature, autograph=False)
         self._channels = self._network.get_concrete_function().output_shapes[-1]
         self._known, self._bytes = {}, 0
 

@@ -1,6 +1,7 @@
 """Functions that numba compiles at their first call and keeps on disk for the next process."""
 
 import functools
+import multiprocessing
 import pathlib
 import sys
 
@@ -9,9 +10,9 @@ from numba.core import event
 
 
 class _Notice(event.Listener):
-    """Says once, on stderr, what the first run of all waits for."""
+    """Says on stderr what the first run of all waits for: once, and once for all workers."""
 
-    _said = False
+    _said = not multiprocessing.current_process().name.endswith(("MainProcess", "-1"))
 
     def on_start(self, event):
         if not self._said:

@@ -201,7 +201,8 @@ def _tile_function(pipeline, sampling):
             tf.TensorSpec([None, None, 3]),
             tf.TensorSpec([]),
             tf.TensorSpec([]),
-        ]
+        ],
+        autograph=False,
     )
     def analyse_tile(tile, dial, table_scale):
         images = tile[None] / 255.0

@@ -104,9 +104,10 @@ def _graphs():
     def features(pixels):
         return _features(tf.cast(pixels, tf.float32) / 255)
 
+    # Without AutoGraph, whose files stay behind where a process is killed.
     return (
-        tf.function(features, input_signature=[images]),
-        tf.function(lambda x, y: _distance(x, features(y)), input_signature=[maps, images]),
+        tf.function(features, [images], autograph=False),
+        tf.function(lambda x, y: _distance(x, features(y)), [maps, images], autograph=False),
     )
 
 

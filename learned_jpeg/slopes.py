@@ -99,8 +99,8 @@ def _graphs(names):
         return found, tf.where(tf.math.is_finite(slope), slope, 0.0)
 
     return (
-        tf.function(values, input_signature=[image, image]),
-        tf.function(gradient, input_signature=[image, image, tf.TensorSpec([len(names)])]),
+        tf.function(values, [image, image], autograph=False),
+        tf.function(gradient, [image, image, tf.TensorSpec([len(names)])], autograph=False),
     )
 
 
