@@ -21,9 +21,10 @@ import numpy as np  # noqa: E402
 def measure(folder, images):
     """{term: mean} of the model in a folder for images uint8 [N, H, W, 3]."""
     pipeline, found = checkpoints.restore(folder), []
+    dial = pipeline.dial and pipeline.dial.default
     for image in images:
-        terms = pipeline.loss_terms(image[None].astype(np.float32) / 255)
-        file = encoding.encode(pipeline, image, pipeline.dial and pipeline.dial.default)
+        terms = pipeline.loss_terms(image[None].astype(np.float32) / 255, dial=dial)
+        file = encoding.encode(pipeline, image, dial)
         terms["file bpp"] = metrics.bpp(len(file), *image.shape[:2])
         terms["file psnr"] = metrics.psnr(image, jpeg_file.decode(file))
         found.append({name: float(value) for name, value in terms.items()})

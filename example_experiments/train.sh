@@ -34,17 +34,24 @@ chain() {
   done
 }
 
-# rdo RUN FIRST SECOND OPTION ...: one model for all rates, trained through the search: FIRST tries,
-# and SECOND from what they found, on other crops; options with which the second differs stand in
-# `second`
+# rdo RUN "TRIES ..." OPTION ...: one model for all rates, trained through the search: stages of so
+# many tries, each from what the one before found, on other crops; the options with which they
+# differ from the first stand in `stages`
 rdo() {
-  local folder=$OUT/$1/train first=$OUT/$1_first/train tries=("$2" "$3")
-  shift 3
-  local train=("$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" "$@")
-  "${train[@]}" --evolve "${tries[0]}" --checkpoint_dir "$first"
-  "${train[@]}" --evolve "${tries[1]}" --checkpoint_dir "$folder" --init_checkpoint "$first" \
-    --seed 1 "${second[@]}"
-  rm -r "${first%/train}" "$folder/evolution.json"
+  local run=$OUT/$1 tries i folder previous=()
+  read -ra tries <<<"$2"
+  shift 2
+  for i in "${!tries[@]}"; do
+    folder=${run}_$i/train
+    if ((i == ${#tries[@]} - 1)); then
+      folder=$run/train
+    fi
+    # shellcheck disable=SC2086
+    "$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" "$@" ${stages[i]:-} --seed "$i" \
+      --evolve "${tries[i]}" --checkpoint_dir "$folder" "${previous[@]}"
+    previous=(--init_checkpoint "$folder")
+  done
+  rm -rf "${run}"_[0-9] "$folder/evolution.json"
   "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "$folder"
 }
 
@@ -93,17 +100,20 @@ for run in "$@"; do
         "0.01 0.005 0.0025 0.001 0.0005 0.00025"
       ;;
     rdo_visual)
-      second=(--lpips_weight 0.13 --ssimulacra2_weight 0.32 --hvs_weight 0.2)
-      rdo "$run" 266 1000 --against mozjpeg_420
+      stages=(""
+        "--lpips_weight 0.13 --ssimulacra2_weight 0.32 --hvs_weight 0.2"
+        "--mse_weight 0.16 --ms_ssim_weight 0.19 --lpips_weight 0.1 --ssimulacra2_weight 0.26
+          --hvs_weight 0.29")
+      rdo "$run" "266 1000 T3" --against mozjpeg_420
       ;;
     rdo_psnr)
-      second=()
-      rdo "$run" 210 476 --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 \
+      stages=()
+      rdo "$run" "210 476 T3" --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 \
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     rdo_lpips)
-      second=(--mse_weight 0.07 --lpips_weight 0.93)
-      rdo "$run" 196 252 --mse_weight 0.1 --ms_ssim_weight 0 --lpips_weight 0.9 \
+      stages=("" "--mse_weight 0.07 --lpips_weight 0.93")
+      rdo "$run" "196 252" --mse_weight 0.1 --ms_ssim_weight 0 --lpips_weight 0.9 \
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     google_baseline_lr_1e-5)

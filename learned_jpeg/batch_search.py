@@ -1,6 +1,7 @@
 """The search on the batches of a training, on all cores."""
 
 import functools
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 from learned_jpeg import huffman, jpeg_file, machine, strengths
@@ -91,7 +92,8 @@ def _for_all(function, *batch):
 
 @functools.cache
 def _pool():
-    return ThreadPoolExecutor(machine.cores())
+    """As many threads as `machine.limit` lets TensorFlow have."""
+    return ThreadPoolExecutor(int(os.environ.get("TF_NUM_INTRAOP_THREADS") or machine.cores()))
 
 
 def _bits(integers):

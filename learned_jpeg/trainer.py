@@ -104,9 +104,6 @@ class _Progress(tf.keras.callbacks.Callback):
                 file=sys.stdout,
             )
 
-    def on_train_end(self, logs=None):
-        self.bar.close()
-
 
 class _StopRequest(tf.keras.callbacks.Callback):
     """Turns Ctrl-C and SIGTERM into the end of the current step."""
@@ -181,6 +178,8 @@ def fit(model, dataset, folder, last_step, callbacks, chief):
         model.fit(dataset, steps_per_epoch=last_step - step, verbose=0, callbacks=callbacks)
     finally:
         stop.end()
+        for one in progress:  # before a line about what ended it
+            one.bar.close()
     if stop.received is None:
         print(f"{folder}: trained to step {model.step}")
         return 0
