@@ -8,7 +8,7 @@ from learned_jpeg.tuning import shaped
 import numpy as np
 
 # What is learned of the error, see tuning.Tune: logarithms of factors, and differences.
-FACTORS = ("lmbda", "hvs", "chroma")
+FACTORS = ("lmbda", "hvs", "chroma", "means")
 DIFFERENCES = ("mask", "keep", "busy", "power")
 # The shapes, over the frequencies, that the logarithm of a table is a sum of: luma's, whose mean
 # the quality sets, and chroma's.
@@ -23,7 +23,7 @@ LIMITS = 1.5, 0.15
 
 # How far each number is tried from where it is, to begin with: at a step of 16, and its change
 # with `place`.
-_SPREAD = [0.1, 0.3, 0.15, 0.06, 0.06, 0.05, 0.2] + [0.15] * sum(PLANES)
+_SPREAD = [0.1, 0.3, 0.15, 0.3, 0.06, 0.06, 0.05, 0.2] + [0.15] * sum(PLANES)
 SPREADS = np.outer(_SPREAD, [1, 0.7]).ravel()
 NUMBERS = len(SPREADS)
 

@@ -16,7 +16,8 @@ class Tune:
     squares, power: weight of the squared error; over the table to this power, each frequency.
     hvs: weight of PSNR-HVS-M's error of luma. mask: the exponent with which a busy block hides
     its squared error. keep: what an error costs more where it leaves nothing of a coefficient, as
-    a part of its square. chroma: a factor on the weight of chroma's error.
+    a part of its square. chroma: a factor on the weight of chroma's error; means: on that of a
+    block's mean, luma's and chroma's.
     slope, bend: tables rise to 1 + slope times over the frequencies, by this power. mean: a
     factor on the entry of the mean. chroma_table, chroma_slope: chroma's step over luma's, and
     its own slope. steps: luma's at the scales of SCALES. take_over: luma makes up for chroma's
@@ -32,6 +33,7 @@ class Tune:
     mask: float = 0.0
     keep: float = 0.0
     chroma: float = 1.0
+    means: float = 1.0
     slope: float = 0.0
     bend: float = 1.0
     mean: float = 1.0
@@ -66,6 +68,7 @@ TUNES = {
         mask=0.38,
         keep=0.24,
         chroma=0.88,
+        means=2.3,
         slope=12.9,
         bend=1.455,
         mean=0.92,

@@ -46,9 +46,15 @@ def lambda_of(tune, qtables):
 
 def _squares(tune, qtable, weight):
     steps = qtable.ravel().astype(np.float64)
-    return np.float32(
-        tune.squares * weight * steps**2 * (reference_step(qtable) / steps) ** tune.power
-    )
+    scale = (reference_step(qtable) / steps) ** tune.power
+    return np.float32(tune.squares * weight * scale * _places(tune) * steps**2)
+
+
+def _places(tune):
+    """What an error weighs at each frequency."""
+    places = np.ones(BLOCK * BLOCK)
+    places[0] = tune.means
+    return places
 
 
 def _lambdas(lmbda, tune, activity, field):
@@ -78,7 +84,7 @@ def luma_and_chroma(tune, analysis, factor):
     zone[0] = 0
     luma = Weights(
         _squares(tune, qtables[..., 0], COMPONENTS[0]),
-        np.float32(tune.hvs * _SEEN**2 * steps**2),
+        np.float32(tune.hvs * _SEEN**2 * _places(tune) * steps**2),
         np.float32(zone),
         np.float32(tune.keep),
         mask,

@@ -111,6 +111,23 @@ def test_bits_are_about_those_of_the_file_and_fewest_in_the_kind_that_was_search
     assert costs[huffman == "progressive"] < 0.999 * costs[huffman != "progressive"]
 
 
+def test_means_are_nearer_where_they_weigh_more(photograph):
+    analysis = analyse(photograph, tuned_qtables(40, "visual"), "420")
+    errors, bits = [], []
+    for means in (1, 4):
+        tune = dataclasses.replace(TUNES["visual"], means=means, take_over=False, clipping=False)
+        found = Trellis(tune).search(analysis)
+        errors.append(
+            [
+                np.square(x - v)[..., 0, 0].mean()
+                for x, v in zip(analysis.unrounded, found.integers, strict=True)
+            ]
+        )
+        bits.append(found.bits)
+    assert (np.array(errors[1]) < np.array(errors[0])).all()
+    assert bits[1] > bits[0]
+
+
 def test_dearer_bits_are_fewer_where_they_are_dearer(photograph):
     analysis = analyse(photograph, tuned_qtables(60, "psnr"), "420")
     plain = Trellis("psnr").search(analysis)
