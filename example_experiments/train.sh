@@ -103,12 +103,14 @@ for run in "$@"; do
       stages=(""
         "--lpips_weight 0.13 --ssimulacra2_weight 0.32 --hvs_weight 0.2"
         "--mse_weight 0.16 --ms_ssim_weight 0.19 --lpips_weight 0.1 --ssimulacra2_weight 0.26
-          --hvs_weight 0.29")
-      rdo "$run" "266 1000 T3" --against mozjpeg_420
+          --hvs_weight 0.29"
+        "--mse_weight 0.25 --ms_ssim_weight 0.28 --lpips_weight 0.08 --ssimulacra2_weight 0.17
+          --hvs_weight 0.22")
+      rdo "$run" "266 1000 476 T4" --against mozjpeg_420
       ;;
     rdo_psnr)
       stages=()
-      rdo "$run" "210 476 T3" --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 \
+      rdo "$run" "210 476 840" --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 \
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     rdo_lpips)
