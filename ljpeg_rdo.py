@@ -56,6 +56,8 @@ CROPS = 64  # that evolution writes, each at another step
 WORTH = {"mse": 0.92, "ms_ssim": 0.78, "lpips": 0.86, "hvs": 0.56}
 # What nobody sees is added to each, so that flat crops do not count for more than others.
 LEAST = {"mse": 0.2, "ms_ssim": 3e-4, "lpips": 2e-3, "hvs": 0.05}
+# The least share of LPIPS in refining, where it has a weight, see `learned_jpeg.refining`.
+LEAST_SHARE = 0.1
 # What the weights' options are called: the metric of files that each stands for, and its name.
 METRICS = {
     "mse": ("psnr", "PSNR"),
@@ -94,7 +96,8 @@ class LJPEGRDO(JPEGPipeline):
         self.all_weights = {name: w for name, w in zip(METRICS, each, strict=True) if w > 0}
         # SSIMULACRA2 has no gradient here.
         self.metric_weights = {n: w for n, w in self.all_weights.items() if n in WORTH}
-        self.refine_weights = {"lpips": lpips_weight} if lpips_weight else {}
+        # Whoever refines wants LPIPS, however small a part it had in the training.
+        self.refine_weights = {"lpips": max(lpips_weight, LEAST_SHARE)} if lpips_weight else {}
         self.loss_names = ["loss", "psnr", "rate", *self.metric_weights]
         start = {"numbers": np.zeros(learned_tune.NUMBERS, np.float32)}
         start |= strengths.start(np.random.default_rng(self.seed))

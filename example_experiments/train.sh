@@ -36,7 +36,7 @@ chain() {
 
 # rdo RUN "TRIES ..." OPTION ...: one model for all rates, trained through the search: stages of so
 # many tries, each from what the one before found, on other crops; the options with which they
-# differ from the first stand in `stages`
+# differ from the first stand in `stages`; with `mean` the model is the mean of the last two
 rdo() {
   local run=$OUT/$1 tries i folder previous=()
   read -ra tries <<<"$2"
@@ -51,8 +51,16 @@ rdo() {
       --evolve "${tries[i]}" --checkpoint_dir "$folder" "${previous[@]}"
     previous=(--init_checkpoint "$folder")
   done
-  rm -rf "${run}"_[0-9] "$folder/evolution.json"
   "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "$folder"
+  if [[ $mean ]]; then
+    "$PYTHON" - "$folder" "${run}_$((i - 1))/train" <<END
+import sys
+import numpy as np
+last, before = (np.load(f"{folder}/model.npz") for folder in sys.argv[1:])
+np.savez(f"{sys.argv[1]}/model.npz", **{name: (last[name] + before[name]) / 2 for name in last})
+END
+  fi
+  rm -rf "${run}"_[0-9] "$folder/evolution.json"
 }
 
 # learned RUN ARCHITECTURE LPIPS_WEIGHT FIRST LAMBDAS [OPTION ...]: FIRST is where it starts, or none
@@ -100,21 +108,20 @@ for run in "$@"; do
         "0.01 0.005 0.0025 0.001 0.0005 0.00025"
       ;;
     rdo_visual)
-      stages=(""
+      mean=yes stages=(""
         "--lpips_weight 0.13 --ssimulacra2_weight 0.32 --hvs_weight 0.2"
         "--mse_weight 0.16 --ms_ssim_weight 0.19 --lpips_weight 0.1 --ssimulacra2_weight 0.26
           --hvs_weight 0.29"
-        "--mse_weight 0.25 --ms_ssim_weight 0.28 --lpips_weight 0.08 --ssimulacra2_weight 0.17
-          --hvs_weight 0.22")
-      rdo "$run" "266 1000 476 T4" --against mozjpeg_420
+        "--lpips_weight 0.04 --ssimulacra2_weight 0.34 --hvs_weight 0.27")
+      rdo "$run" "266 1000 476 462" --against mozjpeg_420
       ;;
     rdo_psnr)
-      stages=()
+      mean="" stages=()
       rdo "$run" "210 476 840" --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 \
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     rdo_lpips)
-      stages=("" "--mse_weight 0.07 --lpips_weight 0.93")
+      mean="" stages=("" "--mse_weight 0.07 --lpips_weight 0.93")
       rdo "$run" "196 252" --mse_weight 0.1 --ms_ssim_weight 0 --lpips_weight 0.9 \
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
