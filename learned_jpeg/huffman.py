@@ -11,6 +11,7 @@ from learned_jpeg.standard import ZIGZAG
 import numpy as np
 
 LONGEST = 16  # T.81, K.2: no code is longer
+# How many times rarer than once a symbol that does not come is taken to be.
 _RARE = 50
 
 _ZIGZAG = np.array(ZIGZAG)
@@ -126,7 +127,7 @@ def code_lengths(counts):
     """The lengths of the codes that fit the counts best, of all 256 symbols: float32 [256].
 
     As T.81, K.2 makes them, but for the symbols that do not come: they get a length, too, as if
-    they came a part _RARE of once, so that a search may weigh them.
+    each came one time in _RARE more, so that a search may weigh them.
     """
     lengths = np.empty(256, np.int64)
     least_lengths(_RARE * counts + 1, lengths)
