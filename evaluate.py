@@ -36,9 +36,10 @@ from learned_jpeg.tuning import TUNES
 
 import numpy as np
 
+# Where no --batch_dir is given: the runs that come with the project, and a folder for their results.
+_SHIPPED, _RESULTS = str(fingerprints.PROJECT / "example_experiments"), "results"
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
 _QUICK = {
-    "batch_dir": str(fingerprints.PROJECT / "example_experiments"),
     "output_dir": "quick_look",
     "test_image_glob": [str(fingerprints.PROJECT / "learned_jpeg" / "quick_look" / "*.png")],
     "huffman": "progressive",
@@ -60,9 +61,10 @@ def parse_args(argv=None):
         for name, value in _QUICK.items():
             if getattr(args, name) == parser.get_default(name):
                 setattr(args, name, value)
-    if not args.batch_dir or not args.test_image_glob:
-        parser.error("--batch_dir and --test_image_glob are needed, or --quick")
-    args.output_dir = args.output_dir or args.batch_dir
+    if not args.test_image_glob:
+        parser.error("--test_image_glob is needed, or --quick")
+    args.output_dir = args.output_dir or args.batch_dir or _RESULTS
+    args.batch_dir = args.batch_dir or _SHIPPED
     asked = ENCODERS if "all" in args.encoders else args.encoders
     args.encoders = list(dict.fromkeys([curves.ANCHOR, *asked]))
     args.coding = Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine)
@@ -78,7 +80,10 @@ def _add_inputs(group):
         "three pictures that come with the project; other options change that",
     )
     group.add_argument(
-        "--batch_dir", metavar="DIR", help="folder of the runs, RUN/lambda_VALUE/train or RUN/train"
+        "--batch_dir",
+        metavar="DIR",
+        help="folder of the runs, RUN/lambda_VALUE/train or RUN/train (default: those that come "
+        "with the project)",
     )
     group.add_argument(
         "--test_image_glob",
@@ -155,7 +160,9 @@ def _add_coding(group):
 
 def _add_output(group):
     group.add_argument(
-        "--output_dir", metavar="DIR", help="folder of the results (default: --batch_dir)"
+        "--output_dir",
+        metavar="DIR",
+        help=f"folder of the results (default: --batch_dir, or {_RESULTS})",
     )
     group.add_argument(
         "--focus",

@@ -235,7 +235,13 @@ def test_a_quick_look_has_all_that_it_needs():
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--batch_dir", "x"], ["--quick", "--rates", "0"], ["--quick", "--qualities", "1,a"]],
+    [
+        [],
+        ["--batch_dir", "x"],
+        ["--encoders", "all"],
+        ["--quick", "--rates", "0"],
+        ["--quick", "--qualities", "1,a"],
+    ],
     ids=" ".join,
 )
 def test_a_mistake_in_the_options_is_said(options, capsys):
@@ -243,6 +249,14 @@ def test_a_mistake_in_the_options_is_said(options, capsys):
         evaluate.parse_args(options)
     assert status.value.code == 2
     assert "error" in capsys.readouterr().err
+
+
+def test_without_a_folder_of_runs_the_shipped_ones_are_measured_somewhere_else():
+    args = evaluate.parse_args(["--test_image_glob", "photos/*.png"])
+    assert (Path(args.batch_dir) / "rdo_visual" / "train").is_dir()
+    assert args.output_dir == "results"
+    args = evaluate.parse_args(["--batch_dir", "mine", "--test_image_glob", "photos/*.png"])
+    assert (args.batch_dir, args.output_dir) == ("mine", "mine")
 
 
 # In processes of their own, without what needs TensorFlow
