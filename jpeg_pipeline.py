@@ -187,12 +187,11 @@ class JPEGPipeline:
     def file_qtables(self, dial, coding, table_scale=1.0):
         """The tables of a file: uint8 [8, 8, 2]. coding: a complete Coding, with one sampling."""
         tables = np.asarray(self.get_qtables(1, dial, False), np.float32)[0]
-        return np.clip(np.rint(tables * table_scale), 1, 255).astype(np.uint8)
+        return standard.file_qtables(tables * table_scale)
 
     def search(self, dial, coding):
         """The quantizer.Trellis that chooses a file's integers. coding: a complete Coding."""
-        progressive = coding.huffman == "progressive"
-        return quantizer.Trellis(coding.tune or self.tune, progressive=progressive)
+        return quantizer.Trellis(coding.tune or self.tune, huffman=coding.huffman)
 
     def log2_lambda(self, analysis, dial):
         """How much more the bits of a block weigh to the search, in doublings: Planes [rows,

@@ -7,8 +7,6 @@ integers, and 4:2:0 or 4:4:4 by what the search finds cheaper. A quality then me
 means to mozjpeg.
 """
 
-import functools
-
 from jpeg_pipeline import Dial, JPEGPipeline
 from learned_jpeg import command, quantizer, standard, tuning
 
@@ -37,8 +35,7 @@ class LJPEGPIL(JPEGPipeline):
             return super().search(dial, coding)
         tune = tuning.TUNES[coding.tune]
         exact = tuning.shaped(tuning.step_of(dial, tune), tune)
-        factor = functools.partial(tuning.lambda_factor, exact)
-        return quantizer.Trellis(tune, factor, coding.huffman == "progressive")
+        return quantizer.Trellis(tune, exact, coding.huffman)
 
 
 ARCHITECTURE = LJPEGPIL

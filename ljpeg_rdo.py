@@ -138,8 +138,7 @@ class LJPEGRDO(JPEGPipeline):
         tune, exact = self._of_dial(dial)
         if coding.tune:
             tune = tuning.TUNES[coding.tune]
-        factor = functools.partial(tuning.lambda_factor, exact)
-        return quantizer.Trellis(tune, factor, coding.huffman == "progressive")
+        return quantizer.Trellis(tune, exact, coding.huffman)
 
     def log2_lambda(self, analysis, dial):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}

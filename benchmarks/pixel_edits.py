@@ -31,7 +31,7 @@ from learned_jpeg import (  # noqa: E402
 )
 from learned_jpeg.command import run  # noqa: E402
 from learned_jpeg.quantizer import Round, Trellis, analyse  # noqa: E402
-from learned_jpeg.standard import ijg_qtables  # noqa: E402
+from learned_jpeg.standard import file_qtables, ijg_qtables  # noqa: E402
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -70,7 +70,7 @@ def descend(pipeline, originals, quality, lmbda, rounding, rate, steps):
 
 def files(ways, originals, quality):
     """{way: [(bpp, PSNR) of each original]} of the files of {way: (edited pixels, quantizer)}."""
-    qtables = np.clip(np.rint(ijg_qtables(float(quality))), 1, 255).astype(np.uint8)
+    qtables = file_qtables(ijg_qtables(float(quality)))
     found = {}
     for name, (edited, choose) in ways.items():
         found[name] = []

@@ -8,8 +8,7 @@ from learned_jpeg import huffman, jpeg_file, machine, strengths
 from learned_jpeg.learned_tune import learned
 from learned_jpeg.quantizer import Trellis, analyse
 from learned_jpeg.sampling import Planes
-from learned_jpeg.standard import BLOCK
-from learned_jpeg.tuning import lambda_factor
+from learned_jpeg.standard import BLOCK, file_qtables
 
 import numpy as np
 
@@ -30,8 +29,7 @@ class BatchSearch:
     def _made(self, numbers, step):
         """(Trellis, tables uint8 [8, 8, 2]) of a file."""
         tune, exact = learned(numbers, step, self.base)
-        qtables = np.clip(np.rint(exact), 1, 255).astype(np.uint8)
-        return Trellis(tune, lambda_factor(exact, qtables)), qtables
+        return Trellis(tune, exact), file_qtables(exact)
 
     def features(self, pixels, numbers, step):
         """What the network of `strengths` sees: float32 [B, rows, columns, features], of chroma."""

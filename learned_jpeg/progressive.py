@@ -7,7 +7,7 @@ their lowest bits. Bands and bits are chosen by what their scans cost, headers a
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from learned_jpeg import huffman, scans
 from learned_jpeg.compiled import compiled
@@ -52,6 +52,13 @@ class Levels:
         return lambda *sink: walk(self.starts, self.places, self.values, first, last, low, *sink)
 
 
+def counted(walk):
+    """(how often each symbol of a scan comes, int64 [256]; how many bits no symbol holds)."""
+    (counts, unused), state = np.zeros((2, 256), np.int64), np.zeros(3, np.int64)
+    walk(counts, unused, unused, _NOTHING, state)
+    return counts, int(state[0])
+
+
 def _part(starts):
     """Runs of blocks, evenly over them, and how many times as many there are in all."""
     n = len(starts) - 1
@@ -68,12 +75,9 @@ def _bits_of_bands(counts):
     for i in range(m):
         for j in range(i + 1, m):
             for symbol in range(256):
-                n = symbol & 15
-                if n or symbol == 0xF0:
+                if symbol & 15 or symbol == 0xF0:
                     counts[i, j, symbol] += counts[i, j - 1, symbol]
-                else:
-                    n = symbol >> 4
-                bits[i, j] += counts[i, j, symbol] * n
+                bits[i, j] += counts[i, j, symbol] * huffman.FOLLOWING[symbol]
             bits[i, j] += huffman.least_lengths(counts[i, j], lengths)
     return bits
 
@@ -100,11 +104,9 @@ def cheapest_bands(levels, low):
 def _later_bits(levels, low):
     """About what the scan of one lower bit costs."""
     parts, times = _part(levels.starts)
-    counts, unused, state = np.zeros(256, np.int64), np.zeros(256, np.int64), np.zeros(3, np.int64)
-    sink = counts, unused, unused, _NOTHING, state
-    for part in parts:
-        scans.walk_next(part, levels.places, levels.values, 1, 63, low, *sink)
-    bits = huffman.least_lengths(counts, unused) + state[0]
+    walks = (replace(levels, starts=part).walk(1, 63, low, True) for part in parts)
+    counts, bits = map(sum, zip(*map(counted, walks), strict=True))
+    bits += huffman.least_lengths(counts, np.empty_like(counts))
     return times * float(bits) + _HEADERS + 8 * np.count_nonzero(counts)
 
 
@@ -126,9 +128,8 @@ def _plan(levels):
 def _scan(walk, components, first, last, high, low):
     """The bytes of a scan with its table: of components, by their index."""
     ac, slot = int(first > 0), min(components[0], 1)
-    counts, state = np.zeros(256, np.int64), np.zeros(3, np.int64)
+    counts, bits = counted(walk)
     codes, lengths = np.zeros((2, 256), np.int64)
-    walk(counts, codes, lengths, _NOTHING, state)
     of_length, symbols = huffman.table(counts)
     code, at = 0, 0
     for length, n in enumerate(of_length, 1):
@@ -136,7 +137,7 @@ def _scan(walk, components, first, last, high, low):
             codes[symbol], lengths[symbol] = code, length
             code += 1
         at, code = at + n, code << 1
-    bits = int(counts @ lengths) + int(state[0])
+    bits += int(counts @ lengths)
     out, state = np.empty(2 * (bits // 8 + 16), np.uint8), np.zeros(3, np.int64)
     walk(counts, codes, lengths, out, state)
     scans.end(out, state)

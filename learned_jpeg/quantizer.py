@@ -11,7 +11,7 @@ from learned_jpeg.clipping import Clipped
 from learned_jpeg.lazy import lazy_import
 from learned_jpeg.sampling import Planes, grid
 from learned_jpeg.standard import BLOCK, HIGHEST, LOWEST
-from learned_jpeg.tuning import COMPONENTS, TAKEN_OVER, TUNES, upsampling_gain
+from learned_jpeg.tuning import COMPONENTS, TAKEN_OVER, TUNES, lambda_factor, upsampling_gain
 
 import numpy as np
 
@@ -112,15 +112,18 @@ class Found(NamedTuple):
 class Trellis:
     """The search: integers of the least error plus lambda times the bits of their Huffman codes.
 
-    tune: a name of `tuning.TUNES` or a Tune; lmbda: a factor on its lambda, or a function of the
-    tables [8, 8, 2] that gives it; progressive: whether the bits are those of a progressive
-    file's scans. It keeps nothing of a picture: threads may share it.
+    tune: a name of `tuning.TUNES` or a Tune; exact: the tables of the files, [8, 8, 2], before
+    they were rounded, which lambda then follows, or None; huffman: of `jpeg_file.HUFFMAN`, whose
+    bits are counted. It keeps nothing of a picture: threads may share it.
     """
 
-    def __init__(self, tune="psnr", lmbda=1.0, progressive=True):
+    def __init__(self, tune="psnr", exact=None, huffman="progressive"):
         self.tune = TUNES[tune] if isinstance(tune, str) else tune
-        self._factor = lmbda if callable(lmbda) else lambda qtables: lmbda
-        self._progressive = progressive
+        self._exact = exact
+        self._progressive = huffman == "progressive"
+
+    def _factor(self, qtables):
+        return 1.0 if self._exact is None else lambda_factor(self._exact, qtables)
 
     def lmbda(self, qtables):
         """What a bit costs at the tables of a file [8, 8, 2]."""

@@ -115,6 +115,11 @@ def _ijg_idct_matrix():
 IJG_IDCT_MATRIX = _ijg_idct_matrix()
 
 
+def file_qtables(tables):
+    """Tables as a baseline file holds them: uint8, the nearest whole numbers in 1..255."""
+    return np.clip(np.rint(tables), 1, 255).astype(np.uint8)
+
+
 def ijg_qtables(quality, xp=np):
     """The tables of the IJG library (and so of Pillow) at a quality.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from learned_jpeg.standard import BLOCK, YCBCR_TO_RGB
+from learned_jpeg.standard import BLOCK, YCBCR_TO_RGB, file_qtables
 
 import numpy as np
 
@@ -122,7 +122,7 @@ def shaped(step, tune):
 
 def shaped_qtables(step, tune):
     """The same as a file holds them: uint8 [8, 8, 2]."""
-    return np.clip(np.rint(shaped(step, tune)), 1, 255).astype(np.uint8)
+    return file_qtables(shaped(step, tune))
 
 
 def step_of(quality, tune):

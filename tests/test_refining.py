@@ -21,7 +21,7 @@ def refined(pixels, tune, sampling, steps, mixture, quality=50, **options):
     """(Planes, file) of a picture."""
     qtables = tuned_qtables(quality, tune)
     analysis = analyse(pixels, qtables, sampling)
-    search = Trellis(tune, progressive=False)
+    search = Trellis(tune, huffman="optimized")
     integers = refine(search, analysis, pixels, steps, mixture, **options)
     return integers, write_jpeg(integers, qtables, *pixels.shape[:2], sampling, "optimized")
 
