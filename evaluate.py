@@ -36,7 +36,7 @@ from learned_jpeg.tuning import TUNES
 
 import numpy as np
 
-# Where no --batch_dir is given: the runs that come with the project, and a folder for their results.
+# Where no --batch_dir is given: the runs that come with the project; a folder for their results.
 _SHIPPED, _RESULTS = str(fingerprints.PROJECT / "example_experiments"), "results"
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
 _QUICK = {

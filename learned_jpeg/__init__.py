@@ -5,6 +5,7 @@ data = learned_jpeg.load("run_1/lambda_001/train").encode(pixels)
 """
 
 import os
+import signal
 import sys
 
 TYPE_CHECKING = False
@@ -18,11 +19,8 @@ __all__ = ["Model", "UserError", "encode", "load"]
 
 
 def _one_line(kind: "type[BaseException]", error: BaseException, trace: "Any") -> None:
-    """What ends a script while it still imports: Ctrl-C, or a package that is missing, for which
-    the project's own environment starts the script anew where there is one."""
-    if issubclass(kind, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
-        return
+    """For a package that is missing the project's own environment starts the script anew, where
+    there is one; or one line says what brings it."""
     from learned_jpeg import packages
 
     if isinstance(error, ModuleNotFoundError) and (words := packages.missing(error)):
@@ -33,11 +31,20 @@ def _one_line(kind: "type[BaseException]", error: BaseException, trace: "Any") -
     sys.__excepthook__(kind, error, trace)
 
 
+def _stop(*_: object) -> None:
+    """Ctrl-C while a script still imports, where packages make other errors of an exception."""
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
+
 _script = getattr(sys.modules["__main__"], "__file__", None) or "/"
 if os.path.dirname(os.path.realpath(_script)) == os.path.dirname(
     os.path.dirname(os.path.realpath(__file__))
 ):
-    sys.excepthook = _one_line  # in a script of the project's, nowhere else
+    # In a script of the project's, nowhere else.
+    sys.excepthook = _one_line
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)  # until `command.run`
 
 
 def __getattr__(name: str) -> "Any":

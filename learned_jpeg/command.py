@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import signal
 import sys
 
 import arg_parser
@@ -126,6 +127,8 @@ def run(main):
     """
     sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal does not have
     try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         status = main()
         sys.stdout.flush()
     except UserError as error:

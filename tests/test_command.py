@@ -199,6 +199,21 @@ def test_ctrl_c_is_one_line_while_a_script_starts_too(seconds):
     assert process.wait() in (130, -signal.SIGINT)
 
 
+def test_ctrl_c_counts_where_a_package_makes_another_error_of_it(tmp_path):
+    (tmp_path / "numpy.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    raise ImportError('a broken installation') from None\n"
+    )
+    done = subprocess.run(
+        [sys.executable, PROJECT / "ljpeg.py", "compress", "photo.png"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stderr) == (130, b"interrupted\n")
+
+
 def test_another_error_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         command.run(lambda: 1 / 0)
