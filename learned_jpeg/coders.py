@@ -38,6 +38,10 @@ class Encoder:
     shared = None
 
     @property
+    def slow(self):
+        return ENCODERS[self.name].slow
+
+    @property
     def dial(self):
         encoder = ENCODERS[self.name]
         low, high = encoder.quality_range
@@ -64,6 +68,7 @@ class Model:
     coding: Coding
     rounds: bool = True
     shared: str | None = None
+    slow = False
 
     @property
     def dial(self):

@@ -23,6 +23,7 @@ class Encoder:
       qualities: the qualities of its curve, rising.
       quality_range: the lowest and the highest quality.
       fractional: whether a quality may lie between two whole numbers.
+      slow: whether a picture may take a minute.
       own_huffman: None where the encoder takes the Huffman choice that it is asked for; otherwise
         the choice that its files always belong to, because its decisions rest on it.
     """
@@ -32,6 +33,7 @@ class Encoder:
     qualities = QUALITIES
     quality_range = (1, 100)
     fractional = False
+    slow = False
     own_huffman: str | None = None
 
     def missing(self):

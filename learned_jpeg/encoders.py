@@ -155,6 +155,7 @@ class Guetzli(_PackageOrProgram):
     label = "guetzli"
     qualities = (84, 88, 92, 96)
     quality_range = (84, 100)  # it refuses less
+    slow = True
     own_huffman = "optimized"
 
     def _by_package(self, image, quality, huffman):

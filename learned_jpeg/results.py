@@ -15,7 +15,8 @@ from learned_jpeg.errors import UserError
 import numpy as np
 from tqdm import tqdm
 
-# Files of a dot, or of an image, that a worker takes at a time.
+# Files of a dot, or of an image, that a worker takes at a time; one of an encoder that is slow, so
+# that what is done is seen and kept.
 _TOGETHER = 16
 
 
@@ -83,7 +84,8 @@ def _encode(dots, results, pool, sizes_of):
     def calls():
         for group in _groups(results.values()):
             indices = np.flatnonzero(np.any([one.missing["file"] for one in group], axis=0))
-            step = max(1, together // len(group))
+            slow = any(one.dot.coders[0].slow for one in group)
+            step = 1 if slow else max(1, together // len(group))
             for start in range(0, len(indices), step):
                 part = indices[start : start + step]
                 images = [

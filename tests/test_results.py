@@ -21,6 +21,7 @@ class Coder:
     fault: str | None = None
     rounds: bool = True
     shared: str | None = None
+    slow: bool = False
 
     def encode(self, pixels, dial):
         if self.fault:
@@ -36,12 +37,13 @@ class Pool:
     count, threads = 1, 1
 
     def __init__(self):
-        self.encoded, self.measured = [], []
+        self.encoded, self.measured, self.together = [], [], []
 
     def completed(self, calls):
         for unit, function, arguments in calls:
             if function is workers.encode:
                 names = [dot.name for dot in arguments[0]]
+                self.together.append(len(arguments[1]))
                 self.encoded += [
                     (names[index], path.name) for path, dots in arguments[1] for index in dots
                 ]
@@ -224,6 +226,15 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(dots, images, monkey
     assert len(pool.encoded) == max(0, 6 - limit)
     assert len(pool.measured) == min(6, 12 - limit)
     assert not np.isnan(figures(found)).any()
+
+
+def test_each_file_of_a_slow_encoder_is_kept_as_it_comes(dots, images):
+    first, second = dots
+    slow = replace(first, coders=(Coder(slow=True),))
+    many = [replace(images[0], name=f"{number}.png") for number in range(20)]
+    assert (
+        measure({slow: dots[first], second: dots[second]}, many)[2].together == [1] * 20 + [10] * 2
+    )
 
 
 def test_what_fails_is_left_out_with_a_line(dots, images, capsys):
