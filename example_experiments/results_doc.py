@@ -39,8 +39,9 @@ def bd_rows(stem, against, only=""):
             percent, low, high = (float(row[name]) for name in ("bd_rate", "low", "high"))
             text = "-" if percent != percent else f"{'' if low * high > 0 else '~'}{percent:+.1f}"
             cells.setdefault(row["curve"], {})[row["metric"]] = text
-    head = ["", *(metric.label for metric in SHOWN)]
-    return [head, *([curve, *(row[m.name] for m in SHOWN)] for curve, row in cells.items())]
+    measured = [metric for metric in SHOWN if any(metric.name in row for row in cells.values())]
+    head = ["", *(metric.label for metric in measured)]
+    return [head, *([curve, *(row[m.name] for m in measured)] for curve, row in cells.items())]
 
 
 def dot_rows(stem, only=""):

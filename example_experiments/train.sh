@@ -121,8 +121,8 @@ for run in "$@"; do
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     rdo_lpips)
-      mean="" stages=("" "--mse_weight 0.07 --lpips_weight 0.93"{,})
-      rdo "$run" "196 252 238" --mse_weight 0.1 --ms_ssim_weight 0 --lpips_weight 0.9 \
+      mean="" stages=("" "--mse_weight 0.07 --lpips_weight 0.93"{,,})
+      rdo "$run" "196 252 238 840" --mse_weight 0.1 --ms_ssim_weight 0 --lpips_weight 0.9 \
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     google_baseline_lr_1e-5)
