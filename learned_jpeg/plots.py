@@ -142,8 +142,8 @@ def _draw_saved(axes, metric, series, looks):
     if metric.lower:
         axes.invert_xaxis()
     axes.set_xlabel(f"{metric.label}{f' in {metric.unit}' if metric.unit else ''}")
-    axes.set_ylabel("% of bits at equal quality")
-    axes.set_title(f"against {anchor.label}; below 0: fewer bits", loc="left")
+    axes.set_ylabel("% of bits at equal quality (less is better)")
+    axes.set_title(f"against {anchor.label}", loc="left")
 
 
 def _crop(axes, shown, front):

@@ -101,3 +101,17 @@ def test_pictures_are_written_as_vectors_and_as_pixels_and_alike(curves, tmp_pat
     with Image.open(tmp_path / "a" / "plot.png") as picture:
         picture.load()
         assert min(picture.size) > 500
+
+
+def test_titles_and_labels_end_within_the_picture():
+    curves = [
+        make("standard JPEG (Pillow 4:4:4)", "encoder", [0.5, 1, 2, 3], PSNR),
+        make("attention_learned_q_w10 (ljpeg_attention)", "run", [0.4, 0.8, 1.6, 2.4], PSNR),
+    ]
+    for metric in SHOWN:
+        figure = plots.draw(metric, curves, {one.label for one in curves}, "KODAK, 24 images")
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            for text in (axes._left_title, axes.xaxis.label, axes.yaxis.label):
+                assert figure.bbox.padded(1).containsx(text.get_window_extent().x1), text
+                assert figure.bbox.padded(1).containsy(text.get_window_extent().y1), text
