@@ -36,8 +36,7 @@ from learned_jpeg.tuning import TUNES
 
 import numpy as np
 
-# Where no --batch_dir is given: the runs that come with the project; a folder for their results.
-_SHIPPED, _RESULTS = str(fingerprints.PROJECT / "example_experiments"), "results"
+_SHIPPED = str(fingerprints.PROJECT / "example_experiments")
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
 _QUICK = {
     "output_dir": "quick_look",
@@ -63,7 +62,7 @@ def parse_args(argv=None):
                 setattr(args, name, value)
     if not args.test_image_glob:
         parser.error("--test_image_glob is needed, or --quick")
-    args.output_dir = args.output_dir or args.batch_dir or _RESULTS
+    args.output_dir = args.output_dir or args.batch_dir or "results"
     args.batch_dir = args.batch_dir or _SHIPPED
     asked = ENCODERS if "all" in args.encoders else args.encoders
     args.encoders = list(dict.fromkeys([curves.ANCHOR, *asked]))
@@ -79,12 +78,8 @@ def _add_inputs(group):
         help="a first look, in less than a minute: one of the shipped runs and two encoders, on "
         "three pictures that come with the project; other options change that",
     )
-    group.add_argument(
-        "--batch_dir",
-        metavar="DIR",
-        help="folder of the runs, RUN/lambda_VALUE/train or RUN/train (default: those that come "
-        "with the project)",
-    )
+    said = "folder of the runs, RUN/lambda_VALUE/train or RUN/train (default: the shipped ones)"
+    group.add_argument("--batch_dir", metavar="DIR", help=said)
     group.add_argument(
         "--test_image_glob",
         nargs="+",
@@ -159,11 +154,8 @@ def _add_coding(group):
 
 
 def _add_output(group):
-    group.add_argument(
-        "--output_dir",
-        metavar="DIR",
-        help=f"folder of the results (default: --batch_dir, or {_RESULTS})",
-    )
+    said = "folder of the results (default: --batch_dir, or results)"
+    group.add_argument("--output_dir", metavar="DIR", help=said)
     group.add_argument(
         "--focus",
         nargs="+",
