@@ -1,6 +1,7 @@
 """Figures as pictures: rate-distortion curves of a metric, and the bits saved at each quality."""
 
 import io
+import textwrap
 
 from learned_jpeg import bd_rates
 from learned_jpeg.files import write_whole
@@ -88,7 +89,7 @@ def draw(metric, series, focus, subject):
         looks = styles(series, focus)
         _draw_curves(curves, metric, series, looks)
         _draw_saved(saved, metric, series, looks)
-        curves.set_title(subject, loc="left")
+        curves.set_title(textwrap.fill(subject, 50), loc="left")
         handles = sorted(
             zip(curves.get_lines(), looks, strict=True), key=lambda pair: not pair[1]["front"]
         )

@@ -103,14 +103,17 @@ def test_pictures_are_written_as_vectors_and_as_pixels_and_alike(curves, tmp_pat
         assert min(picture.size) > 500
 
 
-def test_titles_and_labels_end_within_the_picture():
+def test_titles_and_labels_are_apart_and_end_within_the_picture():
     curves = [
         make("standard JPEG (Pillow 4:4:4)", "encoder", [0.5, 1, 2, 3], PSNR),
         make("attention_learned_q_w10 (ljpeg_attention)", "run", [0.4, 0.8, 1.6, 2.4], PSNR),
     ]
+    subject = "KODAK, 24 images, optimized progressive files, quantizer trellis, sampling 420"
     for metric in SHOWN:
-        figure = plots.draw(metric, curves, {one.label for one in curves}, "KODAK, 24 images")
+        figure = plots.draw(metric, curves, {one.label for one in curves}, subject)
         figure.draw_without_rendering()
+        left, right = (axes._left_title.get_window_extent() for axes in figure.axes)
+        assert left.x1 < right.x0
         for axes in figure.axes:
             for text in (axes._left_title, axes.xaxis.label, axes.yaxis.label):
                 assert figure.bbox.padded(1).containsx(text.get_window_extent().x1), text
