@@ -94,6 +94,9 @@ for name in "${hyperparameters[@]}"; do
     options+=("$option" "${!name}")
   fi
 done
+if [[ -z $FEATURE_CACHE && $known == *" --cached_crops "* ]]; then
+  options+=(--cached_crops 0)
+fi
 
 # A training that is told to stop saves and ends well, which must not start the next one. It runs
 # in the background, so that a signal to this script alone is passed on at once.

@@ -91,14 +91,16 @@ class LJPEGAttention(LJPEG):
             "--feature_cache",
             metavar="DIR",
             help="train on a fixed set of crops whose backbone features are computed once and "
-            "kept here, to be shared by runs of the same images, crops and backbone",
+            "kept here, to be shared by runs of the same images, crops and backbone (default: "
+            "`features` in the checkpoint's folder, if a frozen backbone would see more crops than "
+            "that; none with --published)",
         )
         parser.add_argument(
             "--cached_crops",
-            type=arg_parser.number(int, 1),
+            type=arg_parser.number(int, 0),
             default=4000,
             metavar="N",
-            help="size of the fixed set of --feature_cache, in crops",
+            help="size of that set; 0 takes new crops at every step",
         )
 
 

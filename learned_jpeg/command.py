@@ -98,7 +98,7 @@ def parse(architecture, description, argv=None):
     """The arguments of a script; see `make_parser`."""
     parser = make_parser(architecture, description)
     args = parser.parse_args(argv)
-    if getattr(args, "parse_again", False):
+    if getattr(args, "published", False):
         args = parser.parse_args(argv)
     return args
 

@@ -12,6 +12,7 @@ from learned_jpeg.checkpoints import sha256
 from learned_jpeg.errors import UserError
 from learned_jpeg.files import PART, write_whole
 from learned_jpeg.lazy import lazy_import
+from learned_jpeg.paths import shown
 from learned_jpeg.progress import bar
 from learned_jpeg.saving import remove_parts
 
@@ -47,8 +48,11 @@ def load(folder, source, features_of, count, options):
         for name, value in made_of.items():
             found = description["made_of"][name]
             if found != value:
-                shown = "" if name == "images" else f": {found}, not {value}"
-                raise UserError(f"--feature_cache {folder} was made with other {name}{shown}")
+                values = "" if name == "images" else f" ({found}, not {value})"
+                raise UserError(
+                    f"--feature_cache {folder} was made with other {name}{values}: remove it, or "
+                    "choose another"
+                )
         if {name: sha256(folder / f"{name}.npy") for name in _ARRAYS} != description["sha256"]:
             raise ValueError("its arrays are not those that were written")
         return tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
@@ -85,6 +89,10 @@ def _make(folder, made_of, source, features_of, count, threads):
                 "what: move it away, or choose another folder"
             )
     remove_parts(folder)
+    print(
+        f"{shown(folder)}: {count} crops with their features, computed once; no longer needed when "
+        "the training is done"
+    )
     features_of = tf.function(features_of)
     batches = source.dataset(threads).batch(_BATCH).prefetch(2)
     starts = bar(range(0, count, _BATCH), desc="features", unit="batch")

@@ -9,7 +9,7 @@ PUBLISHED = {"last_step": 1_000_000, "lr": 1e-4, "settle": 0.0, "patchsize": 256
 
 
 class Preset(argparse.Action):
-    """An option whose `const`, {dest: value}, holds for all that is not given beside it.
+    """A flag whose `const`, {dest: value}, holds for all that is not given beside it.
 
     It makes them the defaults of its parser, so the arguments have to be parsed once more.
     """
@@ -19,7 +19,7 @@ class Preset(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         parser.set_defaults(**self.const)
-        namespace.parse_again = True
+        setattr(namespace, self.dest, True)
 
 
 def add_train_options(parser, architecture):

@@ -31,7 +31,7 @@ trainer = lazy_import("learned_jpeg.trainer")
 tf = lazy_import("tensorflow")
 
 DECAY_STEPS = 10_000
-_NOT_OF_A_RUN = ("command", "checkpoint_dir", "jobs", "json", "published", "parse_again")
+_NOT_OF_A_RUN = ("command", "checkpoint_dir", "jobs", "json", "published")
 
 
 def _check(args):
@@ -136,11 +136,17 @@ def _model(architecture, args, options, step):
 
 
 def _cached(args, options, source, pipeline):
-    """The crops and features of --feature_cache, or None without it."""
-    if not options.get("feature_cache"):
+    """The crops and features of a feature cache, or None without one."""
+    count, folder = options.get("cached_crops"), options.get("feature_cache")
+    if not count:
         return None
-    features_of = pipeline.attention.features
-    return feature_cache.load(args.feature_cache, source, features_of, args.cached_crops, options)
+    if not folder:
+        seen_again = args.last_step * args.batchsize > count
+        fits = args.patchsize % BLOCK == 0 and not args.train_backbone
+        if args.published or not (seen_again and fits):
+            return None
+        folder = Path(args.checkpoint_dir, "features")
+    return feature_cache.load(folder, source, pipeline.attention.features, count, options)
 
 
 def _data(args, source, cached, step):
@@ -230,7 +236,6 @@ def _train(architecture, args, options, folder, source, step):
     with strategy.scope():
         model = _model(architecture, args, options, step)
     pipeline = model.pipeline
-    cached = _cached(args, options, source, pipeline)
     lock = locks.alone(folder, "choose another --checkpoint_dir")
     with lock if chief else contextlib.nullcontext():
         config = _config(folder, architecture, options)
@@ -239,6 +244,7 @@ def _train(architecture, args, options, folder, source, step):
             saver.restore()
         if _finished(folder, model.step, args.last_step):
             return 0
+        cached = _cached(args, options, source, pipeline)
         dataset, probes = _data(args, source, cached, model.step)
         if chief:
             checkpoints.write_config(folder, config)

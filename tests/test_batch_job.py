@@ -31,7 +31,7 @@ printf '%s\\n' call "$@" >> "$NOTES"
 REAL_HELP = f"'{sys.executable}' \"$@\""
 OPTIONS = (
     "last_step batchsize patchsize lr lr_decay lpips_weight total_weight_regularizer backbone "
-    "feature_cache preprocess_threads seed"
+    "feature_cache cached_crops preprocess_threads seed"
 )
 HELP = f"echo ' --{OPTIONS.replace(' ', ' X --')} X'"
 
@@ -98,7 +98,7 @@ def test_the_published_run_is_one_option(job):
 def test_a_backbone_that_is_trained_has_no_cache(job):
     for arguments, environment in ((["--train_backbone"], {}), ([], {"FEATURE_CACHE": ""})):
         _, (call, *_) = job("run", *arguments, **environment)
-        assert "--feature_cache" not in call
+        assert "--feature_cache" not in call and option(call, "--cached_crops") == "0"
 
 
 def test_every_hyperparameter_can_be_set_from_the_environment(job):

@@ -13,7 +13,7 @@ def test_a_preset_holds_for_what_is_not_given():
     parser.add_argument("--b", type=int, default=2)
     parser.add_argument("--old", action=train_options.Preset, const={"a": 10, "b": 20})
     assert vars(parser.parse_args([])) == {"a": 1, "b": 2, "old": False}
-    assert parser.parse_args(["--old"]).parse_again
+    assert parser.parse_args(["--old"]).old
     again = parser.parse_args(["--b", "3", "--old"])
     assert (again.a, again.b) == (10, 3)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import ljpeg
 import ljpeg_attention
-from learned_jpeg import checkpoints, locks, saving, summaries, training
+from learned_jpeg import checkpoints, feature_cache, locks, saving, summaries, trainer, training
 from learned_jpeg.errors import UserError
 
 import numpy as np
@@ -238,6 +238,29 @@ def test_a_network_trains_on_cached_features(arguments, tmp_path):
     expected = model.attention.features(crops[1:3].astype(np.float32) / 255)
     np.testing.assert_allclose(features[1:3], expected, rtol=2e-3, atol=1e-3)
     assert scalars(tmp_path / "a").keys() >= {"attention/luma", "attention/chroma"}
+
+
+@pytest.mark.parametrize(
+    ("options", "cache"),
+    [
+        ("--last_step=3 --cached_crops=5", "out/features"),
+        ("--last_step=3 --cached_crops=6", None),  # no crop is seen twice
+        ("--last_step=3 --cached_crops=6 --feature_cache=mine", "mine"),
+        ("--last_step=3 --cached_crops=0 --feature_cache=mine", None),
+        ("--last_step=3 --cached_crops=5 --train_backbone", None),
+        ("--last_step=3 --cached_crops=5 --patchsize=20", None),
+        ("--last_step=3 --cached_crops=5 --published", None),
+    ],
+)
+def test_features_are_computed_once_where_crops_are_seen_again(
+    arguments, tmp_path, monkeypatch, options, cache
+):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(feature_cache, "load", lambda folder, *_: asked.append(str(folder)))
+    monkeypatch.setattr(trainer, "fit", lambda *_: 0)
+    assert ljpeg_attention.main(arguments("out", *options.split())) == 0
+    assert asked == ([cache] if cache else [])
 
 
 # The folder
