@@ -3,12 +3,13 @@
 A coder can be sent to another process. It has
 
     dial: a jpeg_pipeline.Dial, or None where it has one rate;
-    encode(pixels uint8 [H, W, 3], dial, table_scale=1.0) -> the bytes of a JPEG file.
+    encode(pixels uint8 [H, W, 3], dial, table_scale=1.0, sampling=None) -> the bytes of a JPEG
+        file; sampling: of chroma, None for the coder's.
 """
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jpeg_pipeline import Dial
@@ -47,7 +48,7 @@ class Encoder:
         low, high = encoder.quality_range
         return Dial("quality", low, high, encoder.qualities[-1], encoder.qualities)
 
-    def encode(self, pixels, dial, table_scale=1.0):
+    def encode(self, pixels, dial, table_scale=1.0, sampling=None):
         encoder = ENCODERS[self.name]
         quality = dial if encoder.fractional else round(dial)
         return encoder.encode(pixels, quality, self.huffman)
@@ -74,8 +75,9 @@ class Model:
     def dial(self):
         return self._load().dial
 
-    def encode(self, pixels, dial, table_scale=1.0):
-        return self._load().encode(pixels, dial=dial, table_scale=table_scale, **vars(self.coding))
+    def encode(self, pixels, dial, table_scale=1.0, sampling=None):
+        coding = vars(replace(self.coding, sampling=sampling or self.coding.sampling))
+        return self._load().encode(pixels, dial=dial, table_scale=table_scale, **coding)
 
     def _load(self):
         return _load(self.folder, self.checkpoint, self.shared)
@@ -148,11 +150,8 @@ def of_size(coders, pixels, n_bytes):
     """The file nearest to a size in bytes and not above it, of coarser to finer coders."""
 
     @functools.cache
-    def encode(coder, dial, table_scale):
-        return coder.encode(pixels, dial, table_scale)
-
-    def finished(setting, table_scale):
-        return encode(setting.model, setting.dial, table_scale)
+    def encode(setting, table_scale):
+        return setting.model.encode(pixels, setting.dial, table_scale, setting.sampling)
 
     settings = [Setting(coder) for coder in coders]
-    return Target("size", n_bytes).encode(pixels, settings, finished)[0]
+    return Target("size", n_bytes).encode(pixels, settings, encode)[0]

@@ -10,7 +10,7 @@ from learned_jpeg import metadata, metrics, paths, pictures
 from learned_jpeg.errors import UserError
 from learned_jpeg.files import write_whole
 from learned_jpeg.paths import STDIO, shown
-from learned_jpeg.targets import Target, psnr
+from learned_jpeg.targets import Target, psnr, sampling
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Report:
     lmbda: float | None = None
     dial: float | None = None
     table_scale: float | None = None
+    sampling: str | None = None  # of chroma; None for gray
 
 
 class Door:
@@ -111,7 +112,8 @@ def _compress(path, data, output, settings, options, report):
     report.warnings = source.warnings
 
     def finished(setting, scale):
-        data = setting.model.encode(pixels, dial=setting.dial, table_scale=scale, **options.coding)
+        coding = options.coding | ({"sampling": setting.sampling} if setting.sampling else {})
+        data = setting.model.encode(pixels, dial=setting.dial, table_scale=scale, **coding)
         return metadata.embed(data, source.metadata)
 
     if options.target is None:
@@ -128,6 +130,7 @@ def _compress(path, data, output, settings, options, report):
         if options.target.kind == "ssimulacra2":
             report.ssimulacra2 = found.quantity
     report.dial, report.lmbda = setting.dial, setting.model.lmbda
+    report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
     report.psnr = quality if math.isfinite(quality) else None
     if source.jpeg is not None and len(data) >= len(source.jpeg):

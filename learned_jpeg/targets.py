@@ -1,7 +1,8 @@
 """The search for the setting of a model that gives a file of a size or of a quality."""
 
+import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from learned_jpeg import jpeg_file, metrics
@@ -10,6 +11,7 @@ from learned_jpeg.lazy import lazy_import
 from learned_jpeg.transform import to_levels
 
 import numpy as np
+from PIL import Image, JpegImagePlugin
 
 ssimulacra2 = lazy_import("learned_jpeg.ssimulacra2")
 
@@ -34,6 +36,12 @@ def psnr(pixels, data):
     return float(10 * np.log10(255**2 / mse)) if mse > 0 else math.inf
 
 
+def sampling(data):
+    """Of chroma in a JPEG file: "444", "420", or None where there is none or another."""
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        return {0: "444", 2: "420"}.get(JpegImagePlugin.get_sampling(image))
+
+
 class _Ssimulacra2:
     """SSIMULACRA2 against pixels as `psnr` takes them, whose samples count as sRGB's.
 
@@ -54,10 +62,14 @@ class _Ssimulacra2:
 
 @dataclass(frozen=True)
 class Setting:
-    """A model at a value of its dial, None where it has none."""
+    """A model at a value of its dial, None where it has none.
+
+    sampling: of chroma, None for what the files are to have anyway.
+    """
 
     model: object  # an api.Model
     dial: float | None = None
+    sampling: str | None = None
 
 
 class Search:
@@ -67,17 +79,26 @@ class Search:
     result is, on any scale. tolerance: the miss at which the search ends. side: +1 where the miss
     must not be above the tolerance, -1 where it must not be below minus that. slope: of the miss
     against the logarithm of the scale, a first guess.
+
+    best: the result. around: {whether above the aim: (how far from it, the nearest result)}.
     """
 
     def __init__(self, attempt, tolerance, side, slope):
         self.attempt, self.tolerance, self.side, self.slope = attempt, tolerance, side, slope
-        self.best, self._rank = None, (True, math.inf)
+        self.best, self._rank, self.around = None, (True, math.inf), {}
+
+    @property
+    def met(self):
+        """Whether the best result is within the tolerance."""
+        return self._rank <= (False, self.tolerance)
 
     def _miss(self, setting, scale=1.0):
         value, result = self.attempt(setting, scale)
         rank = self.side * value > self.tolerance, abs(value)
         if rank < self._rank:
             self.best, self._rank = result, rank
+        if abs(value) < self.around.get(value > 0, (math.inf,))[0]:
+            self.around[value > 0] = abs(value), result
         return value
 
     def _zero(self, miss, ends):
@@ -88,7 +109,7 @@ class Search:
         """
         sides = []
         for _ in range(MAX_TRIES):
-            if self._rank <= (False, self.tolerance):
+            if self.met:
                 return
             if len(ends) == 1:
                 ((place, value),) = ends.values()
@@ -129,24 +150,31 @@ class Search:
             lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
         )
 
-    def on_dial(self, model):
+    def on_dial(self, setting):
         """Searches the values of a model's dial, whose larger ones are the finer."""
-        dial = model.dial
+        dial = setting.model.dial
         low, high = -math.log(dial.low), -math.log(dial.high)
 
         def miss(place):
-            return self._miss(Setting(model, min(max(math.exp(-place), dial.low), dial.high)))
+            value = min(max(math.exp(-place), dial.low), dial.high)
+            return self._miss(replace(setting, dial=value))
 
         low_miss = miss(low)
         high_miss = miss(high) if low_miss < 0 else low_miss
         if low_miss < 0 < high_miss:
-            ends = {False: (low, low_miss), True: (high, high_miss)}
-            self._zero(miss, ends)
-            # Many entries of a table may make their step at one place; scaled ones do elsewhere.
-            for part in (0.8, 0.9, 0.7):
-                if self._rank > (False, self.tolerance):
-                    value = max(part * math.exp(-ends[False][0]), dial.low)
-                    self._scale(Setting(model, value), self._miss(Setting(model, value)))
+            self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
+
+    def below(self, setting):
+        """Searches the scales of a setting's tables, and of some that are coarser on its dial.
+
+        Many entries of a table may make their step at one place of the dial; scaled ones do
+        elsewhere.
+        """
+        for part in (0.8, 0.9, 0.7):
+            if not self.met:
+                value = max(part * setting.dial, setting.model.dial.low)
+                coarser = replace(setting, dial=value)
+                self._scale(coarser, self._miss(coarser))
 
 
 class _Kind(NamedTuple):
@@ -190,6 +218,19 @@ class Found(NamedTuple):
     quantity: float
 
 
+def _turns(search):
+    """The samplings of the files on both sides of an aim, the nearer first, where they differ.
+
+    Where one becomes cheaper than the other, files grow by a fifth at once: between the two,
+    either by itself is finer, or coarser, than it would be chosen.
+    """
+    if search.met or len(search.around) < 2:
+        return []
+    near = sorted(search.around.values(), key=lambda side: side[0])
+    samplings = [sampling(found.data) for _, found in near]
+    return samplings if samplings[0] != samplings[1] else []
+
+
 @dataclass(frozen=True)
 class Target:
     """What a file is to reach: a kind of `--target_KIND`, and its value in the kind's unit."""
@@ -227,10 +268,21 @@ class Target:
         # As a part of the aim, which is above the target where that is a lower bound.
         part = tolerance / (1 + tolerance)
         search = Search(attempt, part, -1 if kind.quality else 1, kind.slope)
-        if len(settings) == 1 and settings[0].model.dial is not None:
-            search.on_dial(settings[0].model)
-        else:
-            search.among_models(settings)
+        on_dial = len(settings) == 1 and settings[0].model.dial is not None
+
+        def look(sampling):
+            these = [replace(setting, sampling=sampling) for setting in settings]
+            if on_dial:
+                search.on_dial(these[0])
+            else:
+                search.among_models(these)
+
+        look(None)
+        for sampling in _turns(search):
+            if not search.met:
+                look(sampling)
+        if on_dial and not search.met and len(search.around) == 2:
+            search.below(search.around[False][1].setting)
         return search.best
 
     def missed(self, quantity):

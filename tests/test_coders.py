@@ -84,7 +84,7 @@ class Flat:
     def __init__(self, size, dial=None):
         self.size, self.dial, self.tried = size, dial, []
 
-    def encode(self, pixels, dial, table_scale=1.0):
+    def encode(self, pixels, dial, table_scale=1.0, sampling=None):
         self.tried.append((dial, table_scale))
         return bytes(int(self.size * (dial or 1) / table_scale))
 

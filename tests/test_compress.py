@@ -255,7 +255,7 @@ def test_a_size_chooses_the_dial_and_is_never_passed(size, sampling, tmp_path, c
     (report,) = files(capsys)
     assert (tmp_path / "a.jpg").stat().st_size == report["bytes_out"]
     assert 0.99 * size <= report["bytes_out"] <= size
-    assert 1 <= report["dial"] <= 100
+    assert 1 <= report["dial"] <= 100 and report["sampling"] == sampling
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_of_a_run_only_the_checkpoints_around_a_size_are_tried():
         def __init__(self, size):
             self.size = size
 
-        def encode(self, pixels, dial, table_scale=1.0):
+        def encode(self, pixels, dial, table_scale=1.0, sampling=None):
             assert 200 < self.size < 900
             return bytes(int(self.size / table_scale))
 
@@ -89,7 +89,7 @@ def test_beyond_the_checkpoints_of_a_run_the_last_two_are_tried():
         def __init__(self, size):
             self.size = size
 
-        def encode(self, pixels, dial, table_scale=1.0):
+        def encode(self, pixels, dial, table_scale=1.0, sampling=None):
             tried.append(self.size)
             return bytes(self.size)
 

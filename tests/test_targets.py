@@ -4,11 +4,12 @@ import io
 import math
 from types import SimpleNamespace
 
-from learned_jpeg import targets
+from learned_jpeg import api, targets
 from learned_jpeg.errors import UserError
 
 import numpy as np
 import pytest
+import skimage.data
 from makers import picture, saved
 from PIL import Image
 from ssimulacra2 import compute_ssimulacra2
@@ -74,7 +75,7 @@ def test_a_dial_is_searched_within_its_bounds(low, high, part):
 
     target = 1000 * (low * (high / low) ** part) ** 0.7
     found = targets.Search(attempt, 0.005, 1, -0.8)
-    found.on_dial(model)
+    found.on_dial(targets.Setting(model))
     assert 1000 * found.best**0.7 == pytest.approx(target, rel=0.0051)
     assert len(tries) <= 8
 
@@ -87,8 +88,34 @@ def test_a_target_outside_a_dial_gives_its_end():
             return math.log(setting.dial / target), setting.dial
 
         found = targets.Search(attempt, 0.005, 1, -1)
-        found.on_dial(model)
+        found.on_dial(targets.Setting(model))
         assert found.best == pytest.approx(end)
+
+
+def test_where_auto_turns_every_target_is_met():
+    """A file grows by a tenth and more where 4:4:4 becomes the cheaper sampling."""
+    pixels, model = skimage.data.coffee()[:160, :160], api.load("ljpeg_PIL")
+
+    def finished(setting, scale):
+        choices = {"sampling": setting.sampling or "auto", "tune": "psnr"}
+        return model.encode(pixels, dial=setting.dial, table_scale=scale, **choices)
+
+    def encode(dial):
+        data = finished(targets.Setting(model, dial), 1.0)
+        return targets.sampling(data), len(data), targets.psnr(pixels, data)
+
+    low, high = 40.0, 99.0
+    while high - low > 0.1:
+        middle = (low + high) / 2
+        low, high = (middle, high) if encode(middle)[0] == "420" else (low, middle)
+    samplings, sizes, qualities = zip(encode(low), encode(high), strict=True)
+    assert samplings == ("420", "444") and sizes[1] > 1.1 * sizes[0]
+    for kind, (low, high) in (("size", sizes), ("psnr", qualities)):
+        for part in (0.2, 0.5, 0.8):
+            target = targets.Target(kind, low + part * (high - low))
+            found = target.encode(pixels, [targets.Setting(model)], finished)
+            assert target.missed(found.quantity) is None
+            assert found.setting.sampling and found.scale == 1.0
 
 
 @pytest.mark.parametrize(
