@@ -70,7 +70,7 @@ def block_bits(blocks, lengths, out):
         bits = np.float32(0)
         for symbol in range(256):
             if counts[symbol]:
-                bits += counts[symbol] * (lengths[symbol] + symbol % 16)
+                bits += counts[symbol] * (lengths[symbol] + FOLLOWING[symbol])
         out[block] = bits
 
 
