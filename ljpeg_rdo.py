@@ -136,9 +136,8 @@ class LJPEGRDO(JPEGPipeline):
 
     def search(self, dial, coding):
         tune, exact = self._of_dial(dial)
-        if coding.tune:
-            tune = tuning.TUNES[coding.tune]
-        return quantizer.Trellis(tune, exact, coding.huffman)
+        base = tuning.TUNES[coding.tune or self.tune]
+        return quantizer.Trellis(base if coding.tune else tune, exact, coding.huffman, base)
 
     def log2_lambda(self, analysis, dial):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}

@@ -11,10 +11,8 @@ luma_kernels = lazy_import("learned_jpeg.luma")
 trellis = lazy_import("learned_jpeg.trellis")
 
 _PLACES = BLOCK * BLOCK
-# What coarser tables lose for each bit, over the search's lambda; measured on photographs.
-_COARSER = 1.6
-# The part of its cost that 4:2:0 may lose by itself and be the cheaper for sure: where 4:4:4 was,
-# it lost more than twice as much.
+# The part of its cost that 4:2:0 may lose by itself and be taken: where 4:4:4 gains, that is more
+# than twice as much.
 _LITTLE = 0.08
 
 
@@ -23,29 +21,34 @@ def choose(search, analyses):
 
     search: a Trellis; analyses: {"444": ..., "420": ...}, functions that make the Analysis of the
     same picture, called one after the other, so that only one takes memory at a time. Both are
-    compared by luma's error, what is left of chroma's at full resolution, and the bits, which
-    count for more than to the search: coarser tables, the other way to save them, are a worse one.
-    Where chroma at half resolution alone, not quantized, loses little, 4:4:4 is not searched.
+    compared by luma's error, what is left of chroma's at full resolution, and the bits, at the
+    price of saving them by coarser tables. Where chroma at half resolution alone, not quantized,
+    loses little, 4:4:4 is not searched.
     """
     half = analyses["420"]()
     found = {"420": search.search(half)}
     if half.unrounded.chroma is None:
         return "444", found["420"], half.qtables
     # Luma, and so what it hides and makes up for, is the same at both.
-    mask = weights.luma_and_chroma(search.tune, half, 1.0)[0].mask
-    left = weights.left_of_chroma(search.tune, half.qtables, mask)
-    if _lost(half, half.unrounded.chroma, left) < _LITTLE * found["420"].cost:
+    luma = weights.luma_and_chroma(search.base, half, 1.0)[0]
+    left = weights.left_of_chroma(search.base, half.qtables, luma.mask)
+    price = search.price(half.qtables)
+
+    def cost_of_luma(analysis, one):
+        planes, levels = (x.luma.reshape(-1, _PLACES) for x in (analysis.unrounded, one.integers))
+        return trellis.error(planes, levels, *luma[:-1]) + price * one.bits
+
+    costs = {"420": cost_of_luma(half, found["420"])}
+    if _lost(half, half.unrounded.chroma, left) < _LITTLE * costs["420"]:
         return "420", found["420"], half.qtables
-    lost = {"420": _lost(half, found["420"].integers.chroma, left)}
+    costs["420"] += _lost(half, found["420"].integers.chroma, left)
     del half
     full = analyses["444"]()
     found["444"] = search.search(full)
     planes, levels = (
         x.reshape(2, -1, _PLACES) for x in (full.unrounded.chroma, found["444"].integers.chroma)
     )
-    lost["444"] = _error(planes, levels, left)
-    price = _COARSER * search.lmbda(full.qtables)
-    costs = {name: one.error[0] + lost[name] + price * one.bits for name, one in found.items()}
+    costs["444"] = cost_of_luma(full, found["444"]) + _error(planes, levels, left)
     best = min(costs, key=costs.get)
     return best, found[best], full.qtables
 

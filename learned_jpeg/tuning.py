@@ -12,7 +12,8 @@ class Tune:
     """The error that the search weighs against the bits, and the tables that go with it.
 
     lmbda: what a bit costs, in units of the square of luma's step; fade: at fine tables less, by
-    step / (step + fade). busy: the exponent with which a bit costs more in a busy block.
+    step / (step + fade). coarser: what coarser tables lose for each bit, over lmbda; measured on
+    photographs. busy: the exponent with which a bit costs more in a busy block.
     squares, power: weight of the squared error; over the table to this power, each frequency.
     hvs: weight of PSNR-HVS-M's error of luma. mask: the exponent with which a busy block hides
     its squared error. keep: what an error costs more where it leaves nothing of a coefficient, as
@@ -26,6 +27,7 @@ class Tune:
 
     lmbda: float
     fade: float = 0.0
+    coarser: float = 1.2
     busy: float = 0.0
     squares: float = 1.0
     power: float = 0.0
@@ -62,6 +64,7 @@ TUNES = {
     "visual": Tune(
         0.154,
         fade=3,
+        coarser=4.5,
         squares=0.295,
         power=0.79,
         hvs=0.6,

@@ -1,13 +1,18 @@
 from functools import partial
+from pathlib import Path
 
-from learned_jpeg import auto_sampling
+import learned_jpeg
+from learned_jpeg import auto_sampling, jpeg_file, metrics
 from learned_jpeg.quantizer import Trellis, analyse
 from learned_jpeg.sampling import SAMPLINGS
 from learned_jpeg.tuning import tuned_qtables
 
 import numpy as np
 import pytest
+import skimage.data
 from makers import picture
+
+EXPERIMENTS = Path(__file__).parent.parent / "example_experiments"
 
 
 def chosen(pixels, quality):
@@ -39,3 +44,32 @@ def test_what_loses_little_by_itself_is_not_searched_twice(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(auto_sampling, "_LITTLE", 0)
             assert chosen(pixels, quality) == fast
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "metric", "quality"),
+    [
+        ("ljpeg_PIL", {"tune": "psnr"}, "psnr", 70),
+        ("ljpeg_PIL", {"tune": "psnr"}, "psnr", 98),
+        ("ljpeg_PIL", {"tune": "visual"}, "ssimulacra2", 93),
+        ("rdo_lpips/train", {}, "lpips", 93),
+    ],
+)
+def test_what_is_taken_is_better_at_equal_bytes(name, options, metric, quality):
+    pixels = np.ascontiguousarray(skimage.data.astronaut()[64:320, 64:320])
+    original = metrics.Reference(pixels)
+    model = learned_jpeg.load(name if options else EXPERIMENTS / name)
+    sizes, figures = {}, {}
+    for sampling in SAMPLINGS:
+        files = [
+            model.encode(pixels, dial=dial, sampling=sampling, **options)
+            for dial in np.clip(np.arange(-9, 9, 3) + quality, 1, 99.9)
+        ]
+        sizes[sampling] = np.log([len(data) for data in files])
+        decoded = map(jpeg_file.decode, files)
+        figures[sampling] = [original.measure(image, [metric])[metric] for image in decoded]
+    middle = (sizes["420"][3] + sizes["444"][3]) / 2
+    found = {name: np.interp(middle, sizes[name], figures[name]) for name in SAMPLINGS}
+    best = (min if metric == "lpips" else max)(found, key=found.get)
+    data = model.encode(pixels, dial=quality, sampling="auto", **options)
+    assert jpeg_file.read_jpeg(data)[4] == best
