@@ -14,6 +14,7 @@ from learned_jpeg.lazy import lazy_import
 import numpy as np
 
 checkpoints = lazy_import("learned_jpeg.checkpoints")
+models = lazy_import("learned_jpeg.models")
 
 
 class Model:
@@ -83,12 +84,21 @@ class Model:
 
 
 def load(folder: str | os.PathLike[str]) -> Model:
-    """The trained model in a checkpoint folder, or "ljpeg_PIL", which has nothing to train.
+    """The trained model in a checkpoint folder, or by the name of a shipped one.
 
-    Raises UserError where there is none or it is broken.
+    Names are "rdo_visual" or "attention_bits/lambda_001", as `models` of the scripts lists them,
+    and "ljpeg_PIL", which has nothing to train. A folder that exists goes first.
+
+    Raises UserError where there is none, or several, or it is broken.
     """
     if str(folder) in architectures.NAMES and not architectures.load(str(folder)).trained:
         return Model(architectures.load(str(folder))())
+    if not os.path.exists(folder):
+        found = models.folders(folder)
+        if len(found) > 1:
+            names = ", ".join(f"{folder}/{path.parent.name}" for path in found)
+            raise UserError(f"{folder}: one model for each lambda; name one, of {names}")
+        folder = found[0]
     return Model(checkpoints.restore(folder))
 
 

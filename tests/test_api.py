@@ -188,6 +188,17 @@ def test_a_choice_that_does_not_exist_is_refused(options, word, model, pixels):
         model("ljpeg_PIL").encode(pixels, **options)
 
 
+def test_a_shipped_model_is_found_by_its_name_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert learned_jpeg.load("rdo_visual").architecture == "ljpeg_rdo"
+    assert learned_jpeg.load("learned_bits/lambda_001").lmbda == 0.01
+    with pytest.raises(learned_jpeg.UserError, match="name one, of learned_bits/lambda_00005, "):
+        learned_jpeg.load("learned_bits")
+    (tmp_path / "rdo_visual").mkdir()
+    with pytest.raises(learned_jpeg.UserError, match="rdo_visual: no trained model"):
+        learned_jpeg.load("rdo_visual")
+
+
 def test_what_is_no_model_is_named(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere", "ljpeg", str(RUNS)):
         with pytest.raises(learned_jpeg.UserError, match="no trained model"):
