@@ -1,5 +1,4 @@
 from functools import partial
-from pathlib import Path
 
 import learned_jpeg
 from learned_jpeg import auto_sampling, jpeg_file, metrics
@@ -11,8 +10,6 @@ import numpy as np
 import pytest
 import skimage.data
 from makers import picture
-
-EXPERIMENTS = Path(__file__).parent.parent / "example_experiments"
 
 
 def chosen(pixels, quality):
@@ -52,13 +49,12 @@ def test_what_loses_little_by_itself_is_not_searched_twice(monkeypatch):
         ("ljpeg_PIL", {"tune": "psnr"}, "psnr", 70),
         ("ljpeg_PIL", {"tune": "psnr"}, "psnr", 98),
         ("ljpeg_PIL", {"tune": "visual"}, "ssimulacra2", 93),
-        ("rdo_lpips/train", {}, "lpips", 93),
+        ("rdo_lpips", {}, "lpips", 93),
     ],
 )
 def test_what_is_taken_is_better_at_equal_bytes(name, options, metric, quality):
     pixels = np.ascontiguousarray(skimage.data.astronaut()[64:320, 64:320])
-    original = metrics.Reference(pixels)
-    model = learned_jpeg.load(name if options else EXPERIMENTS / name)
+    model, original = learned_jpeg.load(name), metrics.Reference(pixels)
     sizes, figures = {}, {}
     for sampling in SAMPLINGS:
         files = [
