@@ -21,12 +21,9 @@ from learned_jpeg.evaluation import coders, fingerprints
 from learned_jpeg.evaluation.bd_rates import bd_rates
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.metrics import measures
-from learned_jpeg.models import encoding, shipped
+from learned_jpeg.models import encoding, rdo, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.rivals.encoders import ENCODERS
-from learned_jpeg.search import strengths
-from learned_jpeg.search.learned_tune import NUMBERS
-from ljpeg_rdo import LJPEGRDO
 
 import numpy as np
 import pytest
@@ -72,7 +69,7 @@ PICTURES = {name: np.ascontiguousarray(pixels) for name, pixels in pictures().it
 def searched(name, picture, qualities=QUALITIES, **options):
     model, own = SEARCHED[name]
     encode = functools.partial(load(model).encode, PICTURES[picture], **own, **options)
-    return [encode(dial=quality) for quality in qualities]
+    return [encode(quality=quality) for quality in qualities]
 
 
 def of_rounded(name):
@@ -95,13 +92,12 @@ def of_search(name):
 
 
 def of_strengths():
+    weights = rdo.start(seed=3)
     random = np.random.default_rng(3)
-    weights = {"numbers": np.zeros(NUMBERS, np.float32)} | strengths.start(random)
     weights["last"] = np.float32(random.normal(0, 0.1, weights["last"].shape))
-    model = LJPEGRDO(weights=weights)
     return {
         "strengths": [
-            encoding.encode(model, PICTURES["small"], 60, Coding(sampling=sampling))
+            encoding.encode(rdo.RDO(weights), PICTURES["small"], 60, Coding(sampling=sampling))
             for sampling in ("444", "420")
         ]
     }
@@ -233,7 +229,7 @@ def test_at_equal_quality_files_take_no_more_bytes_than_they_did(name):
     model, own = SEARCHED[name]
     spared = []
     for crop, reference, (anchor_rate, anchor) in anchors():
-        files = [load(model).encode(crop, dial=quality, **own) for quality in CURVE]
+        files = [load(model).encode(crop, quality=quality, **own) for quality in CURVE]
         rate, found = curve(reference, files)
         pairs = zip(anchor, found, strict=True)
         spared.append([-bd_rates(anchor_rate, one, rate, other)[0][0] for one, other in pairs])
