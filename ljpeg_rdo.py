@@ -61,6 +61,7 @@ METRICS = {
     "lpips": ("lpips", "LPIPS"),
     "ssimulacra2": ("ssimulacra2", "SSIMULACRA2"),
     "hvs": ("psnr_hvs_m", "PSNR-HVS-M"),
+    "butteraugli": ("butteraugli", "Butteraugli"),
 }
 
 
@@ -82,6 +83,7 @@ class LJPEGRDO(JPEGPipeline):
         lpips_weight=0.15,
         ssimulacra2_weight=0.35,
         hvs_weight=0.15,
+        butteraugli_weight=0.0,
         sampling="420",
         weights=None,
         **kwargs,
@@ -89,8 +91,9 @@ class LJPEGRDO(JPEGPipeline):
         super().__init__(sampling=sampling, **kwargs)
         self.tune = search
         each = mse_weight, ms_ssim_weight, lpips_weight, ssimulacra2_weight, hvs_weight
+        each += (butteraugli_weight,)
         self.all_weights = {name: w for name, w in zip(METRICS, each, strict=True) if w > 0}
-        # SSIMULACRA2 has no gradient here.
+        # SSIMULACRA2 and Butteraugli have no gradient here.
         self.metric_weights = {n: w for n, w in self.all_weights.items() if n in WORTH}
         # Whoever refines wants LPIPS, however small a part it had in the training.
         self.refine_weights = {"lpips": max(lpips_weight, LEAST_SHARE)} if lpips_weight else {}
