@@ -4,7 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from jpeg_pipeline import JPEGPipeline
 from learned_jpeg.evaluation import coders, fingerprints
 from learned_jpeg.evaluation.points import Curve, Dot, Size, TestImage
 from learned_jpeg.models import architectures, checkpoints
@@ -123,20 +122,12 @@ def _sized(args, folder, found):
 
 def _model(args, architecture, folder, options, checkpoint):
     """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
-    default = options.get("quantizer") or architectures.load(architecture).quantizer
+    kind = architectures.load(architecture)
+    default = options.get("quantizer") or kind.quantizer
     rounds = (args.coding.quantizer or default) == "round"
-    coder = coders.Model(
-        str(folder), checkpoint, args.coding, rounds, _shared(architecture, folder, options)
-    )
+    shared = kind.shared(folder, options)
+    coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
     return coder, fingerprints.of_model(architecture, checkpoint, args.coding)
-
-
-def _shared(architecture, folder, options):
-    """As coders.Model takes it."""
-    if options.get("backbone") and not options.get("train_backbone"):
-        return f"{options['backbone']} {options.get('backbone_weights')}"
-    edits = architectures.load(architecture).edit_image is not JPEGPipeline.edit_image
-    return str(folder) if edits else None
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):
