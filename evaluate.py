@@ -9,6 +9,7 @@ is measured already is not measured again: an interrupted evaluation goes on whe
 
 import argparse
 import contextlib
+import functools
 import json
 import re
 import sys
@@ -27,6 +28,7 @@ from learned_jpeg.rivals.encoders import ENCODERS
 from learned_jpeg.runtime import locks, machine
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.packages import PROJECT
+from learned_jpeg.runtime.paths import shown
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
@@ -205,6 +207,7 @@ def main(argv=None):
 def _run(args):
     """Measures and shows all test sets; returns their Reports."""
     reports = []
+    say = functools.cache(measuring.say)  # once for all sets
     try:
         sets = _find_sets(args.test_image_glob)
         with (
@@ -212,7 +215,7 @@ def _run(args):
             workers.Pool(args.workers, args.dask) as pool,
         ):
             for set_name, images in sets.items():
-                reports.append(_report(args, set_name, images, pool))
+                reports.append(_report(args, set_name, images, pool, say))
                 print("\n".join([""] * (len(reports) > 1) + reports[-1].write()))
     except OSError as error:
         raise UserError(
@@ -235,9 +238,9 @@ def _find_sets(globs):
     return sets
 
 
-def _report(args, set_name, images, pool):
+def _report(args, set_name, images, pool, say):
     """Measures one test set; returns its Report."""
-    found = curves.find_curves(args, set_name, measuring.say)
+    found = curves.find_curves(args, set_name, say)
     dots = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.dots}
     measured, images = measuring.measure_all(dots, images, args.metrics, pool)
     # Sizes that nobody asked for are those of the sheet alone.
@@ -249,11 +252,11 @@ def _report(args, set_name, images, pool):
     searched, _ = measuring.measure_all(sized, compared, args.metrics, pool, known)
 
     def point(dot, result):
-        return series.Point(dot.name, result.figures, dot.folder)
+        return series.Point(shown(dot.name), result.figures, dot.folder)
 
-    shown = [
+    drawn = [
         series.Series(
-            curve.label,
+            shown(curve.label),
             curve.kind,
             [point(dot, measured[dot]) for dot in curve.dots if not measured[dot].failed],
             {
@@ -265,16 +268,16 @@ def _report(args, set_name, images, pool):
         for curve in found
     ]
     choices = [f"{name} {choice}" for name, choice in fingerprints.choices(args.coding).items()]
-    subject = ", ".join([set_name, count(len(images), "image"), PROTOCOLS[args.huffman], *choices])
+    subject = [shown(set_name), count(len(images), "image"), PROTOCOLS[args.huffman], *choices]
     return Report(
         Path(args.output_dir),
         f"{set_name}_{curves.protocol(args.coding)}",
-        subject,
-        [one for one in shown if one.points],
+        ", ".join(subject),
+        [one for one in drawn if one.points],
         images,
         indices,
         args.metrics,
-        tuple(curve.label for curve in found if curve.name in (args.focus or ())),
+        tuple(shown(curve.label) for curve in found if curve.name in (args.focus or ())),
     )
 
 

@@ -1,10 +1,10 @@
 """Finding what there is to measure: the images of a test set, and the dots of runs and encoders."""
 
-import argparse
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
-from learned_jpeg.evaluation import coders, fingerprints
+from learned_jpeg.evaluation import coders, fingerprints, tables
 from learned_jpeg.evaluation.points import Curve, Dot, Size, TestImage
 from learned_jpeg.models import architectures, checkpoints
 from learned_jpeg.rivals.encoders import ENCODERS
@@ -40,7 +40,8 @@ def find_curves(args, set_name, say):
         curves.append(_baseline_curve(args, set_name))
     curves += _run_curves(args, set_name, say)
     for coding in args.also:
-        others = _run_curves(argparse.Namespace(**vars(args) | {"coding": coding}), set_name, say)
+        again = SimpleNamespace(**vars(args) | {"coding": coding})
+        others = _run_curves(again, set_name, lambda line: None)  # which is said already
         chosen = " ".join(_chosen(coding))
         for curve in others:
             curve.name, curve.label = f"{curve.name}, {chosen}", f"{curve.label}, {chosen}"
@@ -109,13 +110,13 @@ def _sized(args, folder, found):
     these = tuple(coder for coder, _ in found)
     dots = []
     for size in _sizes(args):
-        fingerprint = every | fingerprints.of_search(size.label)
+        fingerprint = every | fingerprints.of_size(size.label)
         if these == (size.anchor,) and size.quality:  # its own file
             dots.append(Dot(size.name, folder / size.name, fingerprint, these, size.quality))
         else:
             if size.quality:
                 anchor = fingerprints.of_encoder(size.anchor.name, size.anchor.huffman)
-                fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding code']}"
+                fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding version']}"
             dots.append(Dot(size.name, folder / size.name, fingerprint, these, size=size))
     return dots
 
@@ -123,11 +124,12 @@ def _sized(args, folder, found):
 def _model(args, architecture, folder, options, checkpoint):
     """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
     kind = architectures.load(architecture)
-    default = options.get("quantizer") or kind.quantizer
-    rounds = (args.coding.quantizer or default) == "round"
+    # Where nothing is trained, a tune may bring the search along.
+    coding = args.coding if kind.trained else kind().complete(args.coding)
+    rounds = (coding.quantizer or kind.quantizer) == "round"
     shared = kind.shared(folder, options)
     coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
-    return coder, fingerprints.of_model(architecture, checkpoint, args.coding)
+    return coder, fingerprints.of_model(coder)
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):
@@ -176,7 +178,7 @@ def _run_curves(args, set_name, say):
         raise UserError(f"--batch_dir {batch_dir} is not a folder")
     if missing := set(args.runs or ()) - {path.name for path in batch_dir.iterdir()}:
         raise UserError(f"--runs: {batch_dir} has no {' and no '.join(sorted(missing))}")
-    curves = []
+    curves, others = [], []
     for name in args.jpeg_type:
         if not architectures.load(name).trained:
             model = _model(args, name, name, {}, "")
@@ -186,10 +188,14 @@ def _run_curves(args, set_name, say):
             break
         if run.name.startswith(("_", ".")) or args.runs and run.name not in args.runs:
             continue
-        found = _curves_of_run(args, set_name, run, say)
-        if not found and not _holds_baseline(args, run):
+        before = len(others)
+        found = _curves_of_run(args, set_name, run, say, others)
+        if not found and not _holds_baseline(args, run) and len(others) == before:
             say(f"skipped: {run}: no lambda_<value>/train with a checkpoint to evaluate")
         curves += found
+    if others:
+        names = ", ".join(sorted(set(others)))
+        say(f"left out: the {tables.count(len(others), 'checkpoint')} of {names}")
     if args.jpeg_type and not curves:
         raise UserError(
             f"--batch_dir {batch_dir} holds no run of {' or '.join(args.jpeg_type)}: a run is a "
@@ -205,14 +211,18 @@ def _holds_baseline(args, folder):
     )
 
 
-def _curves_of_run(args, set_name, run, say):
-    """The curves of a run: that of its lambdas, and one of each checkpoint with a dial."""
+def _curves_of_run(args, set_name, run, say, others):
+    """The curves of a run: that of its lambdas, and one of each checkpoint with a dial.
+
+    others: to which the architecture of each checkpoint that is not asked for is added.
+    """
     curves, models, dots, names = [], {}, [], set()
     for train in sorted([*run.glob("lambda_*/train"), *run.glob("train")]):
         try:
             architecture, options, checkpoint = checkpoints.describe(train)
             if architecture not in args.jpeg_type:
-                raise UserError(f"{train}: {architecture}, not {' or '.join(args.jpeg_type)}")
+                others.append(architecture)
+                continue
             dial = architectures.load(architecture).dial
             if dial is None and train.parent == run:
                 raise UserError(f"{train}: {architecture} is in RUN/lambda_<value>/train")

@@ -1,0 +1,6 @@
+"""`python -m learned_jpeg`: the command `learned-jpeg`."""
+
+from learned_jpeg.cli.main import run
+
+if __name__ == "__main__":
+    run()
