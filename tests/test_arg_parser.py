@@ -4,10 +4,12 @@ import argparse
 import re
 
 import arg_parser
+import evaluate
 import google_baseline
 import ljpeg
 import ljpeg_attention
 import ljpeg_PIL
+import ljpeg_rdo
 from learned_jpeg.cli import command
 
 import pytest
@@ -177,7 +179,8 @@ def test_a_choice_that_does_not_exist_is_named(arguments, option, capsys):
     [
         ((int, 1), ["1", "17"], ["0", "1.0", "x", ""]),
         ((float, 0, 1), ["0", "1", "0.5"], ["-0.1", "1.1", "inf", "nan"]),
-        ((float, 0), ["0", "1e9"], ["-1e-9", "-inf", "nan"]),
+        ((float, 0), ["0", "-0", "1e9"], ["-1e-9", "-inf", "nan", "inf", "1e400", ""]),
+        ((int, 0), ["0", "-0", "2147483647"], ["2147483648", "9" * 5000, "nan", "inf", ""]),
     ],
 )
 def test_a_number_is_within_its_bounds(bounds, good, bad):
@@ -188,6 +191,40 @@ def test_a_number_is_within_its_bounds(bounds, good, bad):
             parse(text)
     with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
         arg_parser.number(float, 0, low_included=False)("0")
+
+
+def numbers_of_all_scripts(monkeypatch):
+    """(script, option, argparse action, its parser) of what takes a number or numbers."""
+    parsers = {name: command.make_parser(kind, "x") for name, kind in SCRIPTS.items()}
+    parsers["ljpeg_rdo"] = command.make_parser(ljpeg_rdo.LJPEGRDO, "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", lambda self, _: parsers.update(e=self))
+        with pytest.raises(AttributeError):
+            evaluate.parse_args([])
+    for name, parser in parsers.items():
+        commands = [parser]
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                commands += action.choices.values()
+        for one in commands:
+            for action in one._actions:
+                if action.type is not None:
+                    yield name, action.option_strings[-1], action, one
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "-0", "1e400", "-1e400", "", " ", "9" * 400]
+)
+def test_no_option_takes_a_number_that_is_none(text, monkeypatch):
+    found = list(numbers_of_all_scripts(monkeypatch))
+    assert len({name for name, *_ in found}) == 6 and len(found) > 90
+    for name, option, action, parser in found:
+        try:
+            value = parser._get_value(action, text)
+        except argparse.ArgumentError as error:
+            assert option in str(error) and repr(text)[:9] in str(error)
+        else:
+            assert text == "-0" and str(value) in ("0", "0.0"), (name, option, value)
 
 
 def test_help_explains_every_option_with_its_default(capsys):
