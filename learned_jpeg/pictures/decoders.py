@@ -111,6 +111,8 @@ def decode(data):
 
 
 def _known(head):
+    if not head:
+        raise UserError("it is empty")
     kind = containers.kind(head)
     if kind in UNREAD:
         raise UserError(f"{kind} is not read; convert it to PNG or TIFF")

@@ -180,7 +180,7 @@ def test_a_pipe_that_is_closed_ends_quietly(tmp_path):
 def test_a_pipe_or_a_folder_named_like_an_image_does_not_hang(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe.png")
     assert run(tmp_path / "pipe.png", tmp_path / "out.jpg") == 1
-    assert "pipe.png: no such file" in capsys.readouterr().err
+    assert "pipe.png: it is empty" in capsys.readouterr().err
 
 
 # Targets
