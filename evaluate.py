@@ -15,8 +15,7 @@ import re
 import sys
 from pathlib import Path
 
-import arg_parser
-from learned_jpeg.cli import command
+from learned_jpeg.cli import command, options
 from learned_jpeg.evaluation import curves, fingerprints, measuring, series
 from learned_jpeg.evaluation.report import SHEET_IMAGES, Report
 from learned_jpeg.evaluation.tables import PROTOCOLS, count
@@ -24,6 +23,7 @@ from learned_jpeg.jobs import workers
 from learned_jpeg.jpeg.jpeg_file import HUFFMAN
 from learned_jpeg.models import architectures
 from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, Coding
+from learned_jpeg.pictures import reading
 from learned_jpeg.rivals.encoders import ENCODERS
 from learned_jpeg.runtime import locks, machine
 from learned_jpeg.runtime.errors import UserError
@@ -48,11 +48,11 @@ _QUICK = {
 
 def parse_args(argv=None):
     """The options of the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=arg_parser.Formatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=options.Formatter)
     _add_inputs(parser.add_argument_group("what to measure"))
     _add_coding(parser.add_argument_group("how files are written"))
     _add_output(parser.add_argument_group("results and work"))
-    arg_parser.add_completion(parser)
+    options.add_completion(parser)
     args = parser.parse_args(argv)
     if args.quick:
         for name, value in _QUICK.items():
@@ -88,7 +88,7 @@ def _add_inputs(group):
     group.add_argument(
         "--jpeg_type",
         nargs="*",
-        choices=architectures.NAMES,
+        choices=architectures.names(),
         default=list(architectures.trained()),
         help="runs of which architectures to evaluate; none: the other encoders alone",
     )
@@ -109,13 +109,13 @@ def _add_inputs(group):
     )
     group.add_argument(
         "--qualities",
-        type=arg_parser.numbers(1, 100),
+        type=options.numbers(1, 100),
         metavar="Q,Q,...",
         help="the dots of encoders, and of models whose dial is a quality, instead of their own",
     )
     group.add_argument(
         "--rates",
-        type=arg_parser.numbers(0.01, 24),
+        type=options.numbers(0.01, 24),
         metavar="BPP,BPP,...",
         help="compare at equal bytes too: for each image the file is searched that comes nearest "
         "to these bits per pixel; by default only for the images of the sheet, to the size of "
@@ -139,7 +139,7 @@ def _add_coding(group):
         help="entropy coding of the files, on both sides: the standard's example tables as in "
         "the published comparison, tables made for each image, or a progressive file with them",
     )
-    arg_parser.add_coding_options(group)
+    options.add_coding_options(group)
     group.add_argument(
         "--also",
         nargs="+",
@@ -162,7 +162,7 @@ def _add_output(group):
     )
     group.add_argument(
         "--workers",
-        type=arg_parser.number(int, 1),
+        type=options.number(int, 1),
         default=machine.cores(),
         metavar="N",
         help="processes that measure",
@@ -196,7 +196,8 @@ def _choices(text):
 def main(argv=None):
     """The command; returns the exit status. Raises UserError for a mistake of the user's."""
     args = parse_args(argv)
-    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+    quiet = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
+    with quiet, reading.limit():
         found = [report.summary() for report in _run(args)]
     if args.json:
         print(json.dumps(found))

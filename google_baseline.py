@@ -19,7 +19,6 @@ from jpeg_pipeline import Dial, JPEGPipeline
 from learned_jpeg.cli import command
 from learned_jpeg.jpeg import standard
 from learned_jpeg.runtime.lazy import lazy_import
-from learned_jpeg.training import train_options
 
 conv_blocks = lazy_import("conv_blocks")
 tf = lazy_import("tensorflow")
@@ -101,8 +100,8 @@ class GoogleBaseline(JPEGPipeline):
         parser.set_defaults(lmbda=0.005, patchsize=64, last_step=430)
         parser.add_argument(
             "--published",
-            action=train_options.Preset,
-            const={**train_options.PUBLISHED, "max_noise": MAX_NOISE},
+            action=arg_parser.Preset,
+            const={**arg_parser.PUBLISHED, "max_noise": MAX_NOISE},
             help="the defaults of the published code for all that is not given: a million steps on "
             "crops of 256x256, with noise",
         )
@@ -126,7 +125,7 @@ ARCHITECTURE = GoogleBaseline
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    return command.main(GoogleBaseline, __doc__, argv)
+    return arg_parser.main(GoogleBaseline, __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command line: names, defaults, help, and errors without tracebacks."""
 
 import argparse
+import functools
 import re
 
 import arg_parser
@@ -10,7 +11,7 @@ import ljpeg
 import ljpeg_attention
 import ljpeg_PIL
 import ljpeg_rdo
-from learned_jpeg.cli import command
+from learned_jpeg.cli import main
 
 import pytest
 
@@ -50,7 +51,7 @@ SCRIPTS = {
 
 
 def parse(*arguments, name="ljpeg_attention"):
-    return command.parse(SCRIPTS[name], "x", arguments)
+    return arg_parser.parse(SCRIPTS[name], "x", arguments)
 
 
 def refusal(capsys, *arguments, name="ljpeg_attention"):
@@ -195,13 +196,23 @@ def test_a_number_is_within_its_bounds(bounds, good, bad):
 
 def numbers_of_all_scripts(monkeypatch):
     """(script, option, argparse action, its parser) of what takes a number or numbers."""
-    parsers = {name: command.make_parser(kind, "x") for name, kind in SCRIPTS.items()}
-    parsers["ljpeg_rdo"] = command.make_parser(ljpeg_rdo.LJPEGRDO, "x")
+    parsers = []
+
+    class MadeError(Exception):
+        pass
+
+    def made(self, arguments):
+        parsers.append(self)
+        raise MadeError
+
+    architectures = [*SCRIPTS.values(), ljpeg_rdo.LJPEGRDO]
+    scripts = [functools.partial(arg_parser.parse, kind, "x") for kind in architectures]
     with monkeypatch.context() as patch:
-        patch.setattr(argparse.ArgumentParser, "parse_args", lambda self, _: parsers.update(e=self))
-        with pytest.raises(AttributeError):
-            evaluate.parse_args([])
-    for name, parser in parsers.items():
+        patch.setattr(argparse.ArgumentParser, "parse_args", made)
+        for parse in (*scripts, evaluate.parse_args, main.main):
+            with pytest.raises(MadeError):
+                parse([])
+    for name, parser in enumerate(parsers):
         commands = [parser]
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
@@ -217,7 +228,7 @@ def numbers_of_all_scripts(monkeypatch):
 )
 def test_no_option_takes_a_number_that_is_none(text, monkeypatch):
     found = list(numbers_of_all_scripts(monkeypatch))
-    assert len({name for name, *_ in found}) == 6 and len(found) > 90
+    assert len({name for name, *_ in found}) == 7 and len(found) > 100
     for name, option, action, parser in found:
         try:
             value = parser._get_value(action, text)

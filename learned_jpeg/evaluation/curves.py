@@ -4,7 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from jpeg_pipeline import JPEGPipeline
 from learned_jpeg.evaluation import coders, fingerprints, tables
 from learned_jpeg.evaluation.points import Curve, Dot, Size, TestImage
 from learned_jpeg.models import architectures, checkpoints
@@ -111,33 +110,26 @@ def _sized(args, folder, found):
     these = tuple(coder for coder, _ in found)
     dots = []
     for size in _sizes(args):
-        fingerprint = every | fingerprints.of_search(size.label)
+        fingerprint = every | fingerprints.of_size(size.label)
         if these == (size.anchor,) and size.quality:  # its own file
             dots.append(Dot(size.name, folder / size.name, fingerprint, these, size.quality))
         else:
             if size.quality:
                 anchor = fingerprints.of_encoder(size.anchor.name, size.anchor.huffman)
-                fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding code']}"
+                fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding version']}"
             dots.append(Dot(size.name, folder / size.name, fingerprint, these, size=size))
     return dots
 
 
 def _model(args, architecture, folder, options, checkpoint):
     """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
-    default = options.get("quantizer") or architectures.load(architecture).quantizer
-    rounds = (args.coding.quantizer or default) == "round"
-    coder = coders.Model(
-        str(folder), checkpoint, args.coding, rounds, _shared(architecture, folder, options)
-    )
-    return coder, fingerprints.of_model(architecture, checkpoint, args.coding)
-
-
-def _shared(architecture, folder, options):
-    """As coders.Model takes it."""
-    if options.get("backbone") and not options.get("train_backbone"):
-        return f"{options['backbone']} {options.get('backbone_weights')}"
-    edits = architectures.load(architecture).edit_image is not JPEGPipeline.edit_image
-    return str(folder) if edits else None
+    kind = architectures.load(architecture)
+    # Where nothing is trained, a tune may bring the search along.
+    coding = args.coding if kind.trained else kind().complete(args.coding)
+    rounds = (coding.quantizer or kind.quantizer) == "round"
+    shared = kind.shared(folder, options)
+    coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
+    return coder, fingerprints.of_model(coder)
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):

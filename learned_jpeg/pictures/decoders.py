@@ -6,6 +6,7 @@ Pillow would hand an EPS to Ghostscript, a program in a file that may never end.
 """
 
 import contextlib
+import math
 from dataclasses import dataclass, field
 
 from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
@@ -80,10 +81,9 @@ def check_size(width, height):
         raise ValueError("no width and height in its header")
     if max(width, height) > MAX_SIDE:
         raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
-    if width * height > 2 * Image.MAX_IMAGE_PIXELS:  # as Pillow counts
-        raise ValueError(
-            f"{width}x{height} pixels exceeds the limit of {2 * Image.MAX_IMAGE_PIXELS} pixels"
-        )
+    most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # as Pillow counts; None is no limit
+    if width * height > most:
+        raise ValueError(f"{width}x{height} pixels exceeds the limit of {most} pixels")
 
 
 def decode(data):

@@ -20,11 +20,6 @@ from PIL import Image, UnidentifiedImageError
 WHITE = (255, 255, 255)
 DEFAULT_MEGAPIXELS = 200.0
 
-# Pillow's guard against a picture that is small only as a file: it refuses twice this.
-Image.MAX_IMAGE_PIXELS = int(DEFAULT_MEGAPIXELS * 1e6 / 2)
-# What matters among its warnings is among a picture's own.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-
 
 @dataclass
 class Source:
@@ -49,12 +44,16 @@ def find(patterns, option):
 
 
 @contextlib.contextmanager
-def limit(megapixels):
-    """Refuses pictures of more pixels, in all threads, within the context."""
+def limit(megapixels=DEFAULT_MEGAPIXELS):
+    """Refuses pictures of more pixels, in all threads, within the context; Pillow says nothing."""
     before = Image.MAX_IMAGE_PIXELS
+    # Pillow's guard against a picture that is small only as a file: it refuses twice this.
     Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6 / 2)
     try:
-        yield
+        with warnings.catch_warnings():
+            # What matters among its warnings is among a picture's own.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
