@@ -107,7 +107,7 @@ def add_coding_options(parser):
         default=0,
         metavar="N",
         help="search N times more, each time nearer to what the eye (LPIPS) or, with --tune psnr, "
-        "PSNR sees of the file before; takes seconds per megapixel; --quantizer trellis alone",
+        "PSNR sees of the file before; takes seconds per megapixel, and --quantizer trellis",
     )
 
 

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from learned_jpeg.jpeg.jpeg_file import APP14, SOS
-from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.runtime.lazy import check_process, lazy_import
 
 from PIL import TiffImagePlugin
 
@@ -219,6 +219,7 @@ def vips():
 
     Raises ValueError with libvips's reason where it fails.
     """
+    check_process("libvips")
     with _vips_alone:
         vips = _vips()
         vips.vips_lib.vips_error_clear()
