@@ -151,10 +151,17 @@ def check(path, output, force=False, overwrite_input=False):
         raise UserError(f"{shown(path)}: no such file")
     if output == STDIO:
         return
-    same = path != STDIO and output.exists() and output.samefile(path)
+    same = is_same(path, output)
     if same and not overwrite_input:
         raise UserError(
             f"{shown(path)}: the output would replace it; name another, or say --overwrite_input"
         )
     if output.exists() and not (same or force):
         raise UserError(f"{shown(output)}: exists already; --force overwrites it")
+
+
+def is_same(path, output):
+    """Whether an output that is there is its own input."""
+    if STDIO in (path, output):
+        return False
+    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)

@@ -39,6 +39,12 @@ def written(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def said_as_json(text):
+    """([what is said of each file], what of all) of the JSON Lines of a run."""
+    *files, last = map(json.loads, text.splitlines())
+    return files, last["total"]
+
+
 def test_the_command_writes_what_the_model_encodes(tmp_path):
     picture().save(tmp_path / "a.png")
     options = {"huffman": "standard", "sampling": "420"}
@@ -97,8 +103,8 @@ def test_the_json_report_states_what_the_files_are(tmp_path, capsys):
     picture().save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"")
     assert run(tmp_path, "--output_dir", tmp_path / "out", "--json", "--quality", 30) == 1
-    said = json.loads(capsys.readouterr().out)
-    good, bad = said["files"]
+    files, total = said_as_json(capsys.readouterr().out)
+    good, bad = sorted(files, key=lambda report: report["input"])
     data = (tmp_path / "out" / "a.jpg").read_bytes()
     assert good["bytes_in"] == (tmp_path / "a.png").stat().st_size
     assert good["bytes_out"] == len(data)
@@ -107,7 +113,7 @@ def test_the_json_report_states_what_the_files_are(tmp_path, capsys):
     assert good["psnr"] == pytest.approx(measures.psnr(np.asarray(picture()), shown))
     assert (good["error"], good["dial"]) == (None, 30)
     assert "b.png" in bad["error"]
-    assert said["total"]["files"] == said["total"]["failed"] == 1
+    assert total["files"] == total["failed"] == 1
 
 
 def test_quiet_prints_nothing(tmp_path, capfd):
@@ -213,7 +219,7 @@ def run_tables(path, *arguments):
 
 
 def files(capsys):
-    return json.loads(capsys.readouterr().out)["files"]
+    return said_as_json(capsys.readouterr().out)[0]
 
 
 @pytest.mark.parametrize(
@@ -310,9 +316,9 @@ def test_a_ssimulacra2_is_reached_without_tensorflow(value, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code, *line, "--json"], capture_output=True, text=True, cwd=PROJECT
     )
-    report, tensorflow = done.stdout.splitlines()
+    said, _, tensorflow = done.stdout.rstrip().rpartition("\n")
     assert (done.returncode, tensorflow) == (0, "False")
-    (report,) = json.loads(report)["files"]
+    ((report,), _) = said_as_json(said)
     shown = (np.asarray(image) for image in (picture(150, 200), Image.open(tmp_path / "a.jpg")))
     reached = measures.ssimulacra2(*shown)
     assert report["ssimulacra2"] == pytest.approx(reached)
@@ -365,8 +371,7 @@ def test_the_totals_are_sums(tmp_path, capsys):
     for number in range(3):
         picture(20, 30 + number).save(tmp_path / f"{number}.png")
     assert run(tmp_path, "--output_dir", tmp_path / "out", "--json") == 0
-    said = json.loads(capsys.readouterr().out)
-    total = said["total"]
+    _, total = said_as_json(capsys.readouterr().out)
     sizes = [path.stat().st_size for path in (tmp_path / "out").iterdir()]
     assert total["bytes_out"] == sum(sizes)
     assert math.isclose(total["bpp"], 8 * sum(sizes) / (20 * (30 + 31 + 32)))
