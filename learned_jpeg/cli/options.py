@@ -148,6 +148,13 @@ def add_compress_options(parser, dial):
         help="write all JPEG files below this folder, in the folders of their inputs",
     )
     files.add_argument(
+        "--name",
+        metavar="TEMPLATE",
+        help="the names of the files: {stem} is an input's own without the suffix, {suffix} that, "
+        "{name} all of it but for a .jpg at its end; by default {stem}.jpg, and {name}.jpg where "
+        "inputs would meet",
+    )
+    files.add_argument(
         "--force", action="store_true", help="overwrite an output that exists already"
     )
     again = files.add_mutually_exclusive_group()

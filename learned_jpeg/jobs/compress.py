@@ -56,7 +56,7 @@ def compress(architecture, args):
     """Runs the command `compress` of an architecture's class; returns the exit status."""
     with reading.limit(args.max_megapixels), _stop_on_sigterm():
         options, jobs = make_options(args), machine.limit(args.jobs)
-        pairs = paths.name_files(args.inputs, args.output_dir)
+        pairs = paths.name_files(args.inputs, args.output_dir, args.name)
         settings = make_settings(architecture, args, options.target)
         # Where the file goes to the standard output, nothing else does.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
@@ -98,8 +98,8 @@ def _once(pairs, door):
 
 # What of the arguments does not decide what is in a file. Models count by their digests.
 _OF_THE_RUN = frozenset(
-    """command inputs output_dir force overwrite_input skip_existing update jobs quiet verbose json
-    model run_dir checkpoint_dir max_megapixels""".split()
+    """command inputs output_dir name force overwrite_input skip_existing update jobs quiet verbose
+    json model run_dir checkpoint_dir max_megapixels""".split()
 )
 
 

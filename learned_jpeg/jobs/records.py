@@ -20,10 +20,11 @@ _KEPT = 2
 
 @dataclass
 class Entry:
-    """Of an output: its name below the folder, the size and the time of last change of the input
-    and of itself, in bytes and nanoseconds, its digest, and that of the options."""
+    """Of an output: its name, and its input's, from the folder; the size and the time of last
+    change of the input and of itself, in bytes and nanoseconds; its digest, and the options'."""
 
     options: str
+    source: str
     input: list
     output: str = ""
     size: int = 0
@@ -56,22 +57,29 @@ class Records:
     def _add(self, entry):
         self._known[entry.output] = [*self._known[entry.output], entry][-_KEPT:]
 
-    def _name(self, output):
-        return os.path.relpath(output, self._folder)
+    def _name(self, path):
+        return os.path.relpath(path, self._folder)
 
     def entry(self, path):
         """An Entry of an input as it is now."""
         stat = os.stat(path) if os.path.exists(path) else None
-        return Entry(self._options, stat and [stat.st_size, stat.st_mtime_ns])
+        changed = stat and [stat.st_size, stat.st_mtime_ns]
+        return Entry(self._options, self._name(path), changed)
 
     def state(self, path, output, entry):
-        """(whether an output is as it was written, whether it is what `entry` would write)."""
-        written = self._written(output)
+        """(whether an output is as it was written, whether it is what `entry` would write).
+
+        What came of another input is not this one's, unless the other is gone.
+        """
+        written = [one for one in self._written(output) if self._is_of(one, entry)]
         same = paths.is_same(path, output)  # then the input is gone, and this came of it
         current = any(
             one.options == entry.options and (same or one.input == entry.input) for one in written
         )
         return bool(written), current
+
+    def _is_of(self, one, entry):
+        return one.source == entry.source or not (self._folder / one.source).exists()
 
     def _written(self, output):
         """The entries that an output is as it is by."""

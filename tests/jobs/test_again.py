@@ -129,6 +129,23 @@ def test_files_that_take_their_inputs_place_are_compressed_once(tmp_path, capsys
     assert path.read_bytes() == once
 
 
+def test_a_file_of_another_input_is_not_overwritten_while_that_is_there(folder):
+    out = folder.parent / "out"
+
+    def run(pattern):
+        command = ["compress", str(folder / pattern), "--output_dir", str(out), "--update"]
+        return ljpeg_PIL.main(command)
+
+    assert run("*.png") == 0
+    before = (out / "3.jpg").read_bytes()
+    picture(50, 50).save(folder / "3.bmp")
+    assert run("*.bmp") == 1
+    assert (out / "3.jpg").read_bytes() == before
+    (folder / "3.png").unlink()
+    assert run("*.bmp") == 0
+    assert (out / "3.jpg").read_bytes() != before
+
+
 def test_half_a_line_and_an_entry_without_its_file_do_no_harm(again, folder):
     again("--update")
     path = folder.parent / "out" / records.RECORDS

@@ -65,12 +65,54 @@ def test_a_folder_keeps_its_structure(tmp_path):
     assert written(tmp_path / "out") == ["a/1.jpg", "a/deep/1.jpg", "b/2.jpg"]
 
 
-def test_two_inputs_of_one_output_do_not_meet(tmp_path, capsys):
-    for name in ("a.png", "a.bmp"):
+def test_inputs_of_one_stem_have_files_of_their_own(tmp_path):
+    for name in ("p.png", "p.bmp", "p.jpg", "q.png"):
         picture().save(tmp_path / name)
-    assert run(tmp_path / "a.png", tmp_path / "a.bmp", "--output_dir", tmp_path / "out") == 1
+    assert run(tmp_path, "--output_dir", tmp_path / "out") == 0
+    assert written(tmp_path / "out") == ["p.bmp.jpg", "p.jpg", "p.png.jpg", "q.jpg"]
+
+
+def test_two_inputs_of_one_output_do_not_meet(tmp_path, capsys):
+    for name in ("p.png", "p.bmp", "p.png.png"):
+        picture().save(tmp_path / name)
+    assert run(tmp_path, "--output_dir", tmp_path / "out") == 1
     assert "another input's output" in capsys.readouterr().err
-    assert written(tmp_path / "out") == ["a.jpg"]
+    assert written(tmp_path / "out") == ["p.bmp.jpg", "p.png.jpg"]
+
+
+def test_a_template_names_the_files(tmp_path, capsys):
+    for name in ("p.png", "p.bmp", "deep/{q}.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        picture().save(tmp_path / "in" / name)
+    many = [tmp_path / "in", "--output_dir", tmp_path / "out"]
+    assert run(*many, "--name", "{stem}_{suffix}.small.jpeg") == 0
+    names = ["deep/{q}_png.small.jpeg", "p_bmp.small.jpeg", "p_png.small.jpeg"]
+    assert written(tmp_path / "out") == names
+    assert run(tmp_path / "in" / "p.png", "--name", "{name}.jpg") == 0
+    assert written(tmp_path / "in") == ["deep/{q}.png", "p.bmp", "p.png", "p.png.jpg"]
+
+
+@pytest.mark.parametrize(
+    "template, words",
+    [
+        ("{stem}.jpg", "{stem}.jpg': .*p.jpg would be the name of .*p.bmp and .*p.png"),
+        ("all.jpg", "would be the name of"),
+        ("{stem}.png", "ends in .jpg"),
+        ("{stem}/x.jpg", "no folder"),
+        ("../{stem}.jpg", "no folder"),
+        ("{stem.__class__}.jpg", "{stem}, {name} and {suffix}"),
+        ("{number}.jpg", "{stem}, {name} and {suffix}"),
+        ("{stem.jpg", "{stem}, {name} and {suffix}"),
+    ],
+)
+def test_a_template_that_cannot_be_meant_is_one_line_and_nothing_is_written(
+    template, words, tmp_path
+):
+    for name in ("p.png", "p.bmp", "q.png"):
+        picture().save(tmp_path / name)
+    with pytest.raises(UserError, match=words):
+        run(tmp_path, "--output_dir", tmp_path / "out", "--name", template)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bad_file_does_not_stop_the_others(tmp_path, capsys):
@@ -130,6 +172,7 @@ def test_quiet_prints_nothing(tmp_path, capfd):
         (["--skip_larger", "--strip"], "--skip_larger"),
         (["--skip_larger", "--srgb"], "--skip_larger"),
         (["b.png"], "ends in .jpg"),
+        (["b.jpg", "--name", "c.jpg"], "say one of them"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(options, words, tmp_path):
