@@ -31,7 +31,8 @@ from learned_jpeg.evaluation import stored  # noqa: E402
 from learned_jpeg.jobs import one_picture  # noqa: E402
 from learned_jpeg.jobs.compress import PixelBudget  # noqa: E402
 from learned_jpeg.jobs.targets import Setting  # noqa: E402
-from learned_jpeg.models import checkpoints  # noqa: E402
+from learned_jpeg.models import checkpoints, shipped  # noqa: E402
+from learned_jpeg.models.encoding import Coding  # noqa: E402
 from learned_jpeg.pictures import reading  # noqa: E402
 from learned_jpeg.runtime.errors import UserError  # noqa: E402
 
@@ -154,13 +155,13 @@ class Pictures:
         ]
         faults = PROJECT.parent / "shared" / "faults"
         self.originals += [path.read_bytes() for path in sorted(faults.glob("*.*[!d]"))]
-        coding = dict.fromkeys(("sampling", "quantizer", "tune")) | {"huffman": "standard"}
+        coding = Coding("standard")
         self.options = [
             one_picture.Options(coding),
             one_picture.Options(coding, strip=True),
             one_picture.Options(coding, srgb=True, skip_larger=True),
         ]
-        self.settings = [Setting(api.load("ljpeg_PIL"), 50.0)]
+        self.settings = [Setting(shipped.load("ljpeg_PIL"), 50.0)]
 
     def make(self, number, rng, folder):
         """Writes input `number` into a folder."""

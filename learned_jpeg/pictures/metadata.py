@@ -23,9 +23,9 @@ IPTC_RESOURCE = 0x0404  # Photoshop file format: IPTC-NAA
 MOST_NAMES, MOST_LETTERS = 20, 120  # of what is named as left out
 # What is left out of nearly every file and nobody looks for: dates, the names of programs, their
 # settings and thumbnails. Of PNG's texts (PNG 3, 11.3.3.1) these are a person's own words.
-_WORDS = "Title|Author|Description|Copyright|Disclaimer|Warning|Comment"
+_WORDS = "Title|Author|Description|Copyright|Disclaimer|Warning|Comment|Raw profile"
 _TRIFLE = re.compile(
-    rf'chunk |text "(?!({_WORDS})")|TIFF tags|APP\d|JFIF thumbnail|Photoshop resources',
+    rf'chunk |text "(?!{_WORDS})|TIFF tags|APP\d|JFIF thumbnail|Photoshop resources',
     re.IGNORECASE,
 )
 NO_DENSITY = 0, 1, 1  # JFIF: no unit, square pixels
