@@ -126,6 +126,7 @@ def test_where_auto_turns_every_target_is_met():
         ("bpp", 2.0, [2.0, 1.981], [2.001, 1.979]),
         ("psnr", 30.0, [30.0, 30.29], [29.999, 30.31, math.inf]),
         ("ssimulacra2", 70.0, [70.0, 70.69], [69.999, 70.71, -3.0]),
+        ("butteraugli", 2.0, [2.0, 1.981], [2.001, 1.979, 0.0]),
     ],
 )
 def test_a_size_is_never_passed_and_a_quality_always_reached(kind, value, inside, outside):
