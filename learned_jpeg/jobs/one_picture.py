@@ -66,7 +66,7 @@ class Options:
     """What holds for each of the files.
 
     srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
-    progress: called after each step of refining.
+    progress: called after each step of refining; trying: before each file that is made.
     """
 
     coding: Coding
@@ -78,6 +78,7 @@ class Options:
     overwrite_input: bool = False
     target: Target | None = None
     progress: Callable | None = None
+    trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
 
@@ -98,14 +99,14 @@ def compress_file(path, output, settings, options, budget):
         raise
     except UserError as error:
         report.error = str(error)
-    except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
+    except (OSError, ValueError, MemoryError, *tensorflow_errors()) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         report.error = f"{report.input}: {reason}"
     report.seconds = time.perf_counter() - start
     return report
 
 
-def _tensorflow_errors():
+def tensorflow_errors():
     """Its own kind of exception, where a model has brought it along."""
     tensorflow = sys.modules.get("tensorflow")
     return (tensorflow.errors.OpError,) if tensorflow else ()
@@ -113,12 +114,21 @@ def _tensorflow_errors():
 
 def _compress(path, data, output, settings, options, report):
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
+    _write(output, compress_source(source, settings, options, report), options.door)
+
+
+def compress_source(source, settings, options, report):
+    """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
+
+    settings, options: as `compress_file` takes them.
+    """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
     report.warnings = source.warnings
 
     def finished(setting, scale):
+        options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
         return metadata.embed(data, source.metadata)
@@ -144,7 +154,7 @@ def _compress(path, data, output, settings, options, report):
         data = _not_smaller(data, source.jpeg, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
-    _write(output, data, options.door)
+    return data
 
 
 def _not_smaller(data, jpeg, options, report):
