@@ -87,7 +87,7 @@ class Choices:
                 if one.available() and not one.slow
             ],
             "metrics": [
-                {"name": one.name, "label": one.label, "unit": one.unit, "lower": one.lower}
+                {key: getattr(one, key) for key in ("name", "label", "unit", "lower", "decimals")}
                 for one in METRICS
             ],
         }

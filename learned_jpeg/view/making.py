@@ -197,14 +197,13 @@ class Making:
 
 def _map(seen):
     """A PNG of [H, W, 1]: from yellow, where it is just seen, to red, where it is plain."""
-    level = np.clip((seen[..., 0] - _JUST / 2) / (_PLAIN - _JUST / 2), 0, 1)
-    index = np.rint(255 * level).astype(np.uint8)
+    level = np.clip((seen[..., 0] - _JUST) / (_PLAIN - _JUST), 0, 1)
+    image = Image.fromarray(np.ceil(255 * level).astype(np.uint8), "P")
     ramp = np.arange(256) / 255
-    image = Image.fromarray(index, "P")
-    colours = np.stack([np.full(256, 255), 230 * (1 - ramp), 40 * ramp], 1)
+    colours = np.stack([np.full(256, 255), 220 * (1 - ramp), np.zeros(256)], 1)
     image.putpalette(colours.astype(np.uint8).tobytes())
+    alpha = np.where(ramp > 0, 70 + 160 * ramp, 0).astype(np.uint8)
     file = io.BytesIO()
-    alpha = np.where(ramp > 0, 90 + 150 * ramp, 0).astype(np.uint8)
     image.save(file, "PNG", compress_level=1, transparency=alpha.tobytes())
     return file.getvalue()
 

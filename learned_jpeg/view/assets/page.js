@@ -90,7 +90,7 @@ const rows = () => [
   { name: "bpp", label: "bits per pixel", lower: true, shown: (value) => value.toFixed(3) },
   ...offered.metrics.map((metric) => ({
     ...metric, label: `${metric.label}${metric.unit ? ` (${metric.unit})` : ""}`,
-    shown: (value) => value.toFixed(metric.unit ? 2 : 3),
+    shown: (value) => value.toFixed(metric.decimals),
   })),
 ];
 const cell = (row, one, other) => {
@@ -128,11 +128,16 @@ const showLeft = () => {
     `${picture.name}, ${isSecond ? otherName() : "original"}`);
   viewer.label("left", isSecond ? otherName() : "original");
 };
-const showMap = () => {
+const showMap = async () => {
   const on = pressed($("map")) && files.first;
   $("map-image").hidden = !on;
   $("map-hint").hidden = !on;
-  if (on) viewer.show("map", `difference/${files.first.number}`, "where the difference is seen");
+  complain("map", null);
+  if (!on) return;
+  const map = `difference/${files.first.number}`;
+  if (await viewer.show("map", map, "where the difference is seen")) return;
+  const answer = await fetch(map);
+  if (!answer.ok) complain("map", (await answer.json()).error);
 };
 const took = (place) => (line) => {
   if (line.file) {

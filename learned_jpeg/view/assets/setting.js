@@ -13,7 +13,7 @@ export class Setting {
     this.field = (name) => box.querySelector(`[name="${name}"]`);
     this.box = box;
     this.field("model").append(...offered.models.map((model) => option(model.name, model.name)));
-    const trained = option("", "as trained");
+    const trained = option("", "default"); // of the model
     this.field("sampling").append(trained, ...offered.samplings.map((name) => option(name, name)));
     this.field("tune").append(trained.cloneNode(true), ...offered.tunes.map((name) => option(name, name)));
     box.querySelector(".refine").hidden = !offered.refine;

@@ -19,24 +19,25 @@ const loaded = async (id, src, alt) => {
 };
 
 const newest = {};
-// Shows an image in place of another one, which stays until the new one is there.
+// Shows an image in place of another one, which stays until the new one is there; tells whether it
+// could be loaded.
 export const show = async (side, src, alt) => {
   const id = `${side}-image`;
   newest[side] = src;
   if (!src) {
     $(id).removeAttribute("src");
-    return;
+    return true;
   }
   const image = await loaded(id, src, alt);
-  if (!image || newest[side] !== src) return;
+  if (!image || newest[side] !== src) return Boolean(image);
   image.hidden = $(id).hidden;
   $(id).replaceWith(image);
   if (side !== "map" && (image.naturalWidth !== state.width || image.naturalHeight !== state.height)) {
     Object.assign(state, { width: image.naturalWidth, height: image.naturalHeight });
     scale();
   }
-  $("empty").hidden = true;
   clip();
+  return true;
 };
 
 export const label = (side, text) => { $(`${side}-side`).textContent = text; };
