@@ -33,6 +33,7 @@ class Report:
     bpp: float | None = None
     psnr: float | None = None  # dB against the input; None if the file is lossless
     ssimulacra2: float | None = None  # where it was the target
+    butteraugli: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
     seconds: float | None = None
@@ -90,7 +91,7 @@ def compress_file(path, output, settings, options, budget):
     start = time.perf_counter()
     try:
         paths.check(path, output, options.force, options.overwrite_input)
-        data = sys.stdin.buffer.read() if path == STDIO else None
+        data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
         with budget.hold(math.prod(reading.size(path, data))):
             _compress(path, data, output, settings, options, report)
     except BrokenPipeError:
@@ -98,8 +99,8 @@ def compress_file(path, output, settings, options, budget):
     except UserError as error:
         report.error = str(error)
     except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        report.error = f"{report.input}: {reason}"
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
     return report
 
@@ -133,8 +134,8 @@ def _compress(path, data, output, settings, options, report):
         if missed := options.target.missed(found.quantity):
             report.warnings.append(missed)
         data, setting, report.table_scale = found.data, found.setting, found.scale
-        if options.target.kind == "ssimulacra2":
-            report.ssimulacra2 = found.quantity
+        if options.target.kind in ("ssimulacra2", "butteraugli"):
+            setattr(report, options.target.kind, found.quantity)
     report.dial, report.lmbda = setting.dial, setting.model.lmbda
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
@@ -159,11 +160,13 @@ def _not_smaller(data, jpeg, options, report):
 
 
 def _write(output, data, door):
-    if output == STDIO:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
     try:
-        door.write(output, data)
+        if output == STDIO:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            door.write(output, data)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise UserError(f"{shown(output)}: cannot be written ({error.strerror})") from error
