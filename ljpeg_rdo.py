@@ -115,11 +115,12 @@ class LJPEGRDO(RDO, JPEGPipeline):
         steps = np.geomspace(*STEPS[self.tune], CROPS)
         crops = [source.crops(position)[0] for position in range(CROPS)]
         weights = {METRICS[name][0]: weight for name, weight in self.all_weights.items()}
-        folder = Path(args.checkpoint_dir)
+        made_of = {"crops": evolution.digest(crops), "anchor": args.against or "the tune"}
+        folder, start = Path(args.checkpoint_dir), numbers.numpy()
         print(f"{folder}: tables and error first, by evolution; what is found is kept")
         with workers.Pool(args.jobs or machine.cores(), option="--jobs") as pool:
             bits = evolution.Bits(pool, search.file, anchor, crops, steps, weights)
-            numbers.assign(evolution.evolve(bits, numbers.numpy(), args.evolve, args.seed, folder))
+            numbers.assign(evolution.evolve(bits, start, args.evolve, args.seed, folder, made_of))
 
     def encode(self, images, dial=None, training=False, features=None):
         """As JPEGPipeline's, with the search in place of the rounding."""

@@ -181,7 +181,7 @@ def test_runs_can_be_shown_with_other_choices_too(batch, images, at_once, capsys
     for wrong in ("421", "420,444"):
         with pytest.raises(SystemExit):
             evaluate.parse_args(["--batch_dir", "x", "--also", wrong])
-        assert f"{wrong} is not one or several of round trellis" in capsys.readouterr().err
+        assert f"{wrong!r} is not one or several of round trellis" in capsys.readouterr().err
     (coding,) = evaluate.parse_args(
         [*("--batch_dir", "x", "--test_image_glob", "y"), "--also", "trellis,refine5"]
     ).also

@@ -290,8 +290,11 @@ class Target:
         return search.best
 
     def missed(self, quantity):
-        """What to say of a file with this quantity, where it is not within the promise; or None."""
+        """What to say of a file with this quantity, where it does not keep the target; or None.
+
+        A flat picture's finest file may be far below a size, and its coarsest one lossless.
+        """
         spare = quantity - self.value if KINDS[self.kind].at_least else self.value - quantity
-        if 0 <= spare <= TOLERANCE * self.value:
+        if spare >= 0:
             return None
         return f"--target_{self.kind} {self.value:g} is out of reach; {quantity:.6g} is the nearest"
