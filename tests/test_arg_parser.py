@@ -167,6 +167,7 @@ def test_a_bad_value_is_named_with_its_bounds(option, value, capsys):
         (["--target_bpp", "1", "--target_psnr", "30"], "--target_psnr"),
         (["--target_bpp", "0"], "--target_bpp"),
         (["--target_ssimulacra2", "101"], "at most 100"),
+        (["--target_butteraugli", "0"], "above 0"),
         (["--model", "a", "--run_dir", "b"], "--run_dir"),
         (["--max_megapixels", "0"], "--max_megapixels"),
     ],

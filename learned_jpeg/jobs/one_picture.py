@@ -33,6 +33,7 @@ class Report:
     bpp: float | None = None
     psnr: float | None = None  # dB against the input; None if the file is lossless
     ssimulacra2: float | None = None  # where it was the target
+    butteraugli: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
     seconds: float | None = None
@@ -133,8 +134,8 @@ def _compress(path, data, output, settings, options, report):
         if missed := options.target.missed(found.quantity):
             report.warnings.append(missed)
         data, setting, report.table_scale = found.data, found.setting, found.scale
-        if options.target.kind == "ssimulacra2":
-            report.ssimulacra2 = found.quantity
+        if options.target.kind in ("ssimulacra2", "butteraugli"):
+            setattr(report, options.target.kind, found.quantity)
     report.dial, report.lmbda = setting.dial, setting.model.lmbda
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded

@@ -218,7 +218,14 @@ def files(capsys):
 
 @pytest.mark.parametrize(
     "kind, value",
-    [("bpp", 1.1), ("bpp", 2.0), ("size", 6000), ("psnr", 29), ("ssimulacra2", 60)],
+    [
+        ("bpp", 1.1),
+        ("bpp", 2.0),
+        ("size", 6000),
+        ("psnr", 29),
+        ("ssimulacra2", 60),
+        ("butteraugli", 3),
+    ],
 )
 def test_a_target_within_the_run_is_reached(kind, value, run_dir, tmp_path, capsys):
     picture(150, 200).save(tmp_path / "a.png")
@@ -228,7 +235,7 @@ def test_a_target_within_the_run_is_reached(kind, value, run_dir, tmp_path, caps
     data = (tmp_path / "a.jpg").read_bytes()
     decoded = Image.open(io.BytesIO(data))
     sizes = {"bpp": 8 * len(data) / (150 * 200), "size": len(data)}
-    quality = {"psnr": measures.psnr, "ssimulacra2": measures.ssimulacra2}
+    quality = {name: getattr(measures, name) for name in ("psnr", "ssimulacra2", "butteraugli")}
     shown = [np.asarray(image) for image in (picture(150, 200), decoded)]
     reached = sizes.get(kind) or quality[kind](*shown)
     # Never beyond what was asked for, so never a byte too many.
@@ -308,12 +315,16 @@ def test_without_a_target_the_middle_lambda_or_the_one_named_is_taken(
     assert report["lmbda"] == lmbda
 
 
-@pytest.mark.parametrize("value", [30, 55, 80, 90])
-def test_a_ssimulacra2_is_reached_without_tensorflow(value, tmp_path):
+@pytest.mark.parametrize(
+    "kind, value",
+    [("ssimulacra2", 30), ("ssimulacra2", 55), ("ssimulacra2", 80), ("ssimulacra2", 90)]
+    + [("butteraugli", 4), ("butteraugli", 1.5), ("butteraugli", 0.6)],
+)
+def test_what_is_seen_is_reached_without_tensorflow(kind, value, tmp_path):
     picture(150, 200).save(tmp_path / "a.png")
     code = "import sys, ljpeg_PIL; status = ljpeg_PIL.main(sys.argv[1:]); "
     code += "print('tensorflow' in sys.modules); sys.exit(status)"
-    line = ["compress", tmp_path / "a.png", f"--target_ssimulacra2={value}", "--tune=visual"]
+    line = ["compress", tmp_path / "a.png", f"--target_{kind}={value}", "--tune=visual"]
     done = subprocess.run(
         [sys.executable, "-c", code, *line, "--json"], capture_output=True, text=True, cwd=PROJECT
     )
@@ -321,9 +332,10 @@ def test_a_ssimulacra2_is_reached_without_tensorflow(value, tmp_path):
     assert (done.returncode, tensorflow) == (0, "False")
     (report,) = json.loads(report)["files"]
     shown = (np.asarray(image) for image in (picture(150, 200), Image.open(tmp_path / "a.jpg")))
-    reached = measures.ssimulacra2(*shown)
-    assert report["ssimulacra2"] == pytest.approx(reached)
-    assert value <= reached <= 1.01 * value
+    reached = getattr(measures, kind)(*shown)
+    assert report[kind] == pytest.approx(reached)
+    low, high = (value, 1.01 * value) if kind == "ssimulacra2" else (0.99 * value, value)
+    assert low <= reached <= high
     assert report["warnings"] == []
 
 

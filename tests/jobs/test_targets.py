@@ -127,6 +127,7 @@ def test_where_auto_turns_every_target_is_met():
         ("bpp", 2.0, [2.0, 1.981, 0.1], [2.001]),
         ("psnr", 30.0, [30.0, 30.29, 60.0, math.inf], [29.999]),
         ("ssimulacra2", 70.0, [70.0, 70.69, 100.0], [69.999, -3.0]),
+        ("butteraugli", 2.0, [2.0, 1.981, 0.0], [2.001]),
     ],
 )
 def test_a_size_is_never_passed_and_a_quality_always_reached(kind, value, inside, outside):
