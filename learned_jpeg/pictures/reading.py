@@ -24,12 +24,13 @@ DEFAULT_MEGAPIXELS = 200.0
 @dataclass
 class Source:
     """What a file holds: pixels uint8 or uint16 [H, W, 3] or gray [H, W, 1], `metadata.Items`,
-    lines for people, and the number of its bytes. jpeg: the file itself where it is a JPEG, or
-    None."""
+    lines for people and for who wants to know all, and the number of its bytes. jpeg: the file
+    itself where it is a JPEG, or None."""
 
     pixels: np.ndarray
     metadata: metadata.Items
     warnings: list[str]
+    details: list[str]
     bytes_in: int
     jpeg: bytes | None = None
 
@@ -116,7 +117,7 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         # Nothing will tell a viewer to turn the picture.
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
         items = metadata.Items(notes=items.notes)
-    return Source(pixels, items, items.warnings(), len(data), jpeg)
+    return Source(pixels, items, items.warnings(), items.details(), len(data), jpeg)
 
 
 @contextlib.contextmanager
