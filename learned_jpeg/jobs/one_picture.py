@@ -101,7 +101,8 @@ class Options:
 
     srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
     skip_existing: leave a file alone whose output is there. records: of what was written before,
-    which is left alone while it is current. progress: called after each step of refining.
+    which is left alone while it is current. progress: called after each step of refining;
+    trying: before each file that is made.
     """
 
     coding: Coding
@@ -115,6 +116,7 @@ class Options:
     records: Records | None = None
     target: Target | None = None
     progress: Callable | None = None
+    trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
 
@@ -142,7 +144,7 @@ def encode_file(path, output, settings, options, budget):
         raise
     except UserError as error:
         report.error = str(error)
-    except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
+    except (OSError, ValueError, MemoryError, *tensorflow_errors()) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
@@ -164,7 +166,7 @@ def _is_done(path, output, options, finished):
     return finished.report.skipped
 
 
-def _tensorflow_errors():
+def tensorflow_errors():
     """Its own kind of exception, where a model has brought it along."""
     tensorflow = sys.modules.get("tensorflow")
     return (tensorflow.errors.OpError,) if tensorflow else ()
@@ -173,12 +175,21 @@ def _tensorflow_errors():
 def _compress(path, data, settings, options, report):
     """The bytes of the JPEG file; fills in the Report."""
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
+    return compress_source(source, settings, options, report)
+
+
+def compress_source(source, settings, options, report):
+    """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
+
+    settings, options: as `compress_file` takes them.
+    """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
     report.warnings, report.details = source.warnings, source.details
 
     def finished(setting, scale):
+        options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
         return metadata.embed(data, source.metadata)
