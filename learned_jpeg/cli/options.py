@@ -225,6 +225,14 @@ def add_compress_options(parser, dial):
             help=f"{what}; within 1%% where the models can",
         )
 
+    target.add_argument(
+        "--total_size",
+        type=number(int, 1),
+        metavar="BYTES",
+        help="at most this number of bytes for all files together, with the highest quality that "
+        "they can all have; takes three to eight times as long",
+    )
+
     picture = parser.add_argument_group("picture")
     picture.add_argument(
         "--strip",

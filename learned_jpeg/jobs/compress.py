@@ -9,11 +9,12 @@ import sys
 import threading
 from dataclasses import replace
 
+from learned_jpeg.jobs import total
 from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
 from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
 from learned_jpeg.jobs.running import PixelBudget, run_all
-from learned_jpeg.jobs.targets import KINDS, Setting, Target
+from learned_jpeg.jobs.targets import KINDS, TOLERANCE, Setting, Target
 from learned_jpeg.models import checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
@@ -28,10 +29,11 @@ PIXELS_AT_ONCE = 60_000_000
 BYTES_A_PIXEL = 60  # without a target's
 
 
-def make_settings(architecture, args, target):
+def make_settings(architecture, args, option):
     """The settings that the arguments allow, from the coarsest to the finest.
 
-    architecture: the class of the script that runs, which holds to its own models.
+    architecture: the class of the script that runs, which holds to its own models; option: the
+    name of the one that chooses among them, or None.
     """
     if not architecture.trained:
         return [Setting(architecture(), args.dial)]
@@ -41,13 +43,12 @@ def make_settings(architecture, args, target):
         name = checkpoints.read_config(folder)["architecture"]
         if name != architecture.architecture:
             raise UserError(f"{shown(folder)}: holds a model of {name}; use {name}.py")
-    if target is None:
+    if option is None:
         folders = [folders[len(folders) // 2]]
     settings = [Setting(shipped.load(folder), dial) for folder in folders]
-    if target is not None and settings[0].model.dial is None and len(settings) == 1:
+    if option is not None and settings[0].model.dial is None and len(settings) == 1:
         raise UserError(
-            f"--target_{target.kind} needs a --model with several lambdas to choose from, "
-            "RUN/lambda_*/train"
+            f"{option} needs a --model with several lambdas to choose from, RUN/lambda_*/train"
         )
     return settings
 
@@ -57,20 +58,25 @@ def compress(architecture, args):
     with reading.limit(args.max_megapixels), _stop_on_sigterm():
         options, jobs = make_options(args), machine.limit(args.jobs)
         pairs = paths.name_files(args.inputs, args.output_dir, args.name)
-        settings = make_settings(architecture, args, options.target)
+        option = f"--target_{options.target.kind}" if options.target else None
+        settings = make_settings(architecture, args, "--total_size" if args.total_size else option)
+        each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
+        budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
         # Where the file goes to the standard output, nothing else does.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
         steps = None if options.target else args.refine
-        records = _records(architecture, args, pairs) if args.update else None
         log = Log(len(pairs), out, steps, args.quiet, args.json, args.verbose)
-        door = Door(log.add, records)
-        options = replace(options, records=records, door=door)
-        if len(pairs) == 1:
-            options = replace(options, progress=log.bar.update)
-        each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
-        budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
+        door = Door(log.add)
         try:
             with contextlib.closing(log.bar):
+                if args.total_size:
+                    files = total.Set(pairs, options, budget, jobs)
+                    settings = [_fitting(args.total_size, settings, files, log)]
+                if args.update:
+                    door.records = _records(architecture, args, pairs, settings)
+                options = replace(options, records=door.records, door=door)
+                if len(pairs) == 1:
+                    options = replace(options, progress=log.bar.update)
                 run_all(
                     lambda path, output: compress_file(path, output, settings, options, budget),
                     _once(pairs, door),
@@ -81,6 +87,20 @@ def compress(architecture, args):
             log.end(stopped=True)
             raise Stopped from stop
         return 0 if log.end() else 1
+
+
+def _fitting(total_size, settings, files, log):
+    """The setting that --total_size chooses."""
+    setting, size = total.fit(total_size, settings, files)
+    quality = (
+        f"{setting.model.dial.name} {setting.dial:.4g}" if setting.model.dial else "these files"
+    )
+    line = f"--total_size {total_size}: {quality} takes {size} bytes"
+    if size < (1 - TOLERANCE) * total_size:
+        log.say(f"warning: {line}, the nearest", sys.stderr)
+    else:
+        log.say(line)
+    return setting
 
 
 def _once(pairs, door):
@@ -99,11 +119,11 @@ def _once(pairs, door):
 # What of the arguments does not decide what is in a file. Models count by their digests.
 _OF_THE_RUN = frozenset(
     """command inputs output_dir name force overwrite_input skip_existing update jobs quiet verbose
-    json model run_dir checkpoint_dir max_megapixels""".split()
+    json model run_dir checkpoint_dir max_megapixels total_size""".split()
 )
 
 
-def _records(architecture, args, pairs):
+def _records(architecture, args, pairs, settings):
     """The Records of the outputs' folder."""
     if STDIO in pairs[0]:
         raise UserError("--update compares files; the standard input and output, -, are none")
@@ -112,7 +132,8 @@ def _records(architecture, args, pairs):
     model = [architecture.architecture]
     if architecture.trained:
         model += [checkpoints.describe(folder)[-1] for folder in shipped.folders(args.model)]
-    text = json.dumps([decides, model], sort_keys=True)
+    chosen = [(setting.dial, setting.scale, setting.model.lmbda) for setting in settings]
+    text = json.dumps([decides, model, chosen], sort_keys=True)
     return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 

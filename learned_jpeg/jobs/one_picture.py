@@ -58,13 +58,13 @@ class Finished:
 class Door:
     """The only way out: what passes it is written, whole, and told of, until it is shut.
 
-    tell: called with each Report, one at a time. What is told of is written, and what is written
-    is told of, when and however a run is stopped by its user.
+    tell: called with each Report, one at a time; records: as Options has them. What is told of is
+    written, and what is written is told of, when and however a run is stopped by its user.
     """
 
-    def __init__(self, tell=lambda report: None, records=None):
+    def __init__(self, tell=lambda report: None):
         self._lock, self._open = threading.Lock(), True
-        self._tell, self._records = tell, records
+        self._tell, self.records = tell, None
 
     def shut(self):
         """Waits for a file that is being written; there is none after it."""
@@ -87,7 +87,7 @@ class Door:
             elif finished.entry is None:
                 write_whole(output, finished.data)
             else:
-                self._records.write(output, finished.data, finished.entry)
+                self.records.write(output, finished.data, finished.entry)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -184,7 +184,8 @@ def _compress(path, data, settings, options, report):
 
     if options.target is None:
         setting = settings[0]
-        data = finished(setting, 1.0)
+        data = finished(setting, setting.scale)
+        report.table_scale = setting.scale if setting.scale != 1 else None
     else:
         try:
             found = options.target.encode(pixels, settings, finished)

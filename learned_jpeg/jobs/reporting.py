@@ -47,6 +47,11 @@ class Log:
         if self._count > 1:
             self.bar.update()
 
+    def say(self, line, stream=None):
+        """Prints a line of another kind, on the stream for what goes well or on another one."""
+        if stream is not None or not (self._quiet or self._json):
+            tqdm.write(line, file=stream or self._out)
+
     def _line(self, content):
         self.bar.clear()
         print(json.dumps(content), file=self._out, flush=True)

@@ -65,12 +65,13 @@ class _Ssimulacra2:
 class Setting:
     """A model at a value of its dial, None where it has none.
 
-    sampling: of chroma, None for what the files are to have anyway.
+    sampling: of chroma, None for what the files are to have anyway. scale: of the tables.
     """
 
     model: object  # a FileModel
     dial: float | None = None
     sampling: str | None = None
+    scale: float = 1.0
 
 
 class Search:
