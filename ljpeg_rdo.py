@@ -59,6 +59,7 @@ METRICS = {
     "lpips": ("lpips", "LPIPS"),
     "ssimulacra2": ("ssimulacra2", "SSIMULACRA2"),
     "hvs": ("psnr_hvs_m", "PSNR-HVS-M"),
+    "butteraugli": ("butteraugli", "Butteraugli"),
 }
 
 
@@ -76,6 +77,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
         lpips_weight=0.15,
         ssimulacra2_weight=0.35,
         hvs_weight=0.15,
+        butteraugli_weight=0.0,
         sampling="420",
         weights=None,
         seed=0,
@@ -88,8 +90,9 @@ class LJPEGRDO(RDO, JPEGPipeline):
             }
         super().__init__(weights, search, lpips_weight, sampling, seed=seed, **kwargs)
         each = mse_weight, ms_ssim_weight, lpips_weight, ssimulacra2_weight, hvs_weight
+        each += (butteraugli_weight,)
         self.all_weights = {name: w for name, w in zip(METRICS, each, strict=True) if w > 0}
-        # SSIMULACRA2 has no gradient here.
+        # SSIMULACRA2 and Butteraugli have no gradient here.
         self.metric_weights = {n: w for n, w in self.all_weights.items() if n in WORTH}
         self.loss_names = ["loss", "psnr", "rate", *self.metric_weights]
 

@@ -7,8 +7,10 @@ import signal
 import sys
 
 from learned_jpeg.cli import options
+from learned_jpeg.runtime import streams
 from learned_jpeg.runtime.errors import Stopped, UserError
 from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.runtime.paths import shown
 
 compress = lazy_import("learned_jpeg.jobs.compress")
 shipped = lazy_import("learned_jpeg.models.shipped")
@@ -16,7 +18,7 @@ shipped = lazy_import("learned_jpeg.models.shipped")
 STATUS = """\
 exit status:
   0    all went well
-  1    compress: some files could not be read or written, all others are
+  1    some files, or what is printed, could not be read or written, all others are
   2    nothing was done: a mistake in the options, the model or the images, named in one line;
        or a training stopped, its last good checkpoint kept
   130  Ctrl-C: files are whole or not there, a training is saved and the same command goes on
@@ -85,16 +87,31 @@ def do(architecture, args, program=None):
 def run(main):
     """Runs a script's `main() -> exit status`; a UserError is one line on stderr, status 2.
 
-    A reader of the output that goes away ends it quietly, with the status of `SIGPIPE`.
+    A reader of the output that goes away ends it quietly, with the status of `SIGPIPE`; an output
+    that cannot be written ends it at its end, with status 1.
     """
+    with streams.guarded() as output:
+        status = _status_of(main)
+        output.flush()
+        if output.error is not None:
+            output.drop()
+            if not status:
+                print(f"error: standard output: {output.error.strerror}", file=sys.stderr)
+                status = 1
+    sys.exit(status)
+
+
+def _status_of(main):
     sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal does not have
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         status = main()
         sys.stdout.flush()
+    except SystemExit as end:  # of a usage that is wrong, or that asks for help
+        status = end.code
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(error)}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt as stop:
         print("interrupted", file=sys.stderr, flush=True)
@@ -104,6 +121,6 @@ def run(main):
                 sys.stdout.flush()
             os._exit(status)  # not after what its threads do
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        sys.stdout.drop()
         status = 141
-    sys.exit(status)
+    return status

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 
 from learned_jpeg.jpeg.jpeg_file import HUFFMAN
 from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, TUNES
@@ -10,21 +11,25 @@ from learned_jpeg.runtime.lazy import lazy_import
 shtab = lazy_import("shtab")
 
 
-def number(kind, low, high=math.inf, low_included=True):
-    """An argparse type: a `kind` (int or float) within the bounds, or an error that states them."""
+def number(kind, low, high=None, low_included=True):
+    """An argparse type: a `kind` (int or float) within the bounds, or an error that states them.
+
+    high: None for any finite number, and any whole one of 32 bits.
+    """
+    most = high if high is not None else {int: 2**31 - 1, float: sys.float_info.max}[kind]
 
     def parse(text):
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not (low <= value <= high) or (value == low and not low_included):
+        if not (low <= value <= most) or (value == low and not low_included):
             bound = f"{'at least' if low_included else 'above'} {low:g}"
-            if high != math.inf:
-                bound += f" and at most {high:g}"
+            if high is not None or value > low:
+                bound += f" and at most {most:g}"
             name = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {name} {bound}")
-        return value
+        return value + 0  # of -0, 0
 
     return parse
 
@@ -102,7 +107,7 @@ def add_coding_options(parser):
         default=0,
         metavar="N",
         help="search N times more, each time nearer to what the eye (LPIPS) or, with --tune psnr, "
-        "PSNR sees of the file before; takes seconds per megapixel; --quantizer trellis alone",
+        "PSNR sees of the file before; takes seconds per megapixel, and --quantizer trellis",
     )
 
 
@@ -213,10 +218,11 @@ def add_compress_options(parser, dial):
     add_coding_options(rate)
     target = rate.add_mutually_exclusive_group()
     for kind, high, what in (
-        ("bpp", math.inf, "at most this number of bits per pixel, for each file"),
-        ("size", math.inf, "at most this number of bytes, for each file"),
-        ("psnr", math.inf, "at least this PSNR in dB against the input"),
+        ("bpp", None, "at most this number of bits per pixel, for each file"),
+        ("size", None, "at most this number of bytes, for each file"),
+        ("psnr", 200, "at least this PSNR in dB against the input"),
         ("ssimulacra2", 100, "at least this SSIMULACRA2: 70 is good, 90 looks like the input"),
+        ("butteraugli", math.inf, "at most this Butteraugli, 3-norm: 2 good, 1 near the input"),
     ):
         target.add_argument(
             f"--target_{kind}",
@@ -251,7 +257,7 @@ def add_compress_options(parser, dial):
     )
     picture.add_argument(
         "--max_megapixels",
-        type=number(float, 0, low_included=False),
+        type=number(float, 0, 1e6, low_included=False),
         default=200.0,
         metavar="N",
         help="refuse larger pictures, before their pixels take up memory",

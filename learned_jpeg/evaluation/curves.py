@@ -126,7 +126,7 @@ def _model(args, architecture, folder, options, checkpoint):
     kind = architectures.load(architecture)
     # Where nothing is trained, a tune may bring the search along.
     coding = args.coding if kind.trained else kind().complete(args.coding)
-    rounds = (coding.quantizer or kind.quantizer) == "round"
+    rounds = coding.quantizer_or(kind.quantizer) == "round"
     shared = kind.shared(folder, options)
     coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
     return coder, fingerprints.of_model(coder)

@@ -37,6 +37,7 @@ class Report:
     bpp: float | None = None
     psnr: float | None = None  # dB against the input; None if the file is lossless
     ssimulacra2: float | None = None  # where it was the target
+    butteraugli: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
     seconds: float | None = None
@@ -134,7 +135,7 @@ def encode_file(path, output, settings, options, budget):
     start = time.perf_counter()
     try:
         if not _is_done(path, output, options, finished):
-            data = sys.stdin.buffer.read() if path == STDIO else None
+            data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
             with budget.hold(math.prod(reading.size(path, data))):
                 finished.data = _compress(path, data, settings, options, report)
     except BrokenPipeError:
@@ -142,8 +143,8 @@ def encode_file(path, output, settings, options, budget):
     except UserError as error:
         report.error = str(error)
     except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        report.error = f"{report.input}: {reason}"
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
     return finished
 
@@ -194,8 +195,8 @@ def _compress(path, data, settings, options, report):
         if missed := options.target.missed(found.quantity):
             report.warnings.append(missed)
         data, setting, report.table_scale = found.data, found.setting, found.scale
-        if options.target.kind == "ssimulacra2":
-            report.ssimulacra2 = found.quantity
+        if options.target.kind in ("ssimulacra2", "butteraugli"):
+            setattr(report, options.target.kind, found.quantity)
     report.dial, report.lmbda = setting.dial, setting.model.lmbda
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded

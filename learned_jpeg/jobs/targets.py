@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from learned_jpeg.jobs.settings import Search, Setting
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.transform import to_levels
 from learned_jpeg.metrics import measures
@@ -14,10 +15,10 @@ from learned_jpeg.runtime.lazy import lazy_import
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+butteraugli = lazy_import("learned_jpeg.metrics.butteraugli")
 ssimulacra2 = lazy_import("learned_jpeg.metrics.ssimulacra2")
 
 TOLERANCE = 0.01  # as promised, of the target
-MAX_TRIES = 12
 # Rows that PSNR takes at a time: its differences need eight times the memory of the pixels.
 PSNR_ROWS = 512
 
@@ -43,152 +44,31 @@ def sampling(data):
         return {0: "444", 2: "420"}.get(JpegImagePlugin.get_sampling(image))
 
 
-class _Ssimulacra2:
-    """SSIMULACRA2 against pixels as `psnr` takes them, whose samples count as sRGB's.
+def _seen(kind, pixels):
+    """A function from a JPEG file to a metric against pixels as `psnr` takes them, as of sRGB.
 
     Raises UserError where they are too few.
     """
-
-    def __init__(self, pixels):
-        least = ssimulacra2.Ssimulacra2.MIN_SIZE
-        if min(pixels.shape[:2]) < least:
-            raise UserError(f"--target_ssimulacra2 needs {least} pixels a side; these are fewer")
-        levels = np.rint(to_levels(pixels)).astype(np.uint8)
-        original = np.broadcast_to(levels, (*levels.shape[:2], 3))
-        self.original = ssimulacra2.Ssimulacra2(original)
-
-    def __call__(self, data):
-        return self.original.compare(jpeg_file.decode(data))
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A model at a value of its dial, None where it has none.
-
-    sampling: of chroma, None for what the files are to have anyway. scale: of the tables.
-    """
-
-    model: object  # a FileModel
-    dial: float | None = None
-    sampling: str | None = None
-    scale: float = 1.0
-
-
-class Search:
-    """Tries settings and keeps the result that comes nearest to an aim without passing a limit.
-
-    attempt: function (setting, scale of its tables) -> (miss, result): how far above its aim the
-    result is, on any scale. tolerance: the miss at which the search ends. side: +1 where the miss
-    must not be above the tolerance, -1 where it must not be below minus that. slope: of the miss
-    against the logarithm of the scale, a first guess.
-
-    best: the result. around: {whether above the aim: (how far from it, the nearest result)}.
-    """
-
-    def __init__(self, attempt, tolerance, side, slope):
-        self.attempt, self.tolerance, self.side, self.slope = attempt, tolerance, side, slope
-        self.best, self._rank, self.around = None, (True, math.inf), {}
-
-    @property
-    def met(self):
-        """Whether the best result is within the tolerance."""
-        return self._rank <= (False, self.tolerance)
-
-    def _miss(self, setting, scale=1.0):
-        value, result = self.attempt(setting, scale)
-        rank = self.side * value > self.tolerance, abs(value)
-        if rank < self._rank:
-            self.best, self._rank = result, rank
-        if abs(value) < self.around.get(value > 0, (math.inf,))[0]:
-            self.around[value > 0] = abs(value), result
-        return value
-
-    def _zero(self, miss, ends):
-        """Looks for the place where a falling function is 0.
-
-        ends: {whether above 0: (place, value)}, one or both. False position, and bisection where
-        that keeps one end for long.
-        """
-        sides = []
-        for _ in range(MAX_TRIES):
-            if self.met:
-                return
-            if len(ends) == 1:
-                ((place, value),) = ends.values()
-                place -= 1.2 * 2 ** len(sides) * value / self.slope  # files change in steps
-            elif len(sides) > 1 and sides[-1] == sides[-2]:
-                place = (ends[True][0] + ends[False][0]) / 2
-            else:
-                (x0, y0), (x1, y1) = ends.values()
-                place = (x0 * y1 - x1 * y0) / (y1 - y0)
-            value = miss(place)
-            ends[value > 0] = place, value
-            sides.append(value > 0)
-
-    def among_models(self, settings):
-        """Searches settings, from the coarsest to the finest, and scales of the nearest's tables.
-
-        Where these have no step that is near enough, the next nearest's are tried. Beyond the
-        ends the first or the last one is best.
-        """
-        low, high = 0, len(settings) - 1
-        low_miss = self._miss(settings[low])
-        high_miss = self._miss(settings[high]) if high and low_miss < 0 else low_miss
-        if low_miss >= 0 or high_miss <= 0:
-            return
-        while high - low > 1:
-            middle = (low + high) // 2
-            value = self._miss(settings[middle])
-            if value < 0:
-                low, low_miss = middle, value
-            else:
-                high, high_miss = middle, value
-        for index, value in sorted([(low, low_miss), (high, high_miss)], key=lambda x: abs(x[1])):
-            self._scale(settings[index], value)
-
-    def _scale(self, setting, value):
-        """Searches the scale of a setting's tables; value: the miss without one."""
-        self._zero(
-            lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
-        )
-
-    def on_dial(self, setting):
-        """Searches the values of a model's dial, whose larger ones are the finer."""
-        dial = setting.model.dial
-        low, high = -math.log(dial.low), -math.log(dial.high)
-
-        def miss(place):
-            value = min(max(math.exp(-place), dial.low), dial.high)
-            return self._miss(replace(setting, dial=value))
-
-        low_miss = miss(low)
-        high_miss = miss(high) if low_miss < 0 else low_miss
-        if low_miss < 0 < high_miss:
-            self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
-
-    def below(self, setting):
-        """Searches the scales of a setting's tables, and of some that are coarser on its dial.
-
-        Many entries of a table may make their step at one place of the dial; scaled ones do
-        elsewhere.
-        """
-        for part in (0.8, 0.9, 0.7):
-            if not self.met:
-                value = max(part * setting.dial, setting.model.dial.low)
-                coarser = replace(setting, dial=value)
-                self._scale(coarser, self._miss(coarser))
+    metric = ssimulacra2.Ssimulacra2 if kind == "ssimulacra2" else butteraugli.Butteraugli
+    if min(pixels.shape[:2]) < metric.MIN_SIZE:
+        raise UserError(f"--target_{kind} needs {metric.MIN_SIZE} pixels a side; these are fewer")
+    levels = np.rint(to_levels(pixels)).astype(np.uint8)
+    original = metric(np.broadcast_to(levels, (*levels.shape[:2], 3)))
+    return lambda data: original.compare(jpeg_file.decode(data))
 
 
 class _Kind(NamedTuple):
     """What can be asked for.
 
-    quality: whether the file is to have at least the target, and not at most. width: how much of
-    TOLERANCE is made use of. miss: function (quantity, aim) -> how far it is above the aim, about
-    as a part of it. slope: of the miss against the logarithm of the tables' scale. memory: bytes a
-    pixel that measuring takes.
+    quality: whether the file may be better than asked for, and not smaller. at_least: whether the
+    target is the least value, and not the greatest. width: how much of TOLERANCE is made use of.
+    miss: function (quantity, aim) -> how far the file is above the aim, about as a part of it.
+    slope: of the miss against the logarithm of the tables' scale. memory: bytes a pixel that
+    measuring takes.
     """
 
     quality: bool
+    at_least: bool
     width: float
     miss: Any
     slope: float
@@ -203,11 +83,16 @@ def _linear(quantity, aim):
     return quantity / aim - 1  # of what may be negative
 
 
+def _nearer(distance, aim):
+    return _logarithmic(aim, max(distance, 1e-9))
+
+
 KINDS = {
-    "bpp": _Kind(False, 1.0, _logarithmic, -0.8),
-    "size": _Kind(False, 1.0, _logarithmic, -0.8),
-    "psnr": _Kind(True, 0.3, _logarithmic, -0.15),  # 1% would be 0.3 dB
-    "ssimulacra2": _Kind(True, 1.0, _linear, -0.3, memory=120),
+    "bpp": _Kind(False, False, 1.0, _logarithmic, -0.8),
+    "size": _Kind(False, False, 1.0, _logarithmic, -0.8),
+    "psnr": _Kind(True, True, 0.3, _logarithmic, -0.15),  # 1% would be 0.3 dB
+    "ssimulacra2": _Kind(True, True, 1.0, _linear, -0.3, memory=120),
+    "butteraugli": _Kind(True, False, 1.0, _nearer, -0.45, memory=150),
 }
 
 
@@ -237,7 +122,7 @@ def _turns(search):
 class Target:
     """What a file is to reach: a kind of `--target_KIND`, and its value in the kind's unit."""
 
-    kind: str  # of KINDS: "bpp", "size" in bytes, "psnr" in dB, "ssimulacra2"
+    kind: str  # of KINDS: "bpp", "size" in bytes, "psnr" in dB, "ssimulacra2", "butteraugli"
     value: float
 
     def measure(self, pixels):
@@ -247,8 +132,8 @@ class Target:
         """
         if self.kind == "psnr":
             return lambda data: psnr(pixels, data)
-        if self.kind == "ssimulacra2":
-            return _Ssimulacra2(pixels)
+        if KINDS[self.kind].quality:
+            return _seen(self.kind, pixels)
         return (
             len if self.kind == "size" else lambda data: measures.bpp(len(data), *pixels.shape[:2])
         )
@@ -260,7 +145,7 @@ class Target:
         """
         kind, measure = KINDS[self.kind], self.measure(pixels)
         tolerance = kind.width * TOLERANCE / 2
-        aim = self.value * (1 + tolerance if kind.quality else 1 - tolerance)
+        aim = self.value * (1 + tolerance if kind.at_least else 1 - tolerance)
 
         def attempt(setting, scale):
             data = finished(setting, scale)
@@ -288,8 +173,11 @@ class Target:
         return search.best
 
     def missed(self, quantity):
-        """What to say of a file with this quantity, where it is not within the promise; or None."""
-        spare = quantity - self.value if KINDS[self.kind].quality else self.value - quantity
-        if 0 <= spare <= TOLERANCE * self.value:
+        """What to say of a file with this quantity, where it does not keep the target; or None.
+
+        A flat picture's finest file may be far below a size, and its coarsest one lossless.
+        """
+        spare = quantity - self.value if KINDS[self.kind].at_least else self.value - quantity
+        if spare >= 0:
             return None
         return f"--target_{self.kind} {self.value:g} is out of reach; {quantity:.6g} is the nearest"

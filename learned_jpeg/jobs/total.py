@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from learned_jpeg.jobs.one_picture import Options, encode_file
 from learned_jpeg.jobs.running import PixelBudget, run_all
-from learned_jpeg.jobs.targets import KINDS, TOLERANCE, Search
+from learned_jpeg.jobs.settings import Search
+from learned_jpeg.jobs.targets import KINDS, TOLERANCE
+from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.paths import STDIO
 
@@ -47,8 +49,8 @@ def fit(total, settings, files):
     settings: from the coarsest to the finest, or one with a dial. Within TOLERANCE of the total
     where the models can. Raises UserError where the coarsest takes more.
     """
-    if any(path == STDIO for path, _ in files.pairs):
-        raise UserError("--total_size reads files several times; for -, say --target_size")
+    if any(path == STDIO or paths.is_pipe(path) for path, _ in files.pairs):
+        raise UserError("--total_size reads files several times; for a pipe, say --target_size")
     sample = files.pairs[:: -(-len(files.pairs) // _SAMPLE)]
     size = functools.cache(lambda setting: files.size(sample, setting))
     share, best, tried = len(sample) / len(files.pairs), None, {}

@@ -91,7 +91,8 @@ def damage(path):
     Half a JPEG picture, say. Raises UserError, naming the file.
     """
     with _reading(path):
-        text = damage_of(Path(path).read_bytes())
+        data = Path(path).read_bytes()
+        text = decoders.decode(data).damage or damage_of(data)
     return text and f"{shown(path)}: damaged: {text}"
 
 
@@ -110,7 +111,7 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         orientation = metadata.orientation(items)
         pixels = _pixels(decoded, background, items, strip or srgb)
         jpeg = data if decoded.kind == "JPEG" else None
-        if text := damage_of(data):
+        if text := decoded.damage or damage_of(data):
             items.notes.append(f"damaged: {text}")
     if strip:
         # Nothing will tell a viewer to turn the picture.

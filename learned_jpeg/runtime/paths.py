@@ -1,8 +1,10 @@
 """Which files an argument names, where each one's JPEG file goes, and whether it may."""
 
+import codecs
 import glob
 import os
 import re
+import stat
 import sys
 from collections import Counter
 from pathlib import Path
@@ -27,49 +29,75 @@ def shown(path):
     )
 
 
-def expand(argument, option=None, exclude=None):
+def expand(argument, option=None, exclude=None, lists=()):
     """What one argument names: (its base folder, [Path]).
 
     argument: a file, a folder (all pictures in it, at any depth), a glob, or @LIST, a text file
     with one of these a line. The base is what a path's name counts from: the folder, the part of
     a glob before its first wildcard, a file's folder, or what the lines of a list have in common.
-    option: its name, for the error. exclude: a folder that is not looked into.
+    option: its name, for the error. exclude: a folder that is not looked into. lists: the names
+    of those that this argument stands in.
 
     A file that does not exist is returned. Raises UserError where nothing is found.
     """
     what = f"{option} {shown(argument)!r}" if option else f"{shown(argument)!r}"
     path = Path(argument)
-    if argument.startswith("@") and not path.exists():
-        return _expand_list(argument[1:], what, option, exclude)
-    if path.is_dir():
+    if argument.startswith("@") and not os.path.exists(path):
+        return _expand_list(argument[1:], what, option, exclude, lists)
+    if os.path.isdir(path):
         files = _walk(path, exclude)
         if not files:
             raise UserError(f"{what}: no image in this folder")
         return path, files
-    if not glob.has_magic(argument) or path.exists():
+    if not glob.has_magic(argument) or os.path.exists(path):
         return path.parent, [path]
     fixed = []
     for part in path.parts[:-1]:
         if glob.has_magic(part):
             break
         fixed.append(part)
-    names = sorted(glob.glob(argument, recursive=True))
-    files = [Path(name) for name in names if Path(name).is_file()]
+    files = [Path(name) for name in sorted(_matches(argument)) if os.path.isfile(name)]
     if not files:
         raise UserError(f"{what} matches no file (quote it, and check the folder)")
     return Path(*fixed), files
 
 
-def _expand_list(name, what, option, exclude):
+def _matches(pattern):
+    """As `glob.glob`, but ** follows no links, which may lead in a circle: as a shell's."""
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        return glob.glob(pattern)
+    place = parts.index("**")
+    names = set()
+    for top in glob.glob(str(Path(*parts[:place]))):
+        for folder, folders, _ in os.walk(top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            below = Path(glob.escape(folder), *(parts[place + 1 :] or "*"))
+            names.update(_matches(str(below)))
+    return names
+
+
+def _expand_list(name, what, option, exclude, lists):
+    if name in lists:
+        raise UserError(f"{what}: the list names itself")
     try:
-        lines = Path(name).read_text().splitlines()
+        lines = _text(Path(name).read_bytes()).split("\n")
     except (OSError, ValueError) as error:
-        raise UserError(f"{what}: the list cannot be read ({error})") from error
-    found = [expand(line, option, exclude) for line in lines if line.strip()]
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{what}: the list cannot be read ({reason})") from error
+    lines = [line for line in (line.removesuffix("\r") for line in lines) if line.strip()]
+    found = [expand(line, option, exclude, (*lists, name)) for line in lines]
     if not found:
         raise UserError(f"{what}: the list is empty")
     files = dict.fromkeys(file for _, files in found for file in files)
     return common_folder(base for base, _ in found), list(files)
+
+
+def _text(data):
+    """Of a file's bytes: names as the system has them, or UTF-16, as a shell of Windows writes."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    return os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
 
 
 def common_folder(folders):
@@ -126,12 +154,12 @@ def name_files(inputs, output_dir=None, template=None):
             _check_name(output)
         return [(path, output)]
     path, output = Path(inputs[0]), Path(inputs[-1])
-    several = not path.is_file() and (
-        path.is_dir() or glob.has_magic(inputs[0]) or inputs[0].startswith("@")
+    several = not os.path.isfile(path) and (
+        os.path.isdir(path) or glob.has_magic(inputs[0]) or inputs[0].startswith("@")
     )
     if several or len(inputs) > 2:
         raise UserError("several inputs, a folder, a glob or a list need --output_dir DIR")
-    if len(inputs) == 1 or output.is_dir():
+    if len(inputs) == 1 or os.path.isdir(output):
         name = path if len(inputs) == 1 else output / path.name
         return [(path, _by(template or "{stem}.jpg", name))]
     if template is not None:
@@ -183,8 +211,8 @@ def _check_name(output):
 
 
 def check(path, output, force=False, overwrite_input=False):
-    """Raises UserError unless the input is a file and the output may be written."""
-    if path != STDIO and not path.is_file():  # nor a pipe, which a reader would wait for
+    """Raises UserError unless the input is a file or a pipe and the output may be written."""
+    if path != STDIO and not os.path.isfile(path) and not is_pipe(path):
         raise UserError(f"{shown(path)}: no such file")
     if output == STDIO:
         return
@@ -193,7 +221,7 @@ def check(path, output, force=False, overwrite_input=False):
         raise UserError(
             f"{shown(path)}: the output would replace it; name another, or say --overwrite_input"
         )
-    if output.exists() and not (same or force):
+    if os.path.exists(output) and not (same or force):
         raise UserError(f"{shown(output)}: exists already; --force overwrites it")
 
 
@@ -202,3 +230,20 @@ def is_same(path, output):
     if STDIO in (path, output):
         return False
     return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)
+
+
+def is_pipe(path):
+    """Whether a path is one, which can be read once."""
+    return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
+
+
+def read_pipe(path):
+    """The bytes of a pipe, a shell's <(...) or /dev/stdin say; None for another file.
+
+    A pipe that nobody writes into is not waited for, and is empty.
+    """
+    if not is_pipe(path):
+        return None
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        os.set_blocking(file.fileno(), True)
+        return file.read()

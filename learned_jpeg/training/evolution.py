@@ -110,8 +110,9 @@ def _point(reference, data, names):
     figures = reference.measure(jpeg_file.decode(data), names)
     if "ms_ssim" in figures:
         figures["ms_ssim"] = ms_ssim_db(figures["ms_ssim"])
-    if "lpips" in figures:
-        figures["lpips"] = -np.log2(figures["lpips"] + 1e-3)
+    for name in ("lpips", "butteraugli"):
+        if name in figures:
+            figures[name] = -np.log2(figures[name] + 1e-3)
     return np.log2(scan_bits(data)), *(min(figures[name], 1e3) for name in names)
 
 
