@@ -196,6 +196,12 @@ def add_compress_options(parser, dial):
         action="store_true",
         help="print a line of JSON for each file as it is done, and one for all at the end",
     )
+    files.add_argument(
+        "--report",
+        metavar="PAGE.html",
+        help="write a page to look at: each file's name, bytes and quality, and the part of the "
+        "picture that lost the most, before and after",
+    )
 
     rate = parser.add_argument_group("size and quality")
     if dial is not None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from learned_jpeg.jobs import total
 from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
+from learned_jpeg.jobs.page import Page
 from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
 from learned_jpeg.jobs.running import PixelBudget, run_all
@@ -66,6 +67,8 @@ def compress(architecture, args):
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
         steps = None if options.target else args.refine
         log = Log(len(pairs), out, steps, args.quiet, args.json, args.verbose)
+        log.page = Page(args.report, len(pairs), args.force) if args.report else None
+        options = replace(options, views=log.page and log.page.side)
         door = Door(log.add)
         try:
             with contextlib.closing(log.bar):
@@ -119,7 +122,7 @@ def _once(pairs, door):
 # What of the arguments does not decide what is in a file. Models count by their digests.
 _OF_THE_RUN = frozenset(
     """command inputs output_dir name force overwrite_input skip_existing update jobs quiet verbose
-    json model run_dir checkpoint_dir max_megapixels total_size""".split()
+    json model run_dir checkpoint_dir max_megapixels total_size report""".split()
 )
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from learned_jpeg.jobs import page
 from learned_jpeg.jobs.records import Entry, Records
 from learned_jpeg.jobs.targets import Target, psnr, sampling
 from learned_jpeg.metrics import measures
@@ -49,21 +50,23 @@ class Report:
 
 @dataclass
 class Finished:
-    """A file's Report, and its bytes where it is to be written. entry: of the options' records."""
+    """A file's Report, and its bytes where it is to be written. entry: of the options' records;
+    views: of `page.views`."""
 
     report: Report
     data: bytes | None = None
     entry: Entry | None = None
+    views: tuple[bytes, bytes] | None = None
 
 
 class Door:
     """The only way out: what passes it is written, whole, and told of, until it is shut.
 
-    tell: called with each Report, one at a time; records: as Options has them. What is told of is
+    tell: called with each Finished, one at a time; records: as Options has them. What is told of is
     written, and what is written is told of, when and however a run is stopped by its user.
     """
 
-    def __init__(self, tell=lambda report: None):
+    def __init__(self, tell=lambda finished: None):
         self._lock, self._open = threading.Lock(), True
         self._tell, self.records = tell, None
 
@@ -78,7 +81,7 @@ class Door:
             if self._open:
                 if finished.data is not None:
                     self._write(output, finished)
-                self._tell(finished.report)
+                self._tell(finished)
 
     def _write(self, output, finished):
         try:
@@ -102,6 +105,7 @@ class Options:
     srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
     skip_existing: leave a file alone whose output is there. records: of what was written before,
     which is left alone while it is current. progress: called after each step of refining.
+    views: pixels a side of what a page shows of each picture, or None.
     """
 
     coding: Coding
@@ -115,6 +119,7 @@ class Options:
     records: Records | None = None
     target: Target | None = None
     progress: Callable | None = None
+    views: int | None = None
     door: Door = field(default_factory=Door)
 
 
@@ -137,7 +142,7 @@ def encode_file(path, output, settings, options, budget):
         if not _is_done(path, output, options, finished):
             data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
             with budget.hold(math.prod(reading.size(path, data))):
-                finished.data = _compress(path, data, settings, options, report)
+                _compress(path, data, settings, options, finished)
     except BrokenPipeError:
         raise
     except UserError as error:
@@ -170,26 +175,26 @@ def _tensorflow_errors():
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
-def _compress(path, data, settings, options, report):
-    """The bytes of the JPEG file; fills in the Report."""
+def _compress(path, data, settings, options, finished):
+    report = finished.report
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
     report.warnings, report.details = source.warnings, source.details
 
-    def finished(setting, scale):
+    def encoded(setting, scale):
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
         return metadata.embed(data, source.metadata)
 
     if options.target is None:
         setting = settings[0]
-        data = finished(setting, setting.scale)
+        data = encoded(setting, setting.scale)
         report.table_scale = setting.scale if setting.scale != 1 else None
     else:
         try:
-            found = options.target.encode(pixels, settings, finished)
+            found = options.target.encode(pixels, settings, encoded)
         except UserError as error:
             raise UserError(f"{report.input}: {error}") from error
         if missed := options.target.missed(found.quantity):
@@ -205,7 +210,9 @@ def _compress(path, data, settings, options, report):
         data = _not_smaller(data, source.jpeg, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
-    return data
+    if options.views:
+        finished.views = page.views(pixels, data, source.metadata, options.views)
+    finished.data = data
 
 
 def _not_smaller(data, jpeg, options, report):

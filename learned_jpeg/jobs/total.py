@@ -28,7 +28,7 @@ class Set:
 
     def __post_init__(self):
         # Nothing is written, so that nothing that exists matters.
-        free = {"force": True, "overwrite_input": True, "skip_existing": False, "records": None}
+        free = {"force": True, "overwrite_input": True, "skip_existing": False, "views": None}
         self._free = replace(self.options, **free)
 
     def size(self, pairs, setting):
