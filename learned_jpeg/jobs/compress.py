@@ -16,7 +16,7 @@ from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
 from learned_jpeg.jobs.running import PixelBudget, run_all
 from learned_jpeg.jobs.targets import KINDS, TOLERANCE, Setting, Target
-from learned_jpeg.models import checkpoints, shipped
+from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths
@@ -33,11 +33,14 @@ BYTES_A_PIXEL = 60  # without a target's
 def make_settings(architecture, args, option):
     """The settings that the arguments allow, from the coarsest to the finest.
 
-    architecture: the class of the script that runs, which holds to its own models; option: the
-    name of the one that chooses among them, or None.
+    architecture: the class of the script that runs, which holds to its own models, and to those
+    with nothing to train on the same dial; option: the name of the one that chooses among them,
+    or None.
     """
     if not architecture.trained:
         return [Setting(architecture(), args.dial)]
+    if is_untrained_of(args.model, architecture):
+        return [Setting(shipped.load(args.model), args.dial)]
     folders = shipped.folders(args.model, architecture.architecture)
     dial = getattr(args, "dial", None)
     for folder in folders:
@@ -52,6 +55,14 @@ def make_settings(architecture, args, option):
             f"{option} needs a --model with several lambdas to choose from, RUN/lambda_*/train"
         )
     return settings
+
+
+def is_untrained_of(name, architecture):
+    """Whether a name is that of an architecture with nothing to train, on another one's dial."""
+    if name not in architectures.names():
+        return False
+    other = architectures.load(name)
+    return architecture.trained and not other.trained and other.dial == architecture.dial
 
 
 def compress(architecture, args):
@@ -133,7 +144,9 @@ def _records(architecture, args, pairs, settings):
     folder = args.output_dir or pairs[0][1].parent
     decides = {name: value for name, value in vars(args).items() if name not in _OF_THE_RUN}
     model = [architecture.architecture]
-    if architecture.trained:
+    if architecture.trained and is_untrained_of(args.model, architecture):
+        model.append(args.model)
+    elif architecture.trained:
         model += [checkpoints.describe(folder)[-1] for folder in shipped.folders(args.model)]
     chosen = [(setting.dial, setting.scale, setting.model.lmbda) for setting in settings]
     text = json.dumps([decides, model, chosen], sort_keys=True)

@@ -104,8 +104,9 @@ class Options:
 
     srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
     skip_existing: leave a file alone whose output is there. records: of what was written before,
-    which is left alone while it is current. progress: called after each step of refining.
-    views: pixels a side of what a page shows of each picture, or None.
+    which is left alone while it is current. progress: called after each step of refining;
+    trying: before each file that is made. views: pixels a side of what a page shows of each
+    picture, or None.
     """
 
     coding: Coding
@@ -120,6 +121,7 @@ class Options:
     target: Target | None = None
     progress: Callable | None = None
     views: int | None = None
+    trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
 
@@ -147,7 +149,7 @@ def encode_file(path, output, settings, options, budget):
         raise
     except UserError as error:
         report.error = str(error)
-    except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
+    except (OSError, ValueError, MemoryError, *tensorflow_errors()) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
@@ -169,21 +171,31 @@ def _is_done(path, output, options, finished):
     return finished.report.skipped
 
 
-def _tensorflow_errors():
+def tensorflow_errors():
     """Its own kind of exception, where a model has brought it along."""
     tensorflow = sys.modules.get("tensorflow")
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
 def _compress(path, data, settings, options, finished):
-    report = finished.report
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
+    finished.data = compress_source(source, settings, options, finished.report)
+    if options.views:
+        finished.views = page.views(source.pixels, finished.data, source.metadata, options.views)
+
+
+def compress_source(source, settings, options, report):
+    """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
+
+    settings, options: as `compress_file` takes them.
+    """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
     report.warnings, report.details = source.warnings, source.details
 
     def encoded(setting, scale):
+        options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
         return metadata.embed(data, source.metadata)
@@ -210,9 +222,7 @@ def _compress(path, data, settings, options, finished):
         data = _not_smaller(data, source.jpeg, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
-    if options.views:
-        finished.views = page.views(pixels, data, source.metadata, options.views)
-    finished.data = data
+    return data
 
 
 def _not_smaller(data, jpeg, options, report):

@@ -225,13 +225,6 @@ def check(path, output, force=False, overwrite_input=False):
         raise UserError(f"{shown(output)}: exists already; --force overwrites it")
 
 
-def is_same(path, output):
-    """Whether an output that is there is its own input."""
-    if STDIO in (path, output):
-        return False
-    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)
-
-
 def is_pipe(path):
     """Whether a path is one, which can be read once."""
     return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
@@ -247,3 +240,10 @@ def read_pipe(path):
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         os.set_blocking(file.fileno(), True)
         return file.read()
+
+
+def is_same(path, output):
+    """Whether an output that is there is its own input."""
+    if STDIO in (path, output):
+        return False
+    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)
