@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 
 from learned_jpeg.jobs import total
+from learned_jpeg.jobs.masks import Masks
 from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
 from learned_jpeg.jobs.page import Page
 from learned_jpeg.jobs.records import Records
@@ -70,8 +71,12 @@ def compress(architecture, args):
     with reading.limit(args.max_megapixels), _stop_on_sigterm():
         options, jobs = make_options(args), machine.limit(args.jobs)
         pairs = paths.name_files(args.inputs, args.output_dir, args.name)
+        if args.importance:
+            options = replace(options, masks=Masks(args.importance, args.output_dir))
         option = f"--target_{options.target.kind}" if options.target else None
         settings = make_settings(architecture, args, "--total_size" if args.total_size else option)
+        if options.masks and settings[0].model.complete(options.coding).quantizer != "trellis":
+            raise UserError("--importance steers the search: say --quantizer trellis")
         each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
         budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
         # Where the file goes to the standard output, nothing else does.

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from learned_jpeg.jobs import page
+from learned_jpeg.jobs import masks, page
+from learned_jpeg.jobs.masks import Masks
 from learned_jpeg.jobs.records import Entry, Records
 from learned_jpeg.jobs.targets import Target, psnr, sampling
 from learned_jpeg.metrics import measures
@@ -19,6 +21,7 @@ from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.paths import STDIO, shown
+from learned_jpeg.search import importance
 
 
 @dataclass
@@ -51,12 +54,13 @@ class Report:
 @dataclass
 class Finished:
     """A file's Report, and its bytes where it is to be written. entry: of the options' records;
-    views: of `page.views`."""
+    views: of `page.views`; mask: the file that says what matters in the picture."""
 
     report: Report
     data: bytes | None = None
     entry: Entry | None = None
     views: tuple[bytes, bytes] | None = None
+    mask: Path | None = None
 
 
 class Door:
@@ -106,7 +110,7 @@ class Options:
     skip_existing: leave a file alone whose output is there. records: of what was written before,
     which is left alone while it is current. progress: called after each step of refining;
     trying: before each file that is made. views: pixels a side of what a page shows of each
-    picture, or None.
+    picture, or None. masks: of what matters in the pictures, or None.
     """
 
     coding: Coding
@@ -121,6 +125,7 @@ class Options:
     target: Target | None = None
     progress: Callable | None = None
     views: int | None = None
+    masks: Masks | None = None
     trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
@@ -159,8 +164,10 @@ def encode_file(path, output, settings, options, budget):
 def _is_done(path, output, options, finished):
     """Whether a file needs nothing. Raises UserError where its output may not be written."""
     mine = False
+    if options.masks:
+        finished.mask = options.masks.of(path, output)
     if options.records is not None:
-        finished.entry = options.records.entry(path)
+        finished.entry = options.records.entry(path, finished.mask)
         mine, current = options.records.state(path, output, finished.entry)
         finished.report.skipped = current
     elif options.skip_existing:
@@ -179,31 +186,46 @@ def tensorflow_errors():
 
 def _compress(path, data, settings, options, finished):
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
-    finished.data = compress_source(source, settings, options, finished.report)
+    prices = None
+    if mask := finished.mask:
+        try:
+            prices = importance.field(masks.read(mask, source.pixels.shape[:2]))
+        except UserError as error:
+            raise UserError(f"{finished.report.input}: {error}") from error
+    elif options.masks:
+        source.warnings.append("has no mask of its name; nothing in it matters more")
+    finished.data = compress_source(source, settings, options, finished.report, prices)
     if options.views:
         finished.views = page.views(source.pixels, finished.data, source.metadata, options.views)
 
 
-def compress_source(source, settings, options, report):
+def compress_source(source, settings, options, report, prices=None):
     """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
 
-    settings, options: as `compress_file` takes them.
+    settings, options: as `compress_file` takes them; prices: as `encoding.encode` does. Without a
+    target these leave the number of bytes as it is.
     """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
     report.warnings, report.details = source.warnings, source.details
 
-    def encoded(setting, scale):
+    def encoded(setting, scale, prices=prices):
         options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
-        data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
+        scale *= setting.scale
+        data = encoding.encode(
+            setting.model, pixels, setting.dial, coding, scale, options.progress, prices
+        )
         return metadata.embed(data, source.metadata)
 
     if options.target is None:
-        setting = settings[0]
-        data = encoded(setting, setting.scale)
-        report.table_scale = setting.scale if setting.scale != 1 else None
+        setting, scale = settings[0], 1.0
+        data = encoded(setting, scale, None)
+        if prices is not None:
+            data, scale = masks.as_many_bytes(len(data), setting, encoded)
+        scale *= setting.scale
+        report.table_scale = scale if scale != 1 else None
     else:
         try:
             found = options.target.encode(pixels, settings, encoded)

@@ -89,10 +89,11 @@ class Search:
             else:
                 high, high_miss = middle, value
         for index, value in sorted([(low, low_miss), (high, high_miss)], key=lambda x: abs(x[1])):
-            self._scale(settings[index], value)
+            self.on_scale(settings[index], value)
 
-    def _scale(self, setting, value):
-        """Searches the scale of a setting's tables; value: the miss without one."""
+    def on_scale(self, setting, value=None):
+        """Searches the scale of a setting's tables; value: the miss without one, if it is known."""
+        value = self._miss(setting) if value is None else value
         self._zero(
             lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
         )
@@ -121,4 +122,4 @@ class Search:
             if not self.met:
                 value = max(part * setting.dial, setting.model.dial.low)
                 coarser = replace(setting, dial=value)
-                self._scale(coarser, self._miss(coarser))
+                self.on_scale(coarser)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS as FILE_SAMPLINGS
 from learned_jpeg.runtime.errors import UserError
-from learned_jpeg.search import auto_sampling, quantizer, refining
+from learned_jpeg.search import auto_sampling, importance, quantizer, refining
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
@@ -57,12 +57,15 @@ class Coding:
         return replace(self, sampling=self.sampling or sampling, quantizer=quantizer)
 
 
-def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None):
+def encode(
+    pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None, prices=None
+):
     """One image to the bytes of a standard JPEG file.
 
     pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
     dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
-    for the rates between those of two models; progress: called after each step of refining.
+    for the rates between those of two models; progress: called after each step of refining;
+    prices: of the bits, [H, W] as `importance.field` gives them.
     Raises UserError for a choice that the model does not have.
     """
     table_scale = _number("table_scale", table_scale)
@@ -70,9 +73,12 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
     coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
 
-    def analysis_of(pixels, sampling):
+    def analysis_of(pixels, prices, sampling):
         one = replace(coding, sampling=sampling)
-        return pipeline.analyse_picture(pixels, dial, one, table_scale)
+        analysis = pipeline.analyse_picture(pixels, dial, one, table_scale)
+        if prices is not None:
+            importance.add(analysis, prices)
+        return analysis
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
@@ -81,17 +87,20 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
         raise UserError("sampling auto is what the search finds cheaper: quantizer trellis")
     elif coding.refine:
         raise UserError("refine is searching again: quantizer trellis")
+    elif prices is not None:
+        raise UserError("importance is what bits cost the search: quantizer trellis")
     else:
         choose = quantizer.Round()
     integers = None
     if sampling == "auto":
         part = _strips(pixels)
-        analyses = {name: functools.partial(analysis_of, part, name) for name in FILE_SAMPLINGS}
+        both = part, None if prices is None else _strips(prices)
+        analyses = {name: functools.partial(analysis_of, *both, name) for name in FILE_SAMPLINGS}
         sampling, found, qtables = auto_sampling.choose(choose, analyses)
         if part is pixels and not coding.refine:
             integers = found.integers
     if integers is None:
-        analysis = analysis_of(pixels, sampling)
+        analysis = analysis_of(pixels, prices, sampling)
         qtables = analysis.qtables
         if coding.refine:
             integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
