@@ -12,6 +12,9 @@ from learned_jpeg.runtime.paths import shown
 
 import numpy as np
 
+# Of the logarithm of a file's bytes against that of the price of a bit, a first guess.
+_SLOPE = -0.2
+
 
 class Masks:
     """The masks of a run: one for all pictures, or a folder of them.
@@ -49,18 +52,29 @@ def read(path, size):
     return pixels.mean(-1, dtype=np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
-def as_many_bytes(size, setting, encoded):
+def as_many_bytes(size, setting, prices, encoded):
     """A file of at most so many bytes and at least 99% of them: (bytes, the scale of its tables).
 
-    encoded: function (Setting, scale of its tables) -> the bytes of a file.
+    prices: of `importance.field`; encoded: function (Setting, scale of its tables, prices) -> the
+    bytes of a file. Where the tables have no step that is near enough, all bits are a little
+    dearer or cheaper.
     """
-
-    def attempt(setting, scale):
-        data = encoded(setting, scale)
-        return math.log(len(data) / aim), (data, scale)
-
     aim = size * (1 - TOLERANCE / 2)
     spare = math.log(size / aim) + 1e-9  # that of the same file
-    search = Search(attempt, spare, 1, KINDS["size"].slope)
+    scale = 1.0
+
+    def by_tables(setting, factor):
+        data = encoded(setting, factor, prices)
+        return math.log(len(data) / aim), (data, factor)
+
+    def by_prices(setting, factor):
+        data = encoded(setting, scale, prices + np.float32(math.log2(factor)))
+        return math.log(len(data) / aim), (data, scale)
+
+    search = Search(by_tables, spare, 1, KINDS["size"].slope)
     search.on_scale(setting)
+    if not search.met:
+        _, scale = search.best
+        search.attempt, search.slope = by_prices, _SLOPE
+        search.on_scale(setting)
     return search.best

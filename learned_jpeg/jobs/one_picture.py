@@ -223,7 +223,7 @@ def compress_source(source, settings, options, report, prices=None):
         setting, scale = settings[0], 1.0
         data = encoded(setting, scale, None)
         if prices is not None:
-            data, scale = masks.as_many_bytes(len(data), setting, encoded)
+            data, scale = masks.as_many_bytes(len(data), setting, prices, encoded)
         scale *= setting.scale
         report.table_scale = scale if scale != 1 else None
     else:
