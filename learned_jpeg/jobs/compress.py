@@ -15,7 +15,7 @@ from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compr
 from learned_jpeg.jobs.page import Page
 from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
-from learned_jpeg.jobs.running import PixelBudget, run_all
+from learned_jpeg.jobs.running import PixelBudget, beside, run_all
 from learned_jpeg.jobs.targets import KINDS, TOLERANCE, Setting, Target
 from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
@@ -86,21 +86,25 @@ def compress(architecture, args):
         log.page = Page(args.report, len(pairs), args.force) if args.report else None
         options = replace(options, views=log.page and log.page.side)
         door = Door(log.add)
+
+        def run():
+            chosen, records = settings, None
+            if args.total_size:
+                files = total.Set(pairs, options, budget, jobs)
+                chosen = [_fitting(args.total_size, settings, files, log)]
+            if args.update:
+                records = door.records = _records(architecture, args, pairs, chosen)
+            progress = log.bar.update if len(pairs) == 1 else None
+            each = replace(options, records=records, door=door, progress=progress)
+            run_all(
+                lambda path, output: compress_file(path, output, chosen, each, budget),
+                _once(pairs, door),
+                jobs,
+            )
+
         try:
             with contextlib.closing(log.bar):
-                if args.total_size:
-                    files = total.Set(pairs, options, budget, jobs)
-                    settings = [_fitting(args.total_size, settings, files, log)]
-                if args.update:
-                    door.records = _records(architecture, args, pairs, settings)
-                options = replace(options, records=door.records, door=door)
-                if len(pairs) == 1:
-                    options = replace(options, progress=log.bar.update)
-                run_all(
-                    lambda path, output: compress_file(path, output, settings, options, budget),
-                    _once(pairs, door),
-                    jobs,
-                )
+                beside(run)
         except KeyboardInterrupt as stop:
             door.shut()
             log.end(stopped=True)
@@ -111,10 +115,9 @@ def compress(architecture, args):
 def _fitting(total_size, settings, files, log):
     """The setting that --total_size chooses."""
     setting, size = total.fit(total_size, settings, files)
-    quality = (
-        f"{setting.model.dial.name} {setting.dial:.4g}" if setting.model.dial else "these files"
-    )
-    line = f"--total_size {total_size}: {quality} takes {size} bytes"
+    dial = setting.model.dial
+    which = f"{dial.name} {setting.dial:.4g}" if dial else f"lambda {setting.model.lmbda:g}"
+    line = f"--total_size {total_size}: {which} takes {size} bytes"
     if size < (1 - TOLERANCE) * total_size:
         log.say(f"warning: {line}, the nearest", sys.stderr)
     else:
