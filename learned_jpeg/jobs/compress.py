@@ -104,7 +104,9 @@ def compress(architecture, args):
     with reading.limit(args.max_megapixels), _stop_on_sigterm():
         options, jobs = make_options(args), machine.limit(args.jobs)
         pairs = paths.name_files(args.inputs, args.output_dir)
-        settings = make_settings(architecture, args, options.target)
+        settings = []
+        if not options.lossless:
+            settings = make_settings(architecture, args, options.target)
         # Where the file goes to the standard output, nothing else does.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
         start = time.perf_counter()
@@ -150,16 +152,31 @@ def make_options(args):
     for kind in KINDS:
         if (value := getattr(args, f"target_{kind}")) is not None:
             target = Target(kind, value)
+    if args.lossless:
+        _check_lossless(args, target)
     return Options(
         coding=Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine),
         background=_color(args.background),
         strip=args.strip,
         srgb=args.srgb,
         skip_larger=args.skip_larger,
+        lossless=args.lossless,
         force=args.force,
         overwrite_input=args.overwrite_input,
         target=target,
     )
+
+
+def _check_lossless(args, target):
+    """Raises UserError for options that change the picture or choose how it is coded."""
+    options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
+    others = [name for name in options if getattr(args, name)]
+    others += [f"target_{target.kind}"] if target else []
+    others += ["huffman"] if args.huffman != "progressive" else []
+    if others:
+        raise UserError(
+            f"--lossless keeps the picture and chooses its coding; --{others[0]} does not"
+        )
 
 
 def _print(report, out):
@@ -172,7 +189,7 @@ def _print(report, out):
         loss = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
         if report.kept:
             loss = "kept as it is"
-        elif report.from_jpeg:
+        elif report.from_jpeg and not report.lossless:
             loss += " beside the input's own loss"
         tqdm.write(
             f"{report.input} -> {report.output}: {report.bytes_in:,} -> {report.bytes_out:,} "

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from learned_jpeg.jobs import without_loss
 from learned_jpeg.jobs.targets import Target, psnr, sampling
 from learned_jpeg.metrics import measures
 from learned_jpeg.models import encoding
@@ -36,6 +37,7 @@ class Report:
     butteraugli: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
+    lossless: bool = False  # the input's coefficients and tables
     seconds: float | None = None
     lmbda: float | None = None
     dial: float | None = None
@@ -65,7 +67,8 @@ class Door:
 class Options:
     """What holds for each of the files.
 
-    srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
+    srgb: convert the colours to sRGB. skip_larger: keep the coefficients of a JPEG file whose
+    result is not smaller, also where a target asks for it. lossless: keep them in any case.
     progress: called after each step of refining.
     """
 
@@ -74,6 +77,7 @@ class Options:
     strip: bool = False
     srgb: bool = False
     skip_larger: bool = False
+    lossless: bool = False
     force: bool = False
     overwrite_input: bool = False
     target: Target | None = None
@@ -112,6 +116,8 @@ def _tensorflow_errors():
 
 
 def _compress(path, data, output, settings, options, report):
+    if options.lossless:
+        return _write(output, without_loss.transcoded(path, data, options, report), options.door)
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
@@ -140,23 +146,11 @@ def _compress(path, data, output, settings, options, report):
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
     report.psnr = quality if math.isfinite(quality) else None
-    if source.jpeg is not None and len(data) >= len(source.jpeg):
-        data = _not_smaller(data, source.jpeg, options, report)
+    if source.jpeg is not None:
+        data = without_loss.not_larger(data, source, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
     _write(output, data, options.door)
-
-
-def _not_smaller(data, jpeg, options, report):
-    """What is written where a JPEG file's result is not smaller than it."""
-    if options.skip_larger:
-        report.kept, report.psnr = True, None
-        return jpeg
-    report.warnings.append(
-        f"it is a JPEG file, and the result is not smaller ({len(jpeg):,} -> {len(data):,} "
-        "bytes) and not better; --skip_larger keeps such files as they are"
-    )
-    return data
 
 
 def _write(output, data, door):
