@@ -61,7 +61,7 @@ def in_srgb(name):
 @pytest.mark.parametrize("name, words", ROWS)
 def test_each_is_said_and_shown(name, words):
     source = read(name)
-    said = " | ".join(source.warnings)
+    said = " | ".join([*source.warnings, *source.details])
     assert (words in said) if words else said.strip(" |") == ""
     assert said.isprintable()
     data = api.load("ljpeg_PIL").encode(source.pixels, dial=95)

@@ -153,7 +153,25 @@ def add_compress_options(parser, dial):
         help="write all JPEG files below this folder, in the folders of their inputs",
     )
     files.add_argument(
+        "--name",
+        metavar="TEMPLATE",
+        help="the names of the files: {stem} is an input's own without the suffix, {suffix} that, "
+        "{name} all of it but for a .jpg at its end; by default {stem}.jpg, and {name}.jpg where "
+        "inputs would meet",
+    )
+    files.add_argument(
         "--force", action="store_true", help="overwrite an output that exists already"
+    )
+    again = files.add_mutually_exclusive_group()
+    again.add_argument(
+        "--skip_existing", action="store_true", help="leave an output that exists already as it is"
+    )
+    again.add_argument(
+        "--update",
+        action="store_true",
+        help="write what is missing, whose input has changed or whose options differ, by what "
+        ".learned_jpeg-update in the folder of the outputs says of those written before; files of "
+        "others are not overwritten",
     )
     files.add_argument(
         "--overwrite_input",
@@ -167,8 +185,18 @@ def add_compress_options(parser, dial):
         "target asks for more bytes",
     )
     add_jobs(files, "files at a time, and cores that are made use of")
-    files.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
-    files.add_argument("--json", action="store_true", help="print the report as JSON, at the end")
+    said = files.add_mutually_exclusive_group()
+    said.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    said.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print also what is skipped, and what is left out that hardly anybody misses",
+    )
+    files.add_argument(
+        "--json",
+        action="store_true",
+        help="print a line of JSON for each file as it is done, and one for all at the end",
+    )
 
     rate = parser.add_argument_group("size and quality")
     if dial is not None:

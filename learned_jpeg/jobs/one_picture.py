@@ -1,6 +1,7 @@
 """One picture compressed: a file in, a JPEG file out, and a report."""
 
 import math
+import os
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from learned_jpeg.jobs import without_loss
+from learned_jpeg.jobs.records import Entry, Records
 from learned_jpeg.jobs.targets import Target, psnr, sampling
 from learned_jpeg.metrics import measures
 from learned_jpeg.models import encoding
@@ -27,6 +29,8 @@ class Report:
     output: str
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)  # what only who asks is told
+    skipped: bool = False  # there is nothing to do
     bytes_in: int | None = None
     bytes_out: int | None = None
     width: int | None = None
@@ -45,22 +49,52 @@ class Report:
     sampling: str | None = None  # of chroma; None for gray
 
 
-class Door:
-    """Lets files be written, each of them whole, until it is shut."""
+@dataclass
+class Finished:
+    """A file's Report, and its bytes where it is to be written. entry: of the options' records."""
 
-    def __init__(self):
+    report: Report
+    data: bytes | None = None
+    entry: Entry | None = None
+
+
+class Door:
+    """The only way out: what passes it is written, whole, and told of, until it is shut.
+
+    tell: called with each Report, one at a time. What is told of is written, and what is written
+    is told of, when and however a run is stopped by its user.
+    """
+
+    def __init__(self, tell=lambda report: None, records=None):
         self._lock, self._open = threading.Lock(), True
+        self._tell, self._records = tell, records
 
     def shut(self):
         """Waits for a file that is being written; there is none after it."""
         with self._lock:
             self._open = False
 
-    def write(self, path, data):
-        """Writes bytes as a file, or nothing."""
+    def leave(self, output, finished):
+        """Writes the file of a Finished, unless it has none, and tells of it."""
         with self._lock:
             if self._open:
-                write_whole(path, data)
+                if finished.data is not None:
+                    self._write(output, finished)
+                self._tell(finished.report)
+
+    def _write(self, output, finished):
+        try:
+            if output == STDIO:
+                sys.stdout.buffer.write(finished.data)
+                sys.stdout.buffer.flush()
+            elif finished.entry is None:
+                write_whole(output, finished.data)
+            else:
+                self._records.write(output, finished.data, finished.entry)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            finished.report.error = f"{shown(output)}: cannot be written ({error.strerror})"
 
 
 @dataclass(frozen=True)
@@ -69,7 +103,8 @@ class Options:
 
     srgb: convert the colours to sRGB. skip_larger: keep the coefficients of a JPEG file whose
     result is not smaller, also where a target asks for it. lossless: keep them in any case.
-    progress: called after each step of refining.
+    skip_existing: leave a file alone whose output is there. records: of what was written before,
+    which is left alone while it is current. progress: called after each step of refining.
     """
 
     coding: Coding
@@ -80,6 +115,8 @@ class Options:
     lossless: bool = False
     force: bool = False
     overwrite_input: bool = False
+    skip_existing: bool = False
+    records: Records | None = None
     target: Target | None = None
     progress: Callable | None = None
     door: Door = field(default_factory=Door)
@@ -91,13 +128,20 @@ def compress_file(path, output, settings, options, budget):
     settings: of which the first is taken, or the one that reaches options.target.
     Returns Report, in which an error is one of this file's own.
     """
-    report = Report(shown(path), shown(output))
+    finished = encode_file(path, output, settings, options, budget)
+    options.door.leave(output, finished)
+    return finished.report
+
+
+def encode_file(path, output, settings, options, budget):
+    """All of `compress_file` but the writing: Finished."""
+    finished = Finished(report := Report(shown(path), shown(output)))
     start = time.perf_counter()
     try:
-        paths.check(path, output, options.force, options.overwrite_input)
-        data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
-        with budget.hold(math.prod(reading.size(path, data))):
-            _compress(path, data, output, settings, options, report)
+        if not _is_done(path, output, options, finished):
+            data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
+            with budget.hold(math.prod(reading.size(path, data))):
+                finished.data = _compress(path, data, settings, options, report)
     except BrokenPipeError:
         raise
     except UserError as error:
@@ -106,7 +150,22 @@ def compress_file(path, output, settings, options, budget):
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
-    return report
+    return finished
+
+
+def _is_done(path, output, options, finished):
+    """Whether a file needs nothing. Raises UserError where its output may not be written."""
+    mine = False
+    if options.records is not None:
+        finished.entry = options.records.entry(path)
+        mine, current = options.records.state(path, output, finished.entry)
+        finished.report.skipped = current
+    elif options.skip_existing:
+        finished.report.skipped = os.path.exists(output) and os.path.isfile(path)
+        finished.report.skipped &= not paths.is_same(path, output)
+    if not finished.report.skipped:
+        paths.check(path, output, options.force or mine, options.overwrite_input)
+    return finished.report.skipped
 
 
 def _tensorflow_errors():
@@ -115,14 +174,15 @@ def _tensorflow_errors():
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
-def _compress(path, data, output, settings, options, report):
+def _compress(path, data, settings, options, report):
+    """The bytes of the JPEG file; fills in the Report."""
     if options.lossless:
-        return _write(output, without_loss.transcoded(path, data, options, report), options.door)
+        return without_loss.transcoded(path, data, options, report)
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
-    report.warnings = source.warnings
+    report.warnings, report.details = source.warnings, source.details
 
     def finished(setting, scale):
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
@@ -150,17 +210,4 @@ def _compress(path, data, output, settings, options, report):
         data = without_loss.not_larger(data, source, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
-    _write(output, data, options.door)
-
-
-def _write(output, data, door):
-    try:
-        if output == STDIO:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            door.write(output, data)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise UserError(f"{shown(output)}: cannot be written ({error.strerror})") from error
+    return data

@@ -32,10 +32,11 @@ def not_larger(data, source, options, report):
         return data
     if not (source.converted or options.target and not options.skip_larger):
         try:
-            found, _ = lossless.transcode(jpeg, options.strip)
+            found, notes = lossless.transcode(jpeg, options.strip)
         except UserError:  # damaged, which is said already
-            found = None if options.strip else jpeg
+            found, notes = None if options.strip else jpeg, report.warnings
         if found is not None and len(found) <= len(data):
+            report.warnings, report.details = notes, []  # nothing else is left out
             return _without_loss(found, jpeg, report)
     if len(data) >= len(jpeg):
         report.warnings.append(

@@ -24,12 +24,14 @@ DEFAULT_MEGAPIXELS = 200.0
 @dataclass
 class Source:
     """What a file holds: pixels uint8 or uint16 [H, W, 3] or gray [H, W, 1], `metadata.Items`,
-    lines for people, and the number of its bytes. jpeg: the file itself where it is a JPEG, or
-    None; converted: whether `strip` or `srgb` turned the picture or converted its colours."""
+    lines for people and for who wants to know all, and the number of its bytes. jpeg: the file
+    itself where it is a JPEG, or None; converted: whether `strip` or `srgb` turned the picture or
+    converted its colours."""
 
     pixels: np.ndarray
     metadata: metadata.Items
     warnings: list[str]
+    details: list[str]
     bytes_in: int
     jpeg: bytes | None = None
     converted: bool = False
@@ -118,7 +120,7 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
         items = metadata.Items(notes=items.notes)
     converted = (strip or srgb) and pixels is not decoded.samples
-    return Source(pixels, items, items.warnings(), len(data), jpeg, converted)
+    return Source(pixels, items, items.warnings(), items.details(), len(data), jpeg, converted)
 
 
 @contextlib.contextmanager

@@ -3,8 +3,10 @@
 import codecs
 import glob
 import os
+import re
 import stat
 import sys
+from collections import Counter
 from pathlib import Path
 
 from learned_jpeg.runtime.errors import UserError
@@ -125,11 +127,12 @@ def _walk(folder, exclude):
     return files
 
 
-def name_files(inputs, output_dir=None):
+def name_files(inputs, output_dir=None, template=None):
     """[(input, output)] of the command's arguments: IN [OUT], or IN... with an output_dir.
 
     Each is a Path or STDIO. Below output_dir the structure stays, from what the bases of the
-    inputs have in common.
+    inputs have in common. There inputs that would have one output, as p.png and p.webp, have .jpg
+    behind their whole names, but those that end in it. template: of the names of files, see `_by`.
     """
     if output_dir is not None:
         if STDIO in inputs:
@@ -139,17 +142,14 @@ def name_files(inputs, output_dir=None):
         expanded = [expand(argument, exclude=output_dir) for argument in inputs]
         files = dict.fromkeys(file for _, files in expanded for file in files)
         common = common_folder(base for base, _ in expanded)
-        return [
-            (
-                file,
-                Path(output_dir, os.path.relpath(os.path.abspath(file), common)).with_suffix(
-                    ".jpg"
-                ),
-            )
-            for file in files
-        ]
+        below = {
+            file: Path(output_dir, os.path.relpath(os.path.abspath(file), common)) for file in files
+        }
+        return [*_named(below, template).items()]
     if len(inputs) <= 2 and STDIO in inputs:
         path, output = (name if name == STDIO else Path(name) for name in (inputs[0], inputs[-1]))
+        if template is not None:
+            raise UserError("--name makes names of names, and the standard input, -, has none")
         if output != STDIO:
             _check_name(output)
         return [(path, output)]
@@ -160,10 +160,47 @@ def name_files(inputs, output_dir=None):
     if several or len(inputs) > 2:
         raise UserError("several inputs, a folder, a glob or a list need --output_dir DIR")
     if len(inputs) == 1 or os.path.isdir(output):
-        name = path.with_suffix(".jpg")
-        return [(path, name if len(inputs) == 1 else output / name.name)]
+        name = path if len(inputs) == 1 else output / path.name
+        return [(path, _by(template or "{stem}.jpg", name))]
+    if template is not None:
+        raise UserError(f"--name and the name {shown(output)}: say one of them")
     _check_name(output)
     return [(path, output)]
+
+
+def _named(below, template):
+    """The output of each input; below: {input: the same name below the folder of outputs}."""
+    outputs = {file: _by(template or "{stem}.jpg", name) for file, name in below.items()}
+    counts = Counter(map(_folded, outputs.values()))
+    several = [file for file, output in outputs.items() if counts[_folded(output)] > 1]
+    if several and template is not None:
+        same = [file for file in several if outputs[file] == outputs[several[0]]]
+        raise UserError(
+            f"--name {shown(template)!r}: {shown(outputs[several[0]])} would be the name of "
+            f"{' and '.join(map(shown, (same or several)[:2]))}; {{name}} tells them apart"
+        )
+    return outputs | {file: _by("{name}.jpg", below[file]) for file in several}
+
+
+def _folded(path):
+    """For names that some file systems take for the same."""
+    return str(path).casefold()
+
+
+def _by(template, path):
+    """A path with the name of a template, of which {stem} is its own without the suffix, {suffix}
+    that without its dot, and {name} all of it, but for a .jpg at its end."""
+    name = path.stem if path.suffix.lower() == ".jpg" else path.name
+    fields = {"name": name, "stem": path.stem, "suffix": path.suffix[1:]}
+    unknown = [field for field in re.findall(r"\{(.*?)\}", template) if field not in fields]
+    name = Path(re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], ""), template))
+    if unknown or "{" in re.sub(r"\{\w+\}", "", template):
+        raise UserError(f"--name {shown(template)!r}: a name has {{stem}}, {{name}} and {{suffix}}")
+    if len(name.parts) != 1 or name.suffix.lower() not in JPEG_SUFFIXES:
+        raise UserError(
+            f"--name {shown(template)!r} gives {shown(name)}; a name ends in .jpg and has no folder"
+        )
+    return path.with_name(name.name)
 
 
 def _check_name(output):
@@ -179,13 +216,12 @@ def check(path, output, force=False, overwrite_input=False):
         raise UserError(f"{shown(path)}: no such file")
     if output == STDIO:
         return
-    exists = os.path.exists(output)
-    same = path != STDIO and exists and output.samefile(path)
+    same = is_same(path, output)
     if same and not overwrite_input:
         raise UserError(
             f"{shown(path)}: the output would replace it; name another, or say --overwrite_input"
         )
-    if exists and not (same or force):
+    if os.path.exists(output) and not (same or force):
         raise UserError(f"{shown(output)}: exists already; --force overwrites it")
 
 
@@ -203,3 +239,10 @@ def read_pipe(path):
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         os.set_blocking(file.fileno(), True)
         return file.read()
+
+
+def is_same(path, output):
+    """Whether an output that is there is its own input."""
+    if STDIO in (path, output):
+        return False
+    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)

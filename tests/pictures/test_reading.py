@@ -142,7 +142,7 @@ def test_every_kind_is_read_as_it_looks(name, tmp_path):
     np.testing.assert_array_equal(
         source.pixels, expected.astype(np.uint16) * 257 if deep else expected
     )
-    said = " ".join(source.warnings)
+    said = " ".join([*source.warnings, *source.details])
     assert (warning in said) if warning else said == ""
     assert reading.size(tmp_path / name) == expected.shape[1::-1]
     rgb = reading.read(tmp_path / name)
