@@ -72,7 +72,9 @@ def dimensions(file):
         if kind != "JPEG":
             raise
         file.seek(0)  # what is not pixels may be broken
-        with _opened(containers.as_file(_jpeg_parts(file.read()).core), kind) as image:
+        with _opened(
+            containers.as_file(containers.jpeg_parts(file.read(), True).core), kind
+        ) as image:
             return image.size
 
 
@@ -100,7 +102,7 @@ def decode(data):
             raise ValueError("a picture of palette colours without its palette")
         data = core
     elif kind == "JPEG":
-        parts = _jpeg_parts(data)
+        parts = containers.jpeg_parts(data, True)
         data = parts.core
         if not parts.ended:
             with _opened(containers.as_file(data), kind):  # of a size that is read
@@ -118,14 +120,6 @@ def _known(head):
     if kind in UNREAD:
         raise UserError(f"{kind} is not read; convert it to PNG or TIFF")
     return kind
-
-
-def _jpeg_parts(data):
-    parts = containers.jpeg_parts(data)
-    for marker, payload in parts.segments:
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and payload[:1] != b"\x08":
-            raise UserError(f"{payload[0] if payload else 0} bits a sample; of JPEG, 8 are read")
-    return parts
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import struct
 
 from learned_jpeg.jpeg import coefficients
 from learned_jpeg.jpeg.jpeg_file import APP14
-from learned_jpeg.pictures import containers, damage, exif, mpf
+from learned_jpeg.pictures import containers, damage, exif, gain_maps, mpf
 from learned_jpeg.pictures.damage import END_MARKER
 from learned_jpeg.pictures.metadata import (
     APP0,
@@ -53,6 +53,8 @@ def transcode(data, strip=False):
     same = data if parts.ended else data + END_MARKER
     if strip:
         same = _with_scans(parts, segments)
+        if gain_maps.split(parts.trailer)[0] is not None:
+            notes.append("the HDR gain map is left out: --strip leaves out all")
     if not frame.complete:
         notes.append("a progressive file whose last bits were never sent: its scans are kept")
         return same, notes

@@ -12,6 +12,7 @@ HEADER = b"MPF\0"
 _VERSION, _COUNT, _ENTRIES = 0xB000, 0xB001, 0xB002
 _UNDEFINED, _LONG = 7, 4
 _ENTRY = 16  # bytes: attributes, size, place, and two numbers of other entries
+SIZE = len(HEADER) + 8 + 2 + 3 * 12 + 4 + 2 * _ENTRY  # bytes of an `index`
 _PRIMARY, _JPEG = 0x030000, 0  # attributes: the baseline picture; other ones have none
 
 

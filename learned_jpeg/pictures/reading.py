@@ -115,6 +115,9 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         jpeg = data if decoded.kind == "JPEG" else None
         if text := decoded.damage or damage_of(data):
             items.notes.append(f"damaged: {text}")
+    if items.gain_map and (strip or pixels is not decoded.samples):
+        why = "--strip leaves out all" if strip else "it is for the colours before the conversion"
+        metadata.leave_gain_map_out(items, why)
     if strip:
         # Nothing will tell a viewer to turn the picture.
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
