@@ -241,6 +241,7 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
     Args:
       data: the file: gray, YCbCr, RGB, CMYK or YCCK of any sampling factors, 8 bits a sample,
         sequential or progressive. One that only lacks its end marker is read, with a warning.
+        Arithmetic codes become Huffman codes, which may take more bytes, with a warning.
       strip: leave out all metadata but what decides how the picture is shown: JFIF, Adobe's
         marker, the ICC profile, and an EXIF orientation.
 

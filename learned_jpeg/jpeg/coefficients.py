@@ -1,22 +1,23 @@
 """A JPEG file's quantized coefficients and tables, as they are in the file.
 
-Huffman codes of 8 bits a sample, sequential and progressive, any components and sampling factors
-that libjpeg reads. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
+Huffman and arithmetic codes of 8 bits a sample, sequential and progressive, any components and
+sampling factors that libjpeg reads. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
 """
 
 import re
 import struct
 from dataclasses import dataclass, field
 
-from learned_jpeg.jpeg import entropy
+from learned_jpeg.jpeg import arithmetic, entropy
 from learned_jpeg.jpeg.standard import BLOCK
 
 import numpy as np
 
-DQT, DHT, DRI, SOS, EOI = 0xDB, 0xC4, 0xDD, 0xDA, 0xD9
-# Frames (T.81, table B.1): whether progressive, of those that are read.
-FRAMES = {0xC0: False, 0xC1: False, 0xC2: True}
-_OTHERS = {0xC3: "lossless", 0xC9: "arithmetic", 0xCA: "arithmetic", 0xCB: "lossless"}
+DQT, DHT, DAC, DRI, SOS, EOI = 0xDB, 0xC4, 0xCC, 0xDD, 0xDA, 0xD9
+# Frames that are read, T.81, table B.1.
+PROGRESSIVE, ARITHMETIC = (0xC2, 0xCA), (0xC9, 0xCA)
+FRAMES = (0xC0, 0xC1, *PROGRESSIVE, 0xC9)
+_LOSSLESS = 0xC3, 0xCB
 MOST_COMPONENTS = 4  # of a scan, T.81, B.2.3
 MOST_IN_MCU = 10  # blocks, T.81, B.2.3
 
@@ -54,6 +55,7 @@ class Frame:
     height: int
     width: int
     progressive: bool
+    arithmetic: bool
     components: list
     stored: np.ndarray = None  # int16 [n, 64], the blocks of whole MCUs of all components
 
@@ -91,6 +93,7 @@ class _Reader:
         self.frame, self.restart = None, 0
         self.tables = {}
         self.lookups = np.zeros([8, 1 << 16], np.int32)
+        self.conditions = np.array([0x10] * 4 + [5] * 4)  # T.81, F.1.4.4.1.4 and F.1.4.4.2.1
 
     def segment(self, marker, payload, data):
         """Takes one segment; data: what follows a scan's."""
@@ -104,8 +107,10 @@ class _Reader:
             self._start(marker, payload)
         elif marker == SOS:
             self._scan(payload, data)
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC8, 0xCC):
-            raise ValueError(f"{_OTHERS.get(marker, 'hierarchical')} coding")
+        elif marker == DAC:
+            self._conditioning(payload)
+        elif 0xC0 <= marker <= 0xCF and marker != 0xC8:
+            raise ValueError(f"{'lossless' if marker in _LOSSLESS else 'hierarchical'} coding")
 
     def _quantization(self, payload):
         """T.81, B.2.4.1."""
@@ -138,6 +143,14 @@ class _Reader:
                 at += n
             payload = payload[17 + len(symbols) :]
 
+    def _conditioning(self, payload):
+        """T.81, B.2.4.3."""
+        for where, value in struct.iter_unpack("BB", payload):
+            kind, slot = divmod(where, 16)
+            if kind > 1 or slot > 3 or (value & 15 > value >> 4 if kind == 0 else value > 63):
+                raise ValueError("broken conditions of arithmetic coding")
+            self.conditions[4 * kind + slot] = value
+
     def _start(self, marker, payload):
         """T.81, B.2.2."""
         if self.frame is not None:
@@ -154,7 +167,7 @@ class _Reader:
             components.append(Component(number, *divmod(factors, 16), slot))
         if len({component.number for component in components}) < n:
             raise ValueError("two components of one name")
-        self.frame = Frame(height, width, FRAMES[marker], components)
+        self.frame = Frame(height, width, marker in PROGRESSIVE, marker in ARITHMETIC, components)
         self.frame.allocate()
 
     def _scan(self, payload, data):
@@ -203,8 +216,11 @@ class _Reader:
         restart = self.restart or mcus
         plain, starts = _parts(data, -(-mcus // restart))
         band = kind, first, last, low
-        whole = entropy.decode_scan(
-            plain, starts, restart, across, down, geometry, self.lookups, band, self.frame.stored
+        coding, tables = entropy, self.lookups
+        if self.frame.arithmetic:
+            coding, tables = arithmetic, self.conditions
+        whole = coding.decode_scan(
+            plain, starts, restart, across, down, geometry, tables, band, self.frame.stored
         )
         if whole < mcus:
             raise ValueError("its data are broken or end too early")

@@ -3,7 +3,6 @@
 import io
 import struct
 
-from learned_jpeg.jpeg import coefficients
 from learned_jpeg.jpeg.jpeg_file import APP14
 from learned_jpeg.pictures import containers, damage, exif, gain_maps, mpf
 from learned_jpeg.pictures.damage import END_MARKER
@@ -21,6 +20,7 @@ from learned_jpeg.runtime.lazy import lazy_import
 import numpy as np
 from PIL import Image
 
+coefficients = lazy_import("learned_jpeg.jpeg.coefficients")
 rescan = lazy_import("learned_jpeg.jpeg.rescan")
 
 _JFIF_HEADER, _JFIF_SIZE = b"JFIF\0", 14  # without a thumbnail, JFIF, 10.1
@@ -33,7 +33,7 @@ def transcode(data, strip=False):
     pictures follow them. strip: leave out all but what decides how the picture is shown: JFIF,
     Adobe's marker, the ICC profile and an orientation. The scans stay as they are where none
     that are smaller are found, or where the last bits of a progressive file were never sent:
-    decoders smooth over these.
+    decoders smooth over these. Arithmetic codes become Huffman codes, which may be more.
 
     Raises UserError: not a JPEG file, one of another kind, or a broken one.
     """
@@ -42,8 +42,8 @@ def transcode(data, strip=False):
     parts, notes = containers.jpeg_parts(data), []
     try:
         frame = coefficients.read(parts.core)
-        if not (parts.ended or frame.complete):
-            raise ValueError("it ends too early")
+        if not parts.ended and (frame.arithmetic or not frame.complete):
+            raise ValueError("it ends too early")  # arithmetic data may end anywhere
     except ValueError as error:
         raise UserError(f"cannot be written without loss ({error})") from error
     if text := damage.of_file(data):
@@ -61,7 +61,9 @@ def transcode(data, strip=False):
     picture = rescan.write(frame)
     trailer = b"" if strip else parts.trailer
     anew = b"\xff\xd8" + _written(segments, data, len(picture), trailer, notes) + picture + trailer
-    if len(anew) >= len(same):
+    if frame.arithmetic:
+        notes.append("arithmetic coding, which few programs read, became Huffman coding")
+    elif len(anew) >= len(same):
         return same, notes
     core = parts.core if parts.ended else parts.core + END_MARKER
     if not _same_pixels(core, containers.jpeg_parts(anew).core):
