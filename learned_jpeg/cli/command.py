@@ -1,4 +1,4 @@
-"""A command line: its parser, `compress` and `models`, and errors in one line."""
+"""A command line: its parser, `compress`, `view` and `models`, and errors in one line."""
 
 import argparse
 import contextlib
@@ -14,6 +14,7 @@ from learned_jpeg.runtime.paths import shown
 
 compress = lazy_import("learned_jpeg.jobs.compress")
 shipped = lazy_import("learned_jpeg.models.shipped")
+server = lazy_import("learned_jpeg.view.server")
 
 STATUS = """\
 exit status:
@@ -65,6 +66,14 @@ def make_parser(architecture, description, program=None, more=()):
         options.add_model_options(written, default)
         listed = add(subparsers, "models", *["lists the shipped models"] * 2)
         listed.add_argument("--json", action="store_true", help="print the list as JSON")
+    viewed = add(
+        subparsers,
+        "view",
+        "shows pictures beside their JPEG files on a page of this machine",
+        "Shows pictures beside their JPEG files, to choose by eye: prints the address of a page "
+        "that this\nmachine alone can open. Nothing leaves it, and nothing is written.",
+    )
+    options.add_view_options(viewed, architecture.trained)
     options.add_compress_options(written, architecture.dial)
     return parser
 
@@ -74,14 +83,46 @@ def _default_model(architecture):
     return getattr(architecture, "default_model", None) or "train"
 
 
+class _Strict(argparse.ArgumentParser):
+    """Raises UserError for what is wrong, and ends no process."""
+
+    def error(self, message):
+        raise UserError(message)
+
+
+def _compress_parser(architecture):
+    """The parser of the arguments of `compress` alone, which raises UserError."""
+    parser = _Strict(add_help=False)
+    if architecture.trained:
+        options.add_model_options(parser, _default_model(architecture))
+    options.add_compress_options(parser, architecture.dial)
+    return parser
+
+
 def do(architecture, args, program=None):
-    """Runs `compress` or `models`; returns the exit status. args: of `make_parser`'s parser."""
+    """Runs `compress`, `view` or `models`; returns the exit status.
+
+    args: of `make_parser`'s parser.
+    """
     if args.command == "models":
         return shipped.show(architecture, program, args.json)
+    if args.command == "view":
+        program = program or f"python3 {architecture.architecture}.py compress"
+        parser = _compress_parser(architecture)
+
+        def parse(words):
+            return _with_model(architecture, parser.parse_args(words))
+
+        return server.serve(architecture, args, program, parse)
+    return compress.compress(architecture, _with_model(architecture, args))
+
+
+def _with_model(architecture, args):
+    """The options of `compress`, with the model that they mean."""
     if architecture.trained:
         args.model = args.model or args.run_dir or getattr(args, "checkpoint_dir", None)
         args.model = args.model or _default_model(architecture)
-    return compress.compress(architecture, args)
+    return args
 
 
 def run(main):

@@ -254,10 +254,44 @@ def add_compress_options(parser, dial):
         metavar="COLOR",
         help="what shows through transparent parts, a name or #rrggbb; white, with a warning",
     )
-    picture.add_argument(
+    _add_max_megapixels(picture, 200.0)
+
+
+def _add_max_megapixels(parser, default):
+    parser.add_argument(
         "--max_megapixels",
         type=number(float, 0, 1e6, low_included=False),
-        default=200.0,
+        default=default,
         metavar="N",
         help="refuse larger pictures, before their pixels take up memory",
     )
+
+
+def add_view_options(parser, trained):
+    """Adds the options of `view`. trained: whether there are models."""
+    parser.add_argument(
+        "pictures",
+        nargs="*",
+        metavar="PICTURE",
+        help="images, folders, quoted globs and @LIST, a text file with one a line; others can be "
+        "dropped onto the page",
+    )
+    if trained:
+        parser.add_argument(
+            "--model",
+            action="append",
+            metavar="NAME",
+            help="a model to choose beside the shipped ones, by name or folder as `compress` "
+            "takes it; the page begins with the first; may be repeated",
+        )
+    parser.add_argument(
+        "--port",
+        type=number(int, 0, 65535),
+        default=0,
+        metavar="N",
+        help="of the address, for a tunnel say; 0 takes any that is free",
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="open the address in this machine's browser"
+    )
+    _add_max_megapixels(parser, 50.0)

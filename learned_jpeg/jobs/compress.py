@@ -14,7 +14,7 @@ from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
 from learned_jpeg.jobs.running import PixelBudget, run_all
 from learned_jpeg.jobs.targets import KINDS, Setting, Target
-from learned_jpeg.models import checkpoints, shipped
+from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths
@@ -31,10 +31,13 @@ BYTES_A_PIXEL = 60  # without a target's
 def make_settings(architecture, args, target):
     """The settings that the arguments allow, from the coarsest to the finest.
 
-    architecture: the class of the script that runs, which holds to its own models.
+    architecture: the class of the script that runs, which holds to its own models, and to those
+    with nothing to train on the same dial.
     """
     if not architecture.trained:
         return [Setting(architecture(), args.dial)]
+    if is_untrained_of(args.model, architecture):
+        return [Setting(shipped.load(args.model), args.dial)]
     folders = shipped.folders(args.model, architecture.architecture)
     dial = getattr(args, "dial", None)
     for folder in folders:
@@ -50,6 +53,14 @@ def make_settings(architecture, args, target):
             "RUN/lambda_*/train"
         )
     return settings
+
+
+def is_untrained_of(name, architecture):
+    """Whether a name is that of an architecture with nothing to train, on another one's dial."""
+    if name not in architectures.names():
+        return False
+    other = architectures.load(name)
+    return architecture.trained and not other.trained and other.dial == architecture.dial
 
 
 def compress(architecture, args):

@@ -104,7 +104,8 @@ class Options:
     srgb: convert the colours to sRGB. skip_larger: keep the coefficients of a JPEG file whose
     result is not smaller, also where a target asks for it. lossless: keep them in any case.
     skip_existing: leave a file alone whose output is there. records: of what was written before,
-    which is left alone while it is current. progress: called after each step of refining.
+    which is left alone while it is current. progress: called after each step of refining;
+    trying: before each file that is made.
     """
 
     coding: Coding
@@ -119,6 +120,7 @@ class Options:
     records: Records | None = None
     target: Target | None = None
     progress: Callable | None = None
+    trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
 
@@ -146,7 +148,7 @@ def encode_file(path, output, settings, options, budget):
         raise
     except UserError as error:
         report.error = str(error)
-    except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
+    except (OSError, ValueError, MemoryError, *tensorflow_errors()) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
@@ -168,7 +170,7 @@ def _is_done(path, output, options, finished):
     return finished.report.skipped
 
 
-def _tensorflow_errors():
+def tensorflow_errors():
     """Its own kind of exception, where a model has brought it along."""
     tensorflow = sys.modules.get("tensorflow")
     return (tensorflow.errors.OpError,) if tensorflow else ()
@@ -179,12 +181,21 @@ def _compress(path, data, settings, options, report):
     if options.lossless:
         return without_loss.transcoded(path, data, options, report)
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
+    return compress_source(source, settings, options, report)
+
+
+def compress_source(source, settings, options, report):
+    """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
+
+    settings, options: as `compress_file` takes them.
+    """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
     report.warnings, report.details = source.warnings, source.details
 
     def finished(setting, scale):
+        options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
         return metadata.embed(data, source.metadata)

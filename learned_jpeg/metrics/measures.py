@@ -107,13 +107,27 @@ class Reference:
 
         return self._compare(Butteraugli, decoded)
 
+    def seen(self, decoded):
+        """How much the eye sees of the difference at each pixel of a decoded image, by Butteraugli.
+
+        float32 [H, W], 1 is just seen; None where the images are too small.
+        """
+        from learned_jpeg.metrics.butteraugli import Butteraugli
+
+        half = self._half(Butteraugli)
+        return half and half.seen(decoded)
+
     def _compare(self, half, decoded):
         """By a class that is made of the original; NaN where that is too small for it."""
-        if min(decoded.shape[:2]) < half.MIN_SIZE:
-            return math.nan
+        half = self._half(half)
+        return half.compare(decoded) if half else math.nan
+
+    def _half(self, half):
+        if min(self._original.shape[:2]) < half.MIN_SIZE:
+            return None
         if half not in self._halves:
             self._halves[half] = half(self._original)
-        return self._halves[half].compare(decoded)
+        return self._halves[half]
 
 
 def _single(metric):
