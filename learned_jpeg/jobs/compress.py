@@ -74,7 +74,8 @@ def compress(architecture, args):
         if args.importance:
             options = replace(options, masks=Masks(args.importance, args.output_dir))
         option = f"--target_{options.target.kind}" if options.target else None
-        settings = make_settings(architecture, args, "--total_size" if args.total_size else option)
+        option = "--total_size" if args.total_size else option
+        settings = [] if options.lossless else make_settings(architecture, args, option)
         if options.masks and settings[0].model.complete(options.coding).quantizer != "trellis":
             raise UserError("--importance steers the search: say --quantizer trellis")
         each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
@@ -173,17 +174,32 @@ def make_options(args):
     for kind in KINDS:
         if (value := getattr(args, f"target_{kind}")) is not None:
             target = Target(kind, value)
+    if args.lossless:
+        _check_lossless(args, target)
     return Options(
         coding=Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine),
         background=_color(args.background),
         strip=args.strip,
         srgb=args.srgb,
         skip_larger=args.skip_larger,
+        lossless=args.lossless,
         force=args.force,
         skip_existing=args.skip_existing,
         overwrite_input=args.overwrite_input,
         target=target,
     )
+
+
+def _check_lossless(args, target):
+    """Raises UserError for options that change the picture or choose how it is coded."""
+    options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
+    others = [name for name in options if getattr(args, name)]
+    others += [f"target_{target.kind}"] if target else []
+    others += ["huffman"] if args.huffman != "progressive" else []
+    if others:
+        raise UserError(
+            f"--lossless keeps the picture and chooses its coding; --{others[0]} does not"
+        )
 
 
 def _color(text):

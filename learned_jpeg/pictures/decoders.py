@@ -72,7 +72,9 @@ def dimensions(file):
         if kind != "JPEG":
             raise
         file.seek(0)  # what is not pixels may be broken
-        with _opened(containers.as_file(containers.jpeg_parts(file.read()).core), kind) as image:
+        with _opened(
+            containers.as_file(containers.jpeg_parts(file.read(), True).core), kind
+        ) as image:
             return image.size
 
 
@@ -103,7 +105,7 @@ def decode(data):
             raise ValueError("a picture of palette colours without its palette")
         data = core
     elif kind == "JPEG":
-        parts = containers.jpeg_parts(data)
+        parts = containers.jpeg_parts(data, True)
         data = parts.core
         if not parts.ended:
             with _opened(containers.as_file(data), kind):  # of a size that is read
