@@ -18,8 +18,9 @@ from PIL import Image
 MOST_BYTES = 2**28  # of a dropped file
 MOST_DROPPED = 64
 _THUMBNAIL = 96  # pixels of its longer side
-# Pixels of the decoded pictures that are kept beside the one in use, and bytes a pixel that the
-# metrics take: those of a picture that would take more than half of the memory are left out.
+# Pixels of decoded pictures that are kept beside the one in use, with what the metrics make of
+# them; and bytes a pixel that a metric takes, where a picture has more: above half of the memory
+# there are no metrics.
 _KEPT, _METRICS = 16_000_000, 250
 
 
@@ -85,7 +86,9 @@ class Opened:
         return np.broadcast_to(self.levels, (*self.levels.shape[:2], 3))
 
     def reference(self):
-        """What decoded files are compared with."""
+        """What decoded files are compared with; kept unless the picture is large."""
+        if self.pixels > _KEPT:
+            return measures.Reference(self.rgb())
         with self._lock:
             if self._reference is None:
                 self._reference = measures.Reference(self.rgb())
