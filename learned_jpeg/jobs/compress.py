@@ -38,12 +38,8 @@ def make_settings(architecture, args, target):
         return [Setting(architecture(), args.dial)]
     if is_untrained_of(args.model, architecture):
         return [Setting(shipped.load(args.model), args.dial)]
-    folders = shipped.folders(args.model, architecture.architecture)
+    folders = own_folders(args.model, architecture)
     dial = getattr(args, "dial", None)
-    for folder in folders:
-        name = checkpoints.read_config(folder)["architecture"]
-        if name != architecture.architecture:
-            raise UserError(f"{shown(folder)}: holds a model of {name}; use {name}.py")
     if target is None:
         folders = [folders[len(folders) // 2]]
     settings = [Setting(shipped.load(folder), dial) for folder in folders]
@@ -53,6 +49,16 @@ def make_settings(architecture, args, target):
             "RUN/lambda_*/train"
         )
     return settings
+
+
+def own_folders(name, architecture):
+    """The checkpoint folders of a model of an architecture. Raises UserError for another's."""
+    folders = shipped.folders(name, architecture.architecture)
+    for folder in folders:
+        other = checkpoints.read_config(folder)["architecture"]
+        if other != architecture.architecture:
+            raise UserError(f"{shown(folder)}: holds a model of {other}; use {other}.py")
+    return folders
 
 
 def is_untrained_of(name, architecture):

@@ -27,13 +27,12 @@ _KEPT, _METRICS = 16_000_000, 250
 @dataclass
 class Picture:
     """A picture of the page. path: where it lies, of one that was named; data: the file, of one
-    that was dropped; size: width and height upright, once it was read."""
+    that was dropped."""
 
     number: int
     name: str
     path: Path | None = None
     data: bytes | None = None
-    size: tuple[int, int] | None = None
     thumbnail: bytes | None = None
 
     def read(self):
@@ -176,11 +175,10 @@ class Pictures:
             return opened or Opened(picture.read())
 
     def _keep(self, picture, opened):
-        height, width = decoders.turned(opened.levels, opened.orientation).shape[:2]
-        picture.size = width, height
         with self._list:
             self._opened.pop(picture.number, None)
-            self._opened[picture.number] = opened
+            if picture.number in self._all:
+                self._opened[picture.number] = opened
             while len(self._opened) > 1 and sum(o.pixels for o in self._opened.values()) > _KEPT:
                 del self._opened[next(iter(self._opened))]
 
