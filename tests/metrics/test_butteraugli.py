@@ -100,6 +100,6 @@ def test_the_map_shows_where_the_difference_is_and_its_norms_are_the_figure():
     assert seen.shape == (96, 112)
     row, column = np.unravel_index(seen.argmax(), seen.shape)
     assert 38 <= row < 50 and 58 <= column < 70
-    assert seen[:16].max() == 0
+    assert seen[:16].max() < 0.1 * seen.max()
     norms = [np.mean(seen**n) ** (1 / n) for n in (3, 6, 12)]
     assert np.mean(norms) == pytest.approx(reference.compare(changed), rel=1e-5)

@@ -140,7 +140,7 @@ def test_what_a_choice_lacks_is_a_line(serve, folder):
         ({"target": ["colour", 1]}, "no target"),
         ({"model": "../secret"}, "none of the models"),
         ({"sampling": "--force"}, "--sampling"),
-        ({"model": "ljpeg_PIL", "refine": 2}, "quantizer trellis"),
+        ({"refine": -1}, "--refine"),
     ):
         assert words in found.file(1, **choice)["error"]
     assert "not here any more" in found.file(9)["error"]
