@@ -92,7 +92,7 @@ def add_coding_options(parser):
     parser.add_argument(
         "--sampling",
         choices=SAMPLINGS,
-        help="sampling of chroma; auto takes for each image what the search finds cheaper; by "
+        help="sampling of chroma; auto takes 4:4:4 where 4:2:0 would spoil the image; by "
         "default what the model was trained for",
     )
     parser.add_argument(
@@ -222,7 +222,7 @@ def add_compress_options(parser, dial):
         ("size", None, "at most this number of bytes, for each file"),
         ("psnr", 200, "at least this PSNR in dB against the input"),
         ("ssimulacra2", 100, "at least this SSIMULACRA2: 70 is good, 90 looks like the input"),
-        ("butteraugli", math.inf, "at most this Butteraugli, 3-norm: 2 good, 1 near the input"),
+        ("butteraugli", None, "at most this Butteraugli, 3-norm: 2 good, 1 near the input"),
     ):
         target.add_argument(
             f"--target_{kind}",

@@ -90,7 +90,7 @@ def jpeg_parts(data):
     return parts
 
 
-def png_places(data):
+def _png_places(data):
     """(type, start of the payload, its end) of each chunk of a PNG file, to where it is broken."""
     place = len(PNG_SIGNATURE)
     while place + 8 <= len(data):
@@ -103,12 +103,19 @@ def png_places(data):
 
 def png_chunks(data):
     """[(type, payload)] of a PNG file, to where it is broken."""
-    return [(name, data[start:end]) for name, start, end in png_places(data)]
+    return [(name, data[start:end]) for name, start, end in _png_places(data)]
 
 
-def png_core(data):
-    """A PNG file's bytes without what is not pixels; checksums stay as they are."""
-    places = [(start, end) for name, start, end in png_places(data) if name in PNG_CORE]
+def png_core(data, unknown=False):
+    """A PNG file's bytes without what is not pixels; checksums stay as they are.
+
+    unknown: with chunks of no known kind that say of themselves that pixels depend on them.
+    """
+    places = [
+        (start, end)
+        for name, start, end in _png_places(data)
+        if name in PNG_CORE or unknown and not name[0] & 0x20  # PNG 3, 5.4
+    ]
     return PNG_SIGNATURE + b"".join(data[start - 8 : end + 4] for start, end in places)
 
 
