@@ -42,12 +42,8 @@ def make_settings(architecture, args, option):
         return [Setting(architecture(), args.dial)]
     if is_untrained_of(args.model, architecture):
         return [Setting(shipped.load(args.model), args.dial)]
-    folders = shipped.folders(args.model, architecture.architecture)
+    folders = own_folders(args.model, architecture)
     dial = getattr(args, "dial", None)
-    for folder in folders:
-        name = checkpoints.read_config(folder)["architecture"]
-        if name != architecture.architecture:
-            raise UserError(f"{shown(folder)}: holds a model of {name}; use {name}.py")
     if option is None:
         folders = [folders[len(folders) // 2]]
     settings = [Setting(shipped.load(folder), dial) for folder in folders]
@@ -56,6 +52,16 @@ def make_settings(architecture, args, option):
             f"{option} needs a --model with several lambdas to choose from, RUN/lambda_*/train"
         )
     return settings
+
+
+def own_folders(name, architecture):
+    """The checkpoint folders of a model of an architecture. Raises UserError for another's."""
+    folders = shipped.folders(name, architecture.architecture)
+    for folder in folders:
+        other = checkpoints.read_config(folder)["architecture"]
+        if other != architecture.architecture:
+            raise UserError(f"{shown(folder)}: holds a model of {other}; use {other}.py")
+    return folders
 
 
 def is_untrained_of(name, architecture):
@@ -193,6 +199,7 @@ def make_options(args):
 def _check_lossless(args, target):
     """Raises UserError for options that change the picture or choose how it is coded."""
     options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
+    options += ("importance", "total_size", "report")
     others = [name for name in options if getattr(args, name)]
     others += [f"target_{target.kind}"] if target else []
     others += ["huffman"] if args.huffman != "progressive" else []

@@ -86,10 +86,7 @@ def check_size(width, height):
         raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
     most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # as Pillow counts; None is no limit
     if width * height > most:
-        raise ValueError(
-            f"{width}x{height} pixels are above the limit of {most / 1e6:g} megapixels, which is "
-            "--max_megapixels of compress and view"
-        )
+        raise ValueError(f"{width}x{height} pixels are above --max_megapixels, {most / 1e6:g}")
 
 
 def decode(data):
