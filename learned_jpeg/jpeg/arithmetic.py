@@ -10,7 +10,7 @@ ISO/IEC 10918-1.
 
 from learned_jpeg.jpeg.entropy import AC_NEXT, DC_FIRST, DC_NEXT, SEQUENTIAL
 from learned_jpeg.jpeg.standard import ZIGZAG
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -45,7 +45,7 @@ _FIXED = 8  # the row of the context that never changes
 _ZIGZAG = np.array(ZIGZAG)
 
 
-@compiled
+@inner
 def _byte(data, coder, stop):
     """Takes in a byte, 0 behind the end (T.81, D.2.6)."""
     if coder[3] < stop:
@@ -53,7 +53,7 @@ def _byte(data, coder, stop):
         coder[3] += 1
 
 
-@compiled
+@inner
 def _start(data, coder, at, stop):
     """T.81, D.2.7."""
     coder[0], coder[1], coder[2], coder[3] = 0, 0x10000, 0, at
@@ -63,7 +63,7 @@ def _start(data, coder, at, stop):
     coder[0] <<= 8
 
 
-@compiled
+@inner
 def _bit(data, coder, stop, contexts, row, column):
     """One decision (T.81, D.2.4 and D.2.5)."""
     context = np.int64(contexts[row, column])
@@ -94,7 +94,7 @@ def _bit(data, coder, stop, contexts, row, column):
     return result
 
 
-@compiled
+@inner
 def _size(data, coder, stop, contexts, row, column, further, twice):
     """A level's size less 1, -1 where it is none (T.81, F.1.4.3).
 
@@ -121,7 +121,7 @@ def _size(data, coder, stop, contexts, row, column, further, twice):
     return value
 
 
-@compiled
+@inner
 def _difference(data, coder, stop, contexts, row, before, condition):
     """(difference of DC, the next one's `before`, -1 where there is none): T.81, F.1.4.1."""
     if not _bit(data, coder, stop, contexts, row, before):
@@ -141,7 +141,7 @@ def _difference(data, coder, stop, contexts, row, before, condition):
     return -value - 1 if sign else value + 1, after
 
 
-@compiled
+@inner
 def _levels(data, coder, stop, contexts, row, condition, first, last, low, blocks, block):
     """Puts levels that are not known yet into a block; whether they are some (T.81, F.1.4.2)."""
     k = first
@@ -160,7 +160,7 @@ def _levels(data, coder, stop, contexts, row, condition, first, last, low, block
     return True
 
 
-@compiled
+@inner
 def _corrections(data, coder, stop, contexts, row, first, last, low, blocks, block):
     """Puts one bit more of each level into a block; whether they are some (T.81, G.1.3.3)."""
     end = last
@@ -186,7 +186,10 @@ def _corrections(data, coder, stop, contexts, row, first, last, low, blocks, blo
     return True
 
 
-@compiled
+@compiled(
+    "int64(uint8[::1], int64[::1], int64, int64, int64, int64[:,::1], int64[::1],"
+    "UniTuple(int64, 4), int16[:,::1])"
+)
 def decode_scan(data, starts, restart, across, down, geometry, conditions, band, blocks):
     """Puts what a scan holds into the blocks; returns how many MCUs of across * down are whole."""
     kind, first, last, low = band

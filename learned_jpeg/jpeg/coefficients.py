@@ -241,7 +241,8 @@ def _parts(data, n):
         raise ValueError("restart markers are missing")
     plain = [_STUFFED.sub(b"\xff", part) for part in parts]
     starts = np.cumsum([0, *map(len, plain)], dtype=np.int64)
-    return np.frombuffer(b"".join(plain) + bytes(entropy.MORE), np.uint8), starts
+    plain = bytearray().join([*plain, bytes(entropy.MORE)])
+    return np.frombuffer(plain, np.uint8), starts
 
 
 def read(data):

@@ -8,7 +8,7 @@ next, 0 for those that no code begins. "T.81" is Recommendation ITU-T T.81 | ISO
 """
 
 from learned_jpeg.jpeg.standard import ZIGZAG
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -19,7 +19,7 @@ SEQUENTIAL, DC_FIRST, DC_NEXT, AC_FIRST, AC_NEXT = range(5)
 _ZIGZAG = np.array(ZIGZAG)
 
 
-@compiled
+@inner
 def _next(data, at, n):
     """n bits from a place on, 0 to 16."""
     byte = at >> 3
@@ -27,7 +27,7 @@ def _next(data, at, n):
     return ((three >> (8 - (at & 7))) & 0xFFFF) >> (16 - n)
 
 
-@compiled
+@inner
 def _signed(data, at, n):
     """A number of n bits whose first one is its sign (T.81, F.2.2.1)."""
     if n == 0:
@@ -36,7 +36,7 @@ def _signed(data, at, n):
     return value if value >> (n - 1) else value - (1 << n) + 1
 
 
-@compiled
+@inner
 def _difference(data, at, lookups, dc):
     """(place, difference of DC)."""
     code = np.int64(lookups[dc, _next(data, at, 16)])
@@ -47,7 +47,7 @@ def _difference(data, at, lookups, dc):
     return at + n, _signed(data, at, n)
 
 
-@compiled
+@inner
 def _levels(data, at, lookups, ac, first, last, low, ends, blocks, block):
     """(place, blocks that end at once): levels that are not known yet (T.81, F.2.2, G.2)."""
     if ends:
@@ -71,7 +71,7 @@ def _levels(data, at, lookups, ac, first, last, low, ends, blocks, block):
     return at, ends
 
 
-@compiled
+@inner
 def _corrected(data, at, value, low):
     """(place, value): a level that is known, with one bit more."""
     if _next(data, at, 1):
@@ -79,7 +79,7 @@ def _corrected(data, at, value, low):
     return at + 1, value
 
 
-@compiled
+@inner
 def _corrections(data, at, lookups, ac, first, last, low, ends, blocks, block):
     """(place, blocks that end at once): one bit more of each level (T.81, G.1.2.3)."""
     k = first
@@ -123,7 +123,10 @@ def _corrections(data, at, lookups, ac, first, last, low, ends, blocks, block):
     return at, ends
 
 
-@compiled
+@compiled(
+    "int64(uint8[::1], int64[::1], int64, int64, int64, int64[:,::1], int32[:,::1],"
+    "UniTuple(int64, 4), int16[:,::1])"
+)
 def decode_scan(data, starts, restart, across, down, geometry, lookups, band, blocks):
     """Puts what a scan holds into the blocks; returns how many MCUs of across * down are whole.
 

@@ -7,7 +7,7 @@ step from c, D^-1 (U's - U'U c), comes close: the PSNR of 4:2:0 files rises at a
 """
 
 from learned_jpeg.jpeg.block_kernels import dct
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _WANTED = np.float32([0, 0.25, 0.75, 0.75, 0.25, 0])
 _HAD = np.float32([3, 3, 10, 10, 3, 3]) / np.float32(16)
 
 
-@compiled
+@inner
 def _mirrored(place, size):
     """An index of a sample beyond an edge is that of its mirror image; size >= 3."""
     if place < 0:
@@ -24,7 +24,15 @@ def _mirrored(place, size):
     return 2 * size - 1 - place if place >= size else place
 
 
-@compiled
+@inner
+def _mirror(line, width):
+    """Fills what is beyond the edges of a line, two samples before it and three behind."""
+    line[0], line[1] = line[3], line[2]
+    for k in range(3):
+        line[width + 2 + k] = line[width + 1 - k]
+
+
+@compiled("void(float32[:,:,::1], float32[::1], float32[:,:,:,::1])")
 def fit(samples, scales, chroma):
     """Moves coefficients float32 [2, rows, columns, 64] of the means there.
 
@@ -38,21 +46,20 @@ def fit(samples, scales, chroma):
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
     for plane in range(2):
         for row in range(chroma.shape[1]):
-            strip[:] = 0
+            for i in range(8):
+                for j in range(strip.shape[1]):
+                    strip[i, j] = 0
             for i in range(min(8, halves[0] - 8 * row)):
-                wanted[:] = 0
-                had[:] = 0
+                for x in range(width + 5):
+                    wanted[x] = had[x] = 0
                 for k in range(6):
                     y = _mirrored(16 * row + 2 * i - 2 + k, height)
                     a, b = _WANTED[k], _HAD[k]
-                    line = samples[plane, y]
                     for x in range(width):
-                        wanted[x + 2] += a * line[x]
-                        had[x + 2] += b * line[x]
-                for line in (wanted, had):
-                    line[0], line[1] = line[3], line[2]
-                    for k in range(3):
-                        line[width + 2 + k] = line[width + 1 - k]
+                        wanted[x + 2] += a * samples[plane, y, x]
+                        had[x + 2] += b * samples[plane, y, x]
+                _mirror(wanted, width)
+                _mirror(had, width)
                 for j in range(halves[1]):
                     value = np.float32(0)
                     for k in range(6):

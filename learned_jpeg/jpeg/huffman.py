@@ -6,7 +6,7 @@ one of the DC differences is their size. A size is followed by as many bits. Cou
 """
 
 from learned_jpeg.jpeg.standard import ZIGZAG
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -22,7 +22,7 @@ FOLLOWING = np.where(_SYMBOLS % 16, _SYMBOLS % 16, _SYMBOLS // 16)
 FOLLOWING[0xF0] = 0
 
 
-@compiled
+@inner
 def size(magnitude):
     """The bits of a whole number >= 0 (T.81, table F.1)."""
     bits = 0
@@ -32,41 +32,44 @@ def size(magnitude):
     return bits
 
 
-@compiled
+@inner
+def _count_block(blocks, block, counts):
+    run = 0
+    for k in range(1, 64):
+        value = abs(np.int64(blocks[block, _ZIGZAG[k]]))
+        if value == 0:
+            run += 1
+            continue
+        while run > 15:
+            counts[0xF0] += 1
+            run -= 16
+        counts[16 * run + size(value)] += 1
+        run = 0
+    if run:
+        counts[0] += 1
+
+
+@compiled("void(int16[:,::1], int64[::1])")
 def count_ac(blocks, counts):
     """Adds the AC symbols of int16 blocks [n, 64] to the counts."""
     for block in range(blocks.shape[0]):
-        run = 0
-        for k in range(1, 64):
-            value = abs(np.int64(blocks[block, _ZIGZAG[k]]))
-            if value == 0:
-                run += 1
-                continue
-            while run > 15:
-                counts[0xF0] += 1
-                run -= 16
-            counts[16 * run + size(value)] += 1
-            run = 0
-        if run:
-            counts[0] += 1
+        _count_block(blocks, block, counts)
 
 
-@compiled
-def count_dc(blocks, counts):
-    """Adds the symbols of the DC differences of blocks [n, 64], in the order of their scan."""
-    last = np.int64(0)
-    for block in range(blocks.shape[0]):
-        value = np.int64(blocks[block, 0])
-        counts[size(abs(value - last))] += 1
-        last = value
+def dc_sizes(blocks):
+    """The symbols of the DC differences of blocks [n, 64], in the order of their scan: int [n]."""
+    means = blocks[:, 0].astype(np.int32)
+    return np.frexp(np.abs(np.diff(means, prepend=np.int32(0))).astype(np.float32))[1]
 
 
-@compiled
+@compiled("void(int16[:,::1], float32[::1], float32[::1])")
 def block_bits(blocks, lengths, out):
     """The bits of each block's AC levels int16 [n, 64] with these codes, into float32 [n]."""
+    counts = np.empty(256, np.int64)
     for block in range(blocks.shape[0]):
-        counts = np.zeros(256, np.int64)
-        count_ac(blocks[block : block + 1], counts)
+        for symbol in range(256):
+            counts[symbol] = 0
+        _count_block(blocks, block, counts)
         bits = np.float32(0)
         for symbol in range(256):
             if counts[symbol]:
@@ -74,68 +77,131 @@ def block_bits(blocks, lengths, out):
         out[block] = bits
 
 
-@compiled
-def least_lengths(counts, lengths):
-    """The lengths of the best code for the symbols that come, one of its longest words left free,
-    into int64 [256], 0 for the others; they may be longer than LONGEST. Returns the bits.
+@inner
+def _swap(order, i, j):
+    order[i], order[j] = order[j], order[i]
 
-    It is that of T.81, K.2, found in place (A. Moffat and J. Katajainen, 1995).
+
+@inner
+def _sort(counts, order, n):
+    """Sorts the first n symbols in order by their counts.
+
+    Quicksort with Hoare's partition around the median of three, and one pass of insertion for what
+    is nearly in place then. Symbols of equal counts change places, and that decides about the
+    bytes of files: so it is no library's, which may differ from its next version.
     """
-    lengths[:] = 0
-    coming = np.flatnonzero(counts)
-    coming = coming[np.argsort(counts[coming])]
-    n = 1 + coming.size
-    if n == 1:
-        return 0
-    # The free word counts 1 and is the rarest.
-    tree = np.ones(n, np.int64)
-    tree[1:] = counts[coming]
-    # The two least weights are joined, n - 1 times; a joined one keeps where it went.
-    leaf = joined = 0
-    for new in range(n - 1):
-        weight = 0
-        for _ in range(2):
-            if leaf >= n or (joined < new and tree[joined] < tree[leaf]):
-                weight += tree[joined]
-                tree[joined] = new
-                joined += 1
+    starts, ends = np.empty(64, np.int64), np.empty(64, np.int64)
+    starts[0] = 0
+    ends[0] = n - 1
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        low = starts[waiting]
+        high = ends[waiting]
+        while high - low >= 15:
+            middle = (low + high) >> 1
+            if counts[order[middle]] < counts[order[low]]:
+                _swap(order, low, middle)
+            if counts[order[high]] < counts[order[middle]]:
+                _swap(order, middle, high)
+            if counts[order[middle]] < counts[order[low]]:
+                _swap(order, low, middle)
+            pivot = counts[order[middle]]
+            _swap(order, middle, high)
+            i = low
+            j = high - 1
+            while True:
+                while i < high and counts[order[i]] < pivot:
+                    i += 1
+                while j >= low and counts[order[j]] > pivot:
+                    j -= 1
+                if i >= j:
+                    break
+                _swap(order, i, j)
+                i += 1
+                j -= 1
+            _swap(order, i, high)
+            # The longer part waits, so that few do.
+            if high - i > i - low:
+                starts[waiting] = i + 1
+                ends[waiting] = high
+                high = i - 1
             else:
-                weight += tree[leaf]
-                leaf += 1
-        tree[new] = weight
-    # From where they went to how deep they are, and from those to the depths of the leaves.
-    tree[n - 2] = 0
-    for i in range(n - 3, -1, -1):
-        tree[i] = tree[tree[i]] + 1
-    places, depth, inner, leaf = 1, 0, n - 2, n - 1
-    while places:
-        taken = 0
-        while inner >= 0 and tree[inner] == depth:
-            taken += 1
-            inner -= 1
-        while places > taken:
-            tree[leaf] = depth
-            leaf -= 1
-            places -= 1
-        places = 2 * taken
-        depth += 1
-    bits = 0
+                starts[waiting] = low
+                ends[waiting] = i - 1
+                low = i + 1
+            waiting += 1
     for i in range(1, n):
-        symbol = coming[i - 1]
-        lengths[symbol] = tree[i]
-        bits += tree[i] * counts[symbol]
-    return bits
+        symbol = order[i]
+        j = i
+        while j > 0 and counts[symbol] < counts[order[j - 1]]:
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = symbol
 
 
-@compiled
+@compiled("void(int64[:,::1], int64[:,::1], int64[::1])")
+def _least_lengths(all_counts, all_lengths, all_bits):
+    order = np.empty(256, np.int64)
+    # Of the leaves of a tree, the lightest first, and of the nodes that join two.
+    weights, parents = np.empty(513, np.int64), np.empty(513, np.int64)
+    for row in range(all_counts.shape[0]):
+        counts, lengths = all_counts[row], all_lengths[row]
+        n = np.int64(0)
+        for symbol in range(256):
+            lengths[symbol] = 0
+            if counts[symbol]:
+                order[n] = symbol
+                n += 1
+        _sort(counts, order, n)
+        # The free word counts 1 and is the rarest.
+        weights[0] = 1
+        for i in range(n):
+            weights[i + 1] = counts[order[i]]
+        leaf = 0
+        joined = n + 1
+        for node in range(n + 1, 2 * n + 1):
+            weights[node] = 0
+            for _ in range(2):  # the two lightest that are left
+                if leaf > n or (joined < node and weights[joined] < weights[leaf]):
+                    lightest = joined
+                    joined += 1
+                else:
+                    lightest = leaf
+                    leaf += 1
+                weights[node] += weights[lightest]
+                parents[lightest] = node
+        depths = weights
+        depths[2 * n] = 0
+        for i in range(2 * n - 1, -1, -1):
+            depths[i] = depths[parents[i]] + 1
+        all_bits[row] = 0
+        for i in range(n):
+            lengths[order[i]] = depths[i + 1]
+            all_bits[row] += depths[i + 1] * counts[order[i]]
+
+
+def least_lengths(counts):
+    """The lengths of the best code for the symbols that come, one of its longest words left free.
+
+    counts: int64 [..., 256]. Returns (int64 of the same shape, 0 for the symbols that do not come,
+    which may be longer than LONGEST; the bits in all, int64 [...]).
+
+    The code is that of T.81, K.2, found with two queues, of leaves and of nodes (J. van Leeuwen,
+    1976).
+    """
+    lengths, bits = np.empty(counts.shape, np.int64), np.empty(counts.shape[:-1], np.int64)
+    _least_lengths(counts.reshape(-1, 256), lengths.reshape(-1, 256), bits.reshape(-1))
+    return lengths, bits
+
+
 def code_lengths(counts):
-    """The lengths of the codes that fit the counts best, of all 256 symbols: float32 [256].
+    """The lengths of the codes that fit the counts best, of all symbols: float32 [..., 256].
 
     As T.81, K.2 makes them, but for the symbols that do not come: they get a length, too, as if
     each came one time in _RARE more, so that a search may weigh them.
     """
-    lengths = np.empty(256, np.int64)
-    least_lengths(_RARE * counts + 1, lengths)
+    lengths, _ = least_lengths(_RARE * counts + 1)
     return np.minimum(lengths.astype(np.float32), np.float32(LONGEST))
 
 
@@ -144,8 +210,7 @@ def table(counts):
 
     counts: of the symbols that come, at least one. T.81, K.2 and K.3.
     """
-    lengths = np.zeros(256, np.int64)
-    least_lengths(counts, lengths)
+    lengths, _ = least_lengths(counts)
     symbols = [int(s) for s in np.lexsort([np.arange(256), lengths]) if lengths[s]]
     of_length = np.bincount(lengths[symbols], minlength=max(lengths.max(), LONGEST) + 1)
     of_length[lengths.max()] += 1

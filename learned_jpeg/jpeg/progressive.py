@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from learned_jpeg.jpeg import huffman, scans
 from learned_jpeg.jpeg.standard import BLOCK, ZIGZAG
-from learned_jpeg.runtime.compiled import compiled
 
 import numpy as np
 
@@ -40,10 +39,11 @@ class Levels:
 
     @classmethod
     def of(cls, blocks):
+        count = np.count_nonzero(blocks) - np.count_nonzero(blocks[:, 0])
         starts = np.empty(len(blocks) + 1, np.int64)
-        scans.count_levels(blocks, starts)
-        places, values = np.empty(starts[-1], np.uint8), np.empty(starts[-1], np.int16)
-        scans.list_levels(blocks, starts, places, values)
+        starts[-1] = count
+        places, values = np.empty(count, np.uint8), np.empty(count, np.int16)
+        scans.list_levels(blocks, 0, starts, places, values)
         return cls(starts, places, values)
 
     def walk(self, first, last, low, later):
@@ -54,9 +54,9 @@ class Levels:
 
 def counted(walk):
     """(how often each symbol of a scan comes, int64 [256]; how many bits no symbol holds)."""
-    (counts, unused), state = np.zeros((2, 256), np.int64), np.zeros(3, np.int64)
-    walk(counts, unused, unused, _NOTHING, state)
-    return counts, int(state[0])
+    table, state = np.zeros((3, 256), np.int64), np.zeros(3, np.int64)
+    walk(table, _NOTHING, state)
+    return table[0], int(state[0])
 
 
 def part(starts, run=_RUN, runs=_RUNS):
@@ -67,19 +67,13 @@ def part(starts, run=_RUN, runs=_RUNS):
     return parts, n / sum(len(one) - 1 for one in parts)
 
 
-@compiled
 def bits_of_bands(counts):
-    """The bits of first scans from counts [m, m, 256] as `scans.count_bands` has them."""
-    m = counts.shape[0]
-    bits, lengths = np.zeros((m, m)), np.zeros(256, np.int64)
-    for i in range(m):
-        for j in range(i + 1, m):
-            for symbol in range(256):
-                if symbol & 15 or symbol == 0xF0:
-                    counts[i, j, symbol] += counts[i, j - 1, symbol]
-                bits[i, j] += counts[i, j, symbol] * huffman.FOLLOWING[symbol]
-            bits[i, j] += huffman.least_lengths(counts[i, j], lengths)
-    return bits
+    """The bits of first scans from counts [m, m, 256] as `scans.count_bands` has them, whose
+    symbols of levels become those of all of a band."""
+    of_ends = counts[..., :0xF0:16].copy()
+    np.cumsum(counts, 1, out=counts)
+    counts[..., :0xF0:16] = of_ends
+    return huffman.least_lengths(counts)[1] + counts @ huffman.FOLLOWING
 
 
 def cheapest_bands(levels, low):
@@ -106,8 +100,8 @@ def _later_bits(levels, low):
     parts, times = part(levels.starts)
     walks = (replace(levels, starts=one).walk(1, 63, low, True) for one in parts)
     counts, bits = map(sum, zip(*map(counted, walks), strict=True))
-    bits += huffman.least_lengths(counts, np.empty_like(counts))
-    return times * float(bits) + _HEADERS + 8 * np.count_nonzero(counts)
+    bits += int(huffman.least_lengths(counts)[1])
+    return times * bits + _HEADERS + 8 * np.count_nonzero(counts)
 
 
 def _plan(levels):
@@ -127,7 +121,8 @@ def _plan(levels):
 
 def packed(walk, counts, bits, of_length, symbols):
     """The data of a scan that is `counted`, with a table as `huffman.table` gives it."""
-    codes, lengths = np.zeros((2, 256), np.int64)
+    table = np.zeros((3, 256), np.int64)
+    _, codes, lengths = table
     code, at = 0, 0
     for length, n in enumerate(of_length, 1):
         for symbol in symbols[at : at + n]:
@@ -136,9 +131,13 @@ def packed(walk, counts, bits, of_length, symbols):
         at, code = at + n, code << 1
     bits += int(counts @ lengths)
     out, state = np.empty(2 * (bits // 8 + 16), np.uint8), np.zeros(3, np.int64)
-    walk(counts, codes, lengths, out, state)
-    scans.end(out, state)
-    return out[: state[2]].tobytes()
+    walk(table, out, state)
+    held, waiting, end = (int(x) for x in state)
+    if waiting:  # the last byte is filled with ones (T.81, F.1.2.3)
+        byte = (held + 1 << 8 - waiting) - 1
+        out[end : end + 2] = byte, 0
+        end += 1 + (byte == 255)
+    return out[:end].tobytes()
 
 
 def scan_header(numbers, slot, first, last, high, low):

@@ -81,8 +81,7 @@ def _blocks(component):
 
 def _table_bits(counts):
     """A table with what it codes."""
-    lengths = np.empty(256, np.int64)
-    return _TABLE + 8 * np.count_nonzero(counts) + huffman.least_lengths(counts, lengths)
+    return _TABLE + 8 * np.count_nonzero(counts) + int(huffman.least_lengths(counts)[1])
 
 
 def _joined(items, cost, join):

@@ -1,9 +1,10 @@
 """The scans of a progressive file as Huffman symbols and bits: counted, or written.
 
-Each walk goes through the blocks in the order of the scan. Where its `out` is empty, symbols are
-added to counts [256]; otherwise their codes [256] and all bits go to out uint8, with a 0 after
-each 255 (T.81, B.1.1.5). state int64 [3]: the bits that no symbol holds, or the bits that wait
-for a whole byte, how many there are, and how many bytes are written.
+Each walk goes through the blocks in the order of the scan. Its table int64 [3, 256] has, for each
+symbol, how often it comes, its code, and how long that is. Where `out` is empty, symbols are
+counted; otherwise their codes and all bits go to out uint8, with a 0 after each 255 (T.81,
+B.1.1.5). state int64 [3]: the bits that no symbol holds, or the bits that wait for a whole byte,
+how many there are, and how many bytes are written.
 
 AC levels come without their zeros, of a component's n blocks: starts int64 [n + 1], and places
 uint8 in the zigzag and values int16 from starts[i] to starts[i + 1]. "T.81" is Recommendation
@@ -12,41 +13,36 @@ ITU-T T.81 | ISO/IEC 10918-1.
 
 from learned_jpeg.jpeg.huffman import size
 from learned_jpeg.jpeg.standard import ZIGZAG
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
 _ZIGZAG = np.array(ZIGZAG)
 _LONGEST_RUN = 0x7FFF  # blocks without anything more, T.81, G.1.2.2
 _MOST_WAITING = 937  # bits of corrections before a block's, for decoders that have room for 1000
+_SIXTEEN_ZEROS = np.int64(0xF0)
+# Whole numbers of the type that they are to have: numba compiles anew for those in the code.
+_ZERO, _ONE = np.int64(0), np.int64(1)
 
 
-@compiled
-def count_levels(blocks, starts):
-    """Where each block's levels start, of int16 [n, 64]."""
-    starts[0] = 0
+@compiled("void(int16[:,::1], int64, int64[::1], uint8[::1], int16[::1])")
+def list_levels(blocks, at, starts, places, values):
+    """The levels of blocks int16 [n, 64], those of the first one from `at`; starts [n] is filled."""
     for i in range(blocks.shape[0]):
-        n = 0
-        for k in range(1, 64):
-            n += blocks[i, k] != 0
-        starts[i + 1] = starts[i] + n
-
-
-@compiled
-def list_levels(blocks, starts, places, values):
-    """The levels themselves."""
-    for i in range(blocks.shape[0]):
-        n = starts[i]
+        starts[i] = at
         for k in range(1, 64):
             value = blocks[i, _ZIGZAG[k]]
             if value != 0:
-                places[n], values[n] = k, value
-                n += 1
+                places[at] = k
+                values[at] = value
+                at += 1
 
 
-@compiled
+@inner
 def _bits(value, n, out, state):
-    held, waiting, at = (state[0] << n) | value, state[1] + n, state[2]
+    held = (state[0] << n) | value
+    waiting = state[1] + n
+    at = state[2]
     while waiting >= 8:
         waiting -= 8
         byte = (held >> waiting) & 255
@@ -55,58 +51,55 @@ def _bits(value, n, out, state):
         if byte == 255:
             out[at] = 0
             at += 1
-    state[0], state[1], state[2] = held & ((1 << waiting) - 1), waiting, at
+    state[0] = held & ((1 << waiting) - 1)
+    state[1] = waiting
+    state[2] = at
 
 
-@compiled
-def _put(symbol, value, n, counts, codes, lengths, out, state):
+@inner
+def _put(symbol, value, n, table, out, state):
     """A symbol, and n bits after it."""
     if out.size:
-        _bits((codes[symbol] << n) | value, lengths[symbol] + n, out, state)
+        _bits((table[1, symbol] << n) | value, table[2, symbol] + n, out, state)
     else:
-        counts[symbol] += 1
+        table[0, symbol] += 1
         state[0] += n
 
 
-@compiled
+@inner
 def _put_all(waiting, n, out, state):
     """Bits, one by one."""
     if not out.size:
         state[0] += n
         return
     for i in range(n):
-        _bits(np.int64(waiting[i]), 1, out, state)
+        _bits(waiting[i], _ONE, out, state)
 
 
-@compiled
-def _put_ends(ends, counts, codes, lengths, out, state):
-    """The ends of that many blocks."""
+@inner
+def _put_ends(ends, table, out, state):
+    """The ends of that many blocks, at least one; returns 0."""
     n = size(ends) - 1
-    _put(n << 4, ends - (1 << n), n, counts, codes, lengths, out, state)
+    _put(n << 4, ends - (1 << n), n, table, out, state)
+    return _ZERO
 
 
-@compiled
-def end(out, state):
-    """Fills the last byte with ones (T.81, F.1.2.3)."""
-    if state[1]:
-        n = 8 - state[1]
-        _bits((1 << n) - 1, n, out, state)
-
-
-@compiled
-def walk_dc(means, counts, codes, lengths, out, state):
+@compiled("void(int16[:,::1], int64[:,::1], uint8[::1], int64[::1])")
+def walk_dc(means, table, out, state):
     """A DC scan: means int16 [n, components], in its order."""
-    last = np.zeros(means.shape[1], np.int64)
+    last = np.empty(means.shape[1], np.int64)
+    for j in range(means.shape[1]):
+        last[j] = 0
     for i in range(means.shape[0]):
         for j in range(means.shape[1]):
             difference = means[i, j] - last[j]
             last[j] = means[i, j]
             n = size(abs(difference))
             value = difference if difference >= 0 else difference + (1 << n) - 1
-            _put(n, value, n, counts, codes, lengths, out, state)
+            _put(n, value, n, table, out, state)
 
 
-@compiled
+@inner
 def _span(places, start, end, first, last):
     """Where the levels of a band are among those of a block, from start to end."""
     while start < end and places[start] < first:
@@ -116,87 +109,102 @@ def _span(places, start, end, first, last):
     return start, end
 
 
-@compiled
-def walk_first(starts, places, values, first, last, low, counts, codes, lengths, out, state):
+@compiled(
+    "void(int64[::1], uint8[::1], int16[::1], int64, int64, int64, int64[:,::1], uint8[::1], int64[::1])"
+)
+def walk_first(starts, places, values, first, last, low, table, out, state):
     """The first scan of a band of places, all but the `low` lowest bits (T.81, G.1.2.2)."""
-    ends = 0
+    ends = _ZERO
     for block in range(starts.size - 1):
         before = first - 1
         start, stop = _span(places, starts[block], starts[block + 1], first, last)
         for i in range(start, stop):
-            k, magnitude = np.int64(places[i]), abs(np.int64(values[i])) >> low
+            magnitude = abs(np.int64(values[i])) >> low
             if magnitude == 0:
                 continue
             if ends:
-                _put_ends(ends, counts, codes, lengths, out, state)
-                ends = 0
-            run = k - before - 1
+                ends = _put_ends(ends, table, out, state)
+            run = places[i] - before - 1
+            before += run + 1
             while run > 15:
-                _put(0xF0, 0, 0, counts, codes, lengths, out, state)
+                _put(_SIXTEEN_ZEROS, _ZERO, _ZERO, table, out, state)
                 run -= 16
             n = size(magnitude)
             value = magnitude if values[i] > 0 else (1 << n) - 1 - magnitude
-            _put(16 * run + n, value, n, counts, codes, lengths, out, state)
-            before = k
+            _put(16 * run + n, value, n, table, out, state)
         if before < last:
             ends += 1
             if ends == _LONGEST_RUN:
-                _put_ends(ends, counts, codes, lengths, out, state)
-                ends = 0
+                ends = _put_ends(ends, table, out, state)
     if ends:
-        _put_ends(ends, counts, codes, lengths, out, state)
+        _put_ends(ends, table, out, state)
 
 
-@compiled
-def walk_next(starts, places, values, first, last, low, counts, codes, lengths, out, state):
+@inner
+def _put_known(ends, waiting, n, table, out, state):
+    """The ends of that many blocks, at least one, and n corrections that wait for them."""
+    _put_ends(ends, table, out, state)
+    _put_all(waiting, n, out, state)
+
+
+@compiled(
+    "void(int64[::1], uint8[::1], int16[::1], int64, int64, int64, int64[:,::1], uint8[::1], int64[::1])"
+)
+def walk_next(starts, places, values, first, last, low, table, out, state):
     """A later scan of a band: the bit `low`, all above it being known (T.81, G.1.2.3)."""
-    ends = waiting = 0
+    ends = waiting = _ZERO
     # Corrections of levels known before: those of blocks that have ended, and of this block.
-    of_ends, of_block = np.empty((2, 1024), np.uint8)
+    of_ends, of_block = np.empty(1024, np.int64), np.empty(1024, np.int64)
     for block in range(starts.size - 1):
         start, stop = _span(places, starts[block], starts[block + 1], first, last)
-        newest = 0
+        newest = _ZERO
         for i in range(start, stop):
-            if abs(np.int64(values[i])) >> low == 1:
-                newest = np.int64(places[i])
-        before, run, n = first - 1, 0, 0
+            if abs(values[i]) >> low == 1:
+                newest = places[i]
+        before = first - 1
+        run = n = _ZERO
         for i in range(start, stop):
-            k, magnitude = np.int64(places[i]), abs(np.int64(values[i])) >> low
+            k, magnitude = places[i], abs(np.int64(values[i])) >> low
             run += k - before - 1
             before = k
             if magnitude == 0:
                 run += 1
                 continue
             if ends and k <= newest and (run > 15 or magnitude == 1):
-                _put_ends(ends, counts, codes, lengths, out, state)
-                _put_all(of_ends, waiting, out, state)
-                ends = waiting = 0
+                _put_known(ends, of_ends, waiting, table, out, state)
+                ends = waiting = _ZERO
             while run > 15 and k <= newest:
-                _put(0xF0, 0, 0, counts, codes, lengths, out, state)
+                _put(_SIXTEEN_ZEROS, _ZERO, _ZERO, table, out, state)
                 _put_all(of_block, n, out, state)
-                run, n = run - 16, 0
+                run -= 16
+                n = _ZERO
             if magnitude > 1:
                 of_block[n] = magnitude & 1
                 n += 1
                 continue
-            sign = np.int64(values[i] > 0)
-            _put(16 * run + 1, sign, 1, counts, codes, lengths, out, state)
+            _put(16 * run + 1, np.int64(values[i] > 0), _ONE, table, out, state)
             _put_all(of_block, n, out, state)
-            run = n = 0
+            run = n = _ZERO
         if n or run or before < last:
             ends += 1
-            of_ends[waiting : waiting + n] = of_block[:n]
+            for i in range(n):
+                of_ends[waiting + i] = of_block[i]
             waiting += n
             if ends == _LONGEST_RUN or waiting > _MOST_WAITING:
-                _put_ends(ends, counts, codes, lengths, out, state)
-                _put_all(of_ends, waiting, out, state)
-                ends = waiting = 0
+                _put_known(ends, of_ends, waiting, table, out, state)
+                ends = waiting = _ZERO
     if ends:
-        _put_ends(ends, counts, codes, lengths, out, state)
-        _put_all(of_ends, waiting, out, state)
+        _put_known(ends, of_ends, waiting, table, out, state)
 
 
-@compiled
+@inner
+def _count_ends(ends, i, j, counts):
+    """Counts the ends of that many blocks, at least one, and begins anew."""
+    counts[i, j, (size(ends[i, j]) - 1) << 4] += 1
+    ends[i, j] = 0
+
+
+@compiled("void(int64[::1], uint8[::1], int16[::1], int64[::1], int64, int64[:,:,::1])")
 def count_bands(starts, places, values, bands, low, counts):
     """Adds what `walk_first` counts for each pair of starts of bands, all pairs in one pass.
 
@@ -206,34 +214,37 @@ def count_bands(starts, places, values, bands, low, counts):
     m = bands.size
     next_band = np.empty(64, np.int64)
     for j in range(1, m):
-        next_band[bands[j - 1] : bands[j]] = j
-    ends = np.zeros((m, m), np.int64)
-    last_of = np.empty(m, np.int64)
+        for k in range(bands[j - 1], bands[j]):
+            next_band[k] = j
+    ends, last_of = np.empty((m, m), np.int64), np.empty(m, np.int64)
+    for i in range(m):
+        for j in range(m):
+            ends[i, j] = 0
     for block in range(starts.size - 1):
         for i in range(m - 1):
-            last_of[:] = 0
+            for j in range(m):
+                last_of[j] = 0
             before = bands[i] - 1
             for at in range(starts[block], starts[block + 1]):
                 k = np.int64(places[at])
                 magnitude = abs(np.int64(values[at])) >> low
                 if k < bands[i] or magnitude == 0:
                     continue
-                run, j = k - before - 1, next_band[k]
+                run = k - before - 1
+                j = next_band[k]
                 counts[i, j, 0xF0] += run >> 4
                 counts[i, j, 16 * (run & 15) + size(magnitude)] += 1
                 last_of[j] = before = k
-            last = np.int64(0)
+            last = _ZERO
             for j in range(i + 1, m):
                 last = max(last, last_of[j])
                 if last and ends[i, j]:
-                    counts[i, j, (size(ends[i, j]) - 1) << 4] += 1
-                    ends[i, j] = 0
+                    _count_ends(ends, i, j, counts)
                 if last < bands[j] - 1:
                     ends[i, j] += 1
                     if ends[i, j] == _LONGEST_RUN:
-                        counts[i, j, (size(ends[i, j]) - 1) << 4] += 1
-                        ends[i, j] = 0
+                        _count_ends(ends, i, j, counts)
     for i in range(m):
         for j in range(i + 1, m):
             if ends[i, j]:
-                counts[i, j, (size(ends[i, j]) - 1) << 4] += 1
+                _count_ends(ends, i, j, counts)

@@ -7,7 +7,7 @@ beside them. Images are uint8 RGB [H, W, 3], planes float32 [rows, columns].
 from learned_jpeg.metrics import butteraugli_errors as errors
 from learned_jpeg.metrics.ssim import halve
 from learned_jpeg.metrics.ssimulacra2 import LINEAR
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -39,12 +39,12 @@ _ADAPTATION, _LOW, _MIDDLE, _HIGH, _NEAR = map(
 _LOW_UNITS = np.float32([32.2217497012, 13.7697791434, 47.504615728])[:, np.newaxis, np.newaxis]
 
 
-@compiled
+@inner
 def _row(plane, row, zeros):
     return plane[row] if 0 <= row < len(plane) else zeros
 
 
-@compiled
+@inner
 def _whole(window, size):
     """One over the part of a window that is inside, at each of size places."""
     result = np.empty(size, np.float32)
@@ -56,7 +56,7 @@ def _whole(window, size):
     return result
 
 
-@compiled
+@compiled("void(float32[:,::1], float32[::1], float32[:,::1])")
 def _blur(plane, window, out):
     """A separable blur by half a window; what lies beyond the plane does not count."""
     rows, columns = plane.shape
@@ -86,7 +86,7 @@ def _blur(plane, window, out):
 _LOUD = 0.724216145665  # how much of what is beyond a limit is left
 
 
-@compiled
+@compiled("void(float32[:,::1], float64, float64, float64)")
 def _bend(plane, step, inner, outer):
     """Scales what is within a step of zero, and what lies beyond."""
     step, inner, outer = np.float32(step), np.float32(inner), np.float32(outer)

@@ -4,7 +4,7 @@ Planes are float32 [rows, columns]. A band has two weights: of the difference, a
 beyond the original's amplitude, or far below it.
 """
 
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -36,7 +36,7 @@ _ALONG = (
 _REACH = 4  # samples, of a line from its middle
 
 
-@compiled
+@compiled("float32[:,:,::1](float32[:,::1])")
 def weights(padded):
     """What errors count for by the original's activity: [of low frequencies, of others].
 
@@ -64,14 +64,14 @@ def weights(padded):
     return result
 
 
-@compiled
+@inner
 def _beyond(x, y, little, much):
     """How far y is from what lies between a little and much of x."""
     little, much = np.float32(little) * x, np.float32(much) * x
     return min(max(y, min(little, much)), max(little, much)) - y
 
 
-@compiled
+@compiled("void(float32[:,::1], float32[:,::1], float64, float64, float32[:,::1])")
 def _add_squares(a, b, near, far, total):
     near, far = np.float32(near), np.float32(far)
     for i in range(total.shape[0]):
@@ -80,7 +80,9 @@ def _add_squares(a, b, near, far, total):
             total[i, j] += near * (x - y) * (x - y) + far * _square(_beyond(x, y, 0.4, 1.0))
 
 
-@compiled
+@compiled(
+    "void(float32[:,::1], float32[:,::1], float64, float64, float64, float32[:,::1])"
+)
 def _weigh(a, b, near, far, faint, padded):
     """Makes the differences that are added up along lines: the inner part of padded."""
     near, far, faint = np.float32(near), np.float32(far), np.float32(faint)
@@ -92,12 +94,12 @@ def _weigh(a, b, near, far, faint, padded):
             line[j] = error / (1 + faint * (abs(x) + abs(y)))
 
 
-@compiled
+@inner
 def _square(x):
     return x * x
 
 
-@compiled
+@compiled("void(float32[:,::1], float32[:,::1])")
 def _add_dense_lines(padded, total):
     """Adds up along all samples of 16 lines, of which four pairs are one, and squares."""
     for i in range(total.shape[0]):
@@ -128,7 +130,7 @@ def _add_dense_lines(padded, total):
             out[j] += s
 
 
-@compiled
+@compiled("void(float32[:,::1], float32[:,::1])")
 def _add_sparse_lines(padded, total):
     """The same along about every second sample of 16 lines."""
     for i in range(total.shape[0]):

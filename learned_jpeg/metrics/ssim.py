@@ -4,7 +4,7 @@ The original's pyramid is made once, and `compare` takes a decoded image's besid
 uint8 RGB [H, W, 3], planes [3, rows, columns]; sums are taken in float64.
 """
 
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _WINDOW = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
 _WINDOW /= _WINDOW.sum()
 
 
-@compiled
+@inner
 def next_row(x, y, row, recent, means):
     """Takes in `row` of two planes and gives what the window shows that ends there.
 
@@ -56,7 +56,7 @@ def next_row(x, y, row, recent, means):
             target[j] = total
 
 
-@compiled
+@compiled("float64(float32[:,::1], float32[:,::1], float64, float64, float64)")
 def _similarity(x, y, c1, c2, level):
     """Mean SSIM of two planes whose zero stands for `level`; where c1 is 0, without luminance.
 

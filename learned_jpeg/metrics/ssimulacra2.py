@@ -13,7 +13,7 @@ import numpy as np
 _C2 = 0.0009
 
 
-@compiled
+@compiled("float64[:,::1](float64[:,::1], float64[:,::1])")
 def _errors(x, y):
     """SSIMULACRA2's errors of two planes [rows + 10, columns + 10] as [norm 1 or 4, 3].
 
@@ -44,7 +44,8 @@ def _errors(x, y):
     result = np.empty((2, 3))
     result[0, 0], result[0, 1], result[0, 2] = s1 / n, a1 / n, l1 / n
     result[1, 0], result[1, 1], result[1, 2] = s4 / n, a4 / n, l4 / n
-    result[1] **= 0.25
+    for i in range(3):
+        result[1, i] **= 0.25
     return result
 
 

@@ -1,61 +1,212 @@
-"""Functions that numba compiles at their first call and keeps on disk for the next process."""
+"""Functions that numba compiles, and keeps on disk for the next process.
 
+A kernel is called from Python. It has one signature, so that it is compiled once, at its first
+call, and not again for arrays or numbers of another kind. An inner function is called by kernels
+alone.
+
+numba keeps what it compiled beside the file that a function came from. Here each kernel seems to
+come from a file in a folder of its own, named after a digest of all that is compiled into it, so
+that what has changed since is never found. Nobody else can write that folder, since what lies
+there is run.
+
+What is compiled is told to the logger of this module: the library is silent, commands show it.
+"""
+
+import contextlib
 import functools
-import multiprocessing
-import pathlib
+import gc
+import hashlib
+import inspect
+import logging
+import os
+import shutil
+import stat
 import sys
+import tempfile
+import threading
+import types
+from pathlib import Path
+
+from learned_jpeg.runtime.files import write_whole
 
 import numba
-from numba.core import event
+import numpy as np
+from numba.extending import is_jitted
+
+# Sums may be taken in any order, which is what lets them be taken eight at a time.
+_OPTIONS = {
+    "nogil": True,
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    "error_model": "numpy",
+}
+
+# Beside the code, and as trusted as that.
+_INSTALLED = Path(__file__).resolve().parents[1] / "__pycache__"
+_VERSIONS = f"{sys.implementation.cache_tag}-numba-{numba.__version__}"
+_FILE = "kernel.py"
+_CONTENT = "# Stands for a function of learned_jpeg, which numba keeps compiled beside this file.\n"
+
+KERNELS = []  # of the modules that are imported
+
+_log = logging.getLogger(__name__)
+_compiling = threading.RLock()
+
+# Without what Python and C would call it by.
+inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)
 
 
-class _Notice(event.Listener):
-    """Says on stderr what the first run of all waits for: once, and once for all workers."""
+def compiled(signature):
+    """Makes a function a kernel, which lets other threads run meanwhile.
 
-    _said = not multiprocessing.current_process().name.endswith(("MainProcess", "-1"))
+    signature: as numba writes it, "void(float32[:,::1], int64)". Arrays have to be of these very
+    types, contiguous and writable; numbers become them. The function reads inner functions and
+    constants by names of its own module.
+    """
 
-    def on_start(self, event):
-        if not self._said:
-            self._said = True
-            print("compiling, once for all runs (up to half a minute)", file=sys.stderr)
+    def make(function):
+        KERNELS.append(_Kernel(function, signature))
+        return KERNELS[-1]
 
-    def on_end(self, event):
-        pass
+    return make
 
 
-event.register("numba:compile", _Notice())
+class _Kernel:
+    def __init__(self, function, signature):
+        functools.update_wrapper(self, function)
+        self._function, self._signature, self._compiled = function, signature, None
+
+    def __call__(self, *args):
+        return (self._compiled or self.ready())(*args)
+
+    def ready(self):
+        """The compiled function: as it was kept, or compiled now."""
+        with _compiling, _garbage_left():
+            if self._compiled is None:
+                self._compiled = _compile(self._function, self._signature)
+        return self._compiled
+
+
+@contextlib.contextmanager
+def _garbage_left():
+    """Without Python's search for garbage, a sixth of the time that compiling takes."""
+    searched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searched:
+            gc.enable()
+
+
+def _compile(function, signature):
+    if numba.config.DISABLE_JIT:
+        return function
+    name = f"{function.__module__}.{function.__name__}-{_digest(function, signature)}"
+    for _ in range(2):
+        if (folder := _folder(name)) is None:
+            break
+        code = function.__code__.replace(co_filename=str(folder / _FILE))
+        here = types.FunctionType(code, function.__globals__, function.__name__)
+        known = False
+        try:
+            dispatcher = numba.njit(cache=True, **_OPTIONS)(here)
+            kept = Path(dispatcher.stats.cache_path)  # another folder if NUMBA_CACHE_DIR is set
+            known = any(kept.iterdir())
+            if not known:
+                _say(logging.INFO, "compiling, once for all runs (some seconds)")
+            return _of_one_signature(dispatcher, signature)
+        except Exception:  # whatever reading a damaged file raises, or a disk that is full
+            if not known:
+                break
+            _say(logging.WARNING, f"{kept.parent}: damaged, compiling anew")
+            shutil.rmtree(kept, ignore_errors=True)
+    _say(
+        logging.INFO,
+        "compiling, for this run alone: no folder of this user's can be written to keep it "
+        "(XDG_CACHE_HOME names another)",
+    )
+    return _of_one_signature(numba.njit(**_OPTIONS)(function), signature)
+
+
+def _of_one_signature(dispatcher, signature):
+    dispatcher.compile(signature)
+    dispatcher.disable_compile()
+    return dispatcher
 
 
 @functools.cache
-def _stamp():
-    """When and how long all files with compiled functions are, and the constants' one.
-
-    numba looks at the file of the function alone; but what it calls and the constants that it
-    reads are compiled into it.
-    """
-    files = sorted(pathlib.Path(__file__).parents[1].rglob("*.py"))
-    states = [
-        (path.stat().st_mtime, path.stat().st_size)
-        for path in files
-        if path.name == "standard.py" or "@compiled" in path.read_text()
-    ]
-    return hash(tuple(states))
+def _say(level, words):
+    """Once in a process."""
+    _log.log(level, words)
 
 
-def compiled(function):
-    """The function, compiled; it lets other threads run meanwhile.
+def _digest(function, signature):
+    options = [sorted(option) if isinstance(option, set) else option for option in _OPTIONS.values()]
+    contents = [signature, options, *_contents(function)]
+    return hashlib.sha256(repr(contents).encode()).hexdigest()[:16]
 
-    Sums may be taken in any order, which is what lets them be taken eight at a time. Where no
-    folder for the cache can be written, each process compiles for itself.
-    """
-    options = {
-        "nogil": True,
-        "fastmath": {"reassoc", "contract", "nsz", "arcp"},
-        "error_model": "numpy",
-    }
+
+def _contents(function):
+    """All that is compiled into a function: code, what it calls, and constants."""
+    code = function.__code__
+    yield code.co_code, code.co_consts, code.co_names
+    for name, value in sorted(inspect.getclosurevars(function).globals.items()):
+        if is_jitted(value):
+            yield from _contents(value.py_func)
+        elif isinstance(value, np.ndarray):
+            yield name, value.dtype.str, value.shape, value.tobytes()
+        elif isinstance(value, int | float | np.generic) or value is np:
+            yield name, repr(value)
+        else:
+            raise TypeError(f"{function.__name__} reads {name}, no number, array or inner function")
+
+
+def _folder(name):
+    """Where a kernel may be kept: a folder of its own that holds _FILE; None where there is none."""
+    for place in _places():
+        folder = place / _VERSIONS / name
+        with contextlib.suppress(OSError):
+            if not (folder / _FILE).exists():
+                _make(folder)
+            if os.access(folder, os.W_OK):
+                return folder
+    return None
+
+
+def _make(folder):
+    for old in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    installed = _INSTALLED / _VERSIONS / folder.name
+    if installed.is_dir():  # by somebody else, for all users; numba reads no folder that it cannot write
+        with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder.parent) as part:
+            shutil.copytree(installed, Path(part, folder.name))
+            os.rename(Path(part, folder.name), folder)
+    if not (folder / _FILE).exists():
+        write_whole(folder / _FILE, _CONTENT)
+
+
+def _places():
+    """Folders that nobody but this user, or whoever installed the code, can write."""
+    yield _INSTALLED
+    cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    cache = Path(cache or Path(os.path.expanduser("~"), ".cache"), "learned_jpeg")
+    if cache.is_absolute() and _is_private(cache):
+        yield cache
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    with contextlib.suppress(OSError):
+        if _is_private(temporary := Path(tempfile.gettempdir(), f"learned_jpeg-{user}")):
+            yield temporary
+
+
+def _is_private(folder):
+    """Whether a folder, made if need be, is this user's own, and no link."""
     try:
-        dispatcher = numba.njit(cache=True, **options)(function)
-    except RuntimeError:
-        return numba.njit(**options)(function)
-    dispatcher._cache._cache_file._source_stamp = _stamp()
-    return dispatcher
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.lstat()
+    except OSError:
+        return False
+    if not hasattr(os, "getuid"):  # Windows, where both places are the user's
+        return True
+    mine = stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid()
+    return mine and not state.st_mode & 0o077

@@ -45,10 +45,8 @@ def _quantized(coefficients):
 
 def _decoded(levels, steps):
     """Samples around 0, [n, 8 rows, 8 columns], of levels [n, rows, columns, 8, 8]."""
-    samples = np.empty([len(levels), *np.multiply(levels.shape[1:3], BLOCK)], np.float32)
-    for plane, out in zip(levels.reshape(*levels.shape[:3], _PLACES), samples, strict=True):
-        luma_kernels.decode(plane, steps, out)
-    return samples
+    planes = levels.reshape(*levels.shape[:3], _PLACES)
+    return np.stack([luma_kernels.decode(plane, steps) for plane in planes])
 
 
 def _error(analysis, luma, shown, chroma):

@@ -27,7 +27,8 @@ class Codes(NamedTuple):
         """The levels of blocks x [n, 64] that cost least, by their Weights, into out int16."""
         cost, full = np.empty(len(x), np.float32), np.empty(len(x), np.bool_)
         for (first, last), lengths, ends in zip(self.bands, self.lengths, self.ends, strict=True):
-            trellis.search_band(x, *w, first, last, lengths, ends[1], out, cost, full)
+            margin = trellis.slack(lengths)
+            trellis.search_band(x, *w, first, last, lengths, margin, ends[1], out, cost, full)
             trellis.choose_ends(cost, full, w.lmbda, ends, first, last, out)
 
 
@@ -53,7 +54,7 @@ def fitting(blocks, in_scans, bands=None):
     else:
         bands, counts = ONE, np.zeros([1, 256], np.int64)
         huffman.count_ac(blocks, counts[0])
-    lengths = np.stack([huffman.code_lengths(one) for one in counts])
+    lengths = huffman.code_lengths(counts)
     bits = float((counts * (lengths + huffman.FOLLOWING)).sum())
     return Codes(bands, lengths, _ends(lengths, in_scans), bits)
 

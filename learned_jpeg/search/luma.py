@@ -1,18 +1,19 @@
 """What the search needs of luma's blocks: how busy they are, and what they can do for chroma."""
 
-from learned_jpeg.jpeg.block_kernels import dct, idct
+from learned_jpeg.jpeg.block_kernels import dct, idct, idct_of_blocks
 from learned_jpeg.jpeg.standard import YCBCR_TO_RGB
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.jpeg.transform import from_blocks
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
 _ZERO = np.float32(0)
 _RGB = YCBCR_TO_RGB.astype(np.float32)
-# Samples around 0 that round to black or white.
-_BLACK, _WHITE = np.float32(-127.5), np.float32(126.5)
 
 
-@compiled
+@compiled(
+    "void(float32[:,::1], float32[::1], float32[::1], float32[::1], float32[::1])"
+)
 def activity(x, steps, visibility, variance, threshold):
     """How busy each block is, of coefficients over their steps float32 [n, 64]; fills [n] each.
 
@@ -49,24 +50,16 @@ def activity(x, steps, visibility, variance, threshold):
         threshold[block] = np.sqrt(max(visible * ratio, _ZERO)) / 32
 
 
-@compiled
-def decode(levels, steps, samples):
+def decode(levels, steps):
     """What a decoder makes of levels [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
-    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    for row in range(levels.shape[0]):
-        for column in range(levels.shape[1]):
-            for f in range(64):
-                s[f >> 3, f & 7] = levels[row, column, f] * steps[f]
-            idct(s, t)
-            for i in range(8):
-                for j in range(8):
-                    value = np.floor(s[i, j] + np.float32(0.5))
-                    samples[8 * row + i, 8 * column + j] = min(
-                        max(value, np.float32(-128)), np.float32(127)
-                    )
+    samples = np.empty(levels.shape, np.float32)
+    flat = levels.astype(np.float32).reshape(-1, 64)
+    idct_of_blocks(flat, steps, samples.reshape(-1, 64))
+    samples = from_blocks(samples.reshape(*levels.shape[:2], 8, 8))
+    return np.clip(np.floor(samples + np.float32(0.5)), -128, 127)
 
 
-@compiled
+@inner
 def _shared(change, block, x, steps, squares, dead, mask):
     """Moves a block's target by as much of a change as its squared error has of its weight."""
     for f in range(64):
@@ -74,7 +67,10 @@ def _shared(change, block, x, steps, squares, dead, mask):
         x[block, f] += change[f >> 3, f & 7] / steps[f] * (s / (s + dead[f]))
 
 
-@compiled
+@compiled(
+    "void(float32[:,::1], float32[:,:,::1], int16[:,:,::1], float32[::1], float32[::1],"
+    "float32[::1], float32[::1], float32[::1], float32[::1])"
+)
 def take_over_444(x, chroma, levels, factors, steps, chroma_steps, squares, dead, mask):
     """Adds factors [2] times the error of chroma [2, n, 64], coded as levels, to luma x [n, 64]."""
     change = np.empty((8, 8), np.float32)
@@ -87,7 +83,10 @@ def take_over_444(x, chroma, levels, factors, steps, chroma_steps, squares, dead
         _shared(change, block, x, steps, squares, dead, mask)
 
 
-@compiled
+@compiled(
+    "void(float32[:,::1], int64, float32[:,:,::1], float32[:,:,::1], float32[::1], float32[::1],"
+    "float32[::1], float32[::1], float32[::1])"
+)
 def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, mask):
     """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [2, H', W'].
 
@@ -96,14 +95,15 @@ def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, m
     height, width = samples.shape[1:]
     last_row, last = (height + 1) // 2 - 1, (width + 1) // 2 - 1
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    strip = np.zeros((8, 8 * columns), np.float32)
+    strip = np.empty((8, 8 * columns), np.float32)
     sums = np.empty(last + 3, np.float32)
     a, b = factors[0], factors[1]
     for row in range(x.shape[0] // columns):
         for i in range(8):
+            for j in range(8 * columns):
+                strip[i, j] = 0
             y = 8 * row + i
             if y >= height:
-                strip[i] = 0
                 continue
             near, other = y // 2, min(max(y // 2 + 2 * (y % 2) - 1, 0), last_row)
             for j in range(last + 1):
@@ -111,23 +111,13 @@ def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, m
                     a * decoded[0, near, j] + b * decoded[1, near, j]
                 ) + np.float32(1 / 16) * (a * decoded[0, other, j] + b * decoded[1, other, j])
             sums[0], sums[last + 2] = sums[1], sums[last + 1]
-            for j in range(width // 2):
-                three = 3 * sums[j + 1]
-                strip[i, 2 * j] = (
-                    a * samples[0, y, 2 * j] + b * samples[1, y, 2 * j] - three - sums[j]
-                )
-                strip[i, 2 * j + 1] = (
-                    a * samples[0, y, 2 * j + 1]
-                    + b * samples[1, y, 2 * j + 1]
-                    - three
-                    - sums[j + 2]
-                )
-            if width % 2:
-                strip[i, width - 1] = (
-                    a * samples[0, y, width - 1]
-                    + b * samples[1, y, width - 1]
-                    - 3 * sums[last + 1]
-                    - sums[last]
+            for j in range(width):
+                near = (j >> 1) + 1
+                strip[i, j] = (
+                    a * samples[0, y, j]
+                    + b * samples[1, y, j]
+                    - 3 * sums[near]
+                    - sums[near - 1 + 2 * (j & 1)]
                 )
         for column in range(columns):
             for i in range(8):
@@ -137,7 +127,7 @@ def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, m
             _shared(s, row * columns + column, x, steps, squares, dead, mask)
 
 
-@compiled
+@inner
 def _upsampled(plane, y, out):
     """Row y of the decoder's triangle filter, but for its rounding, of chroma [H', W']."""
     rows, columns = plane.shape
@@ -153,12 +143,14 @@ def _upsampled(plane, y, out):
         before, here = here, after
 
 
-@compiled
+@inner
 def _clip(sample):
     return min(max(sample, np.float32(-128)), np.float32(127))
 
 
-@compiled
+@compiled(
+    "void(float32[:,::1], float32[:,::1], float32[:,:,::1], float32[:,:,::1], float32[:,::1])"
+)
 def rgb_errors(luma, shown, samples, decoded, errors):
     """Adds the squared errors in RGB of each block to errors [rows, columns].
 
@@ -172,7 +164,8 @@ def rgb_errors(luma, shown, samples, decoded, errors):
     for y in range(height):
         for n in range(2):
             _upsampled(decoded[n], y, upsampled[n])
-        line[:] = 0
+        for x in range(line.size):
+            line[x] = 0
         for n in range(3):
             b, r = _RGB[n, 1], _RGB[n, 2]
             for x in range(width):
@@ -182,77 +175,3 @@ def rgb_errors(luma, shown, samples, decoded, errors):
         for column in range(columns):
             for x in range(8 * column, 8 * column + 8):
                 errors[y // 8, column] += line[x]
-
-
-@compiled
-def _load(x, block, steps, s, t):
-    for f in range(64):
-        s[f >> 3, f & 7] = x[block, f] * steps[f]
-    idct(s, t)
-
-
-@compiled
-def clipped(x, steps, found):
-    """Whether each block [n, 64] has samples that are black or white, and others; fills [n]."""
-    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    for block in range(x.shape[0]):
-        _load(x, block, steps, s, t)
-        count = 0
-        for i in range(8):
-            for j in range(8):
-                count += s[i, j] > _WHITE or s[i, j] < _BLACK
-        found[block] = 0 < count < 64
-
-
-@compiled
-def _go_beyond(first, target, s):
-    """Where the first samples are black or white, target goes to where s is, if it is beyond."""
-    for i in range(8):
-        for j in range(8):
-            if first[i, j] > _WHITE:
-                s[i, j] = max(target[i, j], s[i, j])
-            elif first[i, j] < _BLACK:
-                s[i, j] = min(target[i, j], s[i, j])
-            else:
-                s[i, j] = target[i, j]
-
-
-@compiled
-def move_free(original, x, levels, steps, out):
-    """Targets out [n, 64]: x, but beyond black and white what levels int16 decode to.
-
-    original: luma itself, which tells what is black or white.
-    """
-    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    target, first = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    for block in range(x.shape[0]):
-        _load(original, block, steps, first, t)
-        _load(x, block, steps, target, t)
-        _load(levels, block, steps, s, t)
-        _go_beyond(first, target, s)
-        dct(s, t)
-        for f in range(64):
-            out[block, f] = s[f >> 3, f & 7] / steps[f]
-
-
-@compiled
-def smooth_free(original, x, steps, rounds, out):
-    """Likewise, beyond black and white what the AC decodes to when it is drawn towards 0: by two
-    steps at first, and less with every round. What is free comes to be as smooth as it can."""
-    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    target, first = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    for block in range(x.shape[0]):
-        _load(original, block, steps, first, t)
-        _load(x, block, steps, target, t)
-        s[:] = target
-        for i in range(rounds):
-            dct(s, t)
-            for f in range(1, 64):
-                less = steps[f] * np.float32(2 * (rounds - i) / rounds)
-                c = s[f >> 3, f & 7]
-                s[f >> 3, f & 7] = max(c - less, _ZERO) + min(c + less, _ZERO)
-            idct(s, t)
-            _go_beyond(first, target, s)
-        dct(s, t)
-        for f in range(64):
-            out[block, f] = s[f >> 3, f & 7] / steps[f]

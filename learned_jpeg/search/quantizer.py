@@ -26,6 +26,9 @@ trellis = lazy_import("learned_jpeg.search.trellis")
 
 LARGEST_DC = int(HIGHEST[0, 0])
 
+# Pixels that are transformed at a time: little memory, near the core.
+_STRIP = 100_000
+
 _PLACES = BLOCK * BLOCK
 # The codes are fitted to so many blocks, in runs; those of the means so often.
 _ENOUGH, _RUN, _ROUNDS = 4096, 128, 3
@@ -58,27 +61,63 @@ def analyse(pixels, qtables, sampling):
 
     pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray picture; qtables: uint8 [8, 8, 2].
     """
-    if pixels.dtype == np.uint16:
-        pixels = transform.to_levels(pixels)
     height, width, channels = pixels.shape
     luma_grid, chroma_grid = grid(height, width, sampling)
-    steps = np.moveaxis(np.asarray(qtables, np.float32), -1, 0)
-    scales = np.ascontiguousarray(1 / steps)
-    luma = np.empty([*luma_grid, _PLACES], np.float32)
-    chroma, samples = np.empty([2, *chroma_grid, _PLACES], np.float32), None
-    if channels == 1:
-        block_kernels.transform_gray(np.ascontiguousarray(pixels[..., 0]), scales, luma)
-    elif sampling == "444":
-        block_kernels.transform_444(pixels, scales, luma, chroma)
-    else:
-        samples = np.empty([2, height, width], np.float32)
-        block_kernels.transform_420(pixels, scales, luma, chroma, samples)
-        if min(height, width) > 4:  # the decoder repeats what is smaller
-            gain = upsampling_gain().astype(np.float32)
-            halving.fit(samples, (scales[1] / gain).ravel(), chroma)
-    chroma = None if channels == 1 else chroma.reshape(2, *chroma_grid, BLOCK, BLOCK)
-    unrounded = Planes(luma.reshape(*luma_grid, BLOCK, BLOCK), chroma)
+    scales = 1 / np.asarray(qtables, np.float32).reshape(_PLACES, 2).T
+    scales = np.ascontiguousarray(scales)
+    luma, chroma, samples = np.empty([*luma_grid, _PLACES], np.float32), None, None
+    if channels == 3:
+        chroma = np.empty([2, *chroma_grid, _PLACES], np.float32)
+        if sampling == "420":
+            samples = np.empty([2, height, width], np.float32)
+    side = BLOCK if samples is None else 2 * BLOCK  # pixels that a row of chroma's blocks covers
+    strip = side * max(1, _STRIP // (side * width))
+    for top in range(0, height, strip):
+        rows = slice(top, top + strip)
+        _transform(
+            pixels[rows],
+            scales,
+            luma[top // BLOCK : rows.stop // BLOCK],
+            None if chroma is None else chroma[:, top // side : rows.stop // side],
+            None if samples is None else samples[:, rows],
+        )
+    if samples is not None and min(height, width) > 4:  # the decoder repeats what is smaller
+        gain = upsampling_gain().astype(np.float32).ravel()
+        halving.fit(samples, scales[1] / gain, chroma)
+    unrounded = Planes(
+        luma.reshape(*luma_grid, BLOCK, BLOCK),
+        None if chroma is None else chroma.reshape(2, *chroma_grid, BLOCK, BLOCK),
+    )
     return Analysis(unrounded, qtables, sampling, height, width, samples)
+
+
+def _transform(pixels, scales, luma, chroma, samples):
+    """The coefficients of some rows of a picture, times scales [2, 8, 8], into luma [rows, columns,
+    64] and chroma [2, ..], or None; at 4:2:0 also samples [2, H, W], Cb and Cr around 0."""
+    levels = transform.to_levels(pixels)
+    if chroma is None:
+        gray = transform.pad(levels[..., 0] - np.float32(128), *luma.shape[:2])
+        _dct(gray, scales[0], luma)
+        return
+    side = BLOCK if samples is None else 2 * BLOCK
+    planes = np.empty([3, side * chroma.shape[1], side * chroma.shape[2]], np.float32)
+    block_kernels.convert(np.ascontiguousarray(levels), planes)
+    _dct(planes[0], scales[0], luma)
+    if samples is not None:
+        samples[:] = planes[1:, : samples.shape[1], : samples.shape[2]]
+    for plane, out in zip(planes[1:], chroma, strict=True):
+        if samples is not None:
+            halves = np.empty([BLOCK * out.shape[0], BLOCK * out.shape[1]], np.float32)
+            block_kernels.halve(plane, *samples.shape[1:], halves)
+            plane = halves
+        _dct(plane, scales[1], out)
+
+
+def _dct(samples, scales, out):
+    """Blocks of samples, of which there may be more, to coefficients [rows, columns, 64]."""
+    rows, columns = out.shape[:2]
+    blocks = transform.to_blocks(samples[: BLOCK * rows, : BLOCK * columns]).reshape(-1, _PLACES)
+    block_kernels.dct_of_blocks(blocks, scales, out.reshape(-1, _PLACES))
 
 
 class Round:
@@ -193,7 +232,7 @@ class Trellis:
             for (_, target), w, levels in zip(targets, all_weights, out, strict=True):
                 weight = w.squares[0] * w.mask + w.dead[0]
                 trellis.search_dc(target, weight, w.lmbda, lengths, LARGEST_DC, levels)
-                huffman.count_dc(levels, counts)
+                counts += np.bincount(huffman.dc_sizes(levels), minlength=256)
             lengths = huffman.code_lengths(counts)
         bits += float(counts @ (lengths + np.arange(256)))
         for (x, _), w, levels in zip(targets, all_weights, out, strict=True):
@@ -223,7 +262,7 @@ def _take_over(analysis, chroma, w):
     elif analysis.chroma_samples is not None:
         decoded = np.empty([2, *np.multiply(chroma.shape[1:3], BLOCK)], np.float32)
         for i in range(2):
-            luma_kernels.decode(levels[i], steps[1], decoded[i])
+            decoded[i] = luma_kernels.decode(levels[i], steps[1])
         columns = analysis.unrounded.luma.shape[1]
         luma_kernels.take_over_420(
             x,

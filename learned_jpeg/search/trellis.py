@@ -11,7 +11,7 @@ keep * squares * mask * x^2 beside that. Blocks are float32 [n, 64].
 
 from learned_jpeg.jpeg.huffman import size
 from learned_jpeg.jpeg.standard import HIGHEST, ZIGZAG
-from learned_jpeg.runtime.compiled import compiled
+from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
@@ -22,54 +22,68 @@ _ZERO = np.float32(0)
 _FAR = np.float32(1e30)
 
 
-@compiled
+@inner
 def _error(x, v, squares, dead, zone):
     e = abs(x - v)
     beyond = max(e - zone, _ZERO)
     return squares * e * e + dead * beyond * beyond
 
 
-@compiled
 def slack(lengths):
     """How many bits a longer run can be cheaper by than a shorter one, at most."""
-    most = _ZERO
-    for bits in range(1, 11):
-        dearest = _ZERO
-        for run in range(62, -1, -1):
-            cost = lengths[16 * (run & 15) + bits] + (run >> 4) * lengths[0xF0]
-            if run < 62:
-                most = max(most, cost - dearest)
-                dearest = min(dearest, cost)
-            else:
-                dearest = cost
-    return most
+    runs, sizes = np.arange(63)[:, None], np.arange(1, 11)
+    cost = lengths[16 * (runs & 15) + sizes] + (runs >> 4) * np.float64(lengths[0xF0])
+    cheapest_after = np.minimum.accumulate(cost[::-1])[::-1]
+    return max(0.0, float((cost[:-1] - cheapest_after[1:]).max()))
 
 
-@compiled
+@compiled(
+    "void(float32[:,::1], float32[::1], float32[::1], float32[::1], float32, float32[::1],"
+    "float32[::1], float32[::1], int64, int64, float32[::1], float64, float32, int16[:,::1],"
+    "float32[::1], boolean[::1])"
+)
 def search_band(
-    x, squares, dead, zone, keep, mask, threshold, lmbda, first, last, lengths, end, out, cost, full
+    x,
+    squares,
+    dead,
+    zone,
+    keep,
+    mask,
+    threshold,
+    lmbda,
+    first,
+    last,
+    lengths,
+    margin,
+    end,
+    out,
+    cost,
+    full,
 ):
     """The best levels of each block in a band of AC places, at least one, into out int16 [n, 64].
 
-    end: the bits of a block's end. cost float32 [n]: beyond that of no levels at all; full bool
+    margin: the `slack` of the lengths; end: the bits of a block's end. cost float32 [n]: beyond that of no levels at all; full bool
     [n]: whether the last place has a level, after which no end comes.
 
     States are the places with a level. What follows does not depend on the level, so each has
     one cost; and a place from which another, later one with less cost was reached cannot be
-    on the best way, unless the shorter run to it were dearer by more than `slack`.
+    on the best way, unless the shorter run to it were dearer by more than the margin.
     """
     place = np.empty(64, np.int64)
     reached = np.empty(64, np.float32)
     came = np.empty(64, np.int64)
     level = np.empty(64, np.int64)
     live = np.empty(64, np.int64)
-    margin = slack(lengths)
     for block in range(x.shape[0]):
-        lam, m, t = lmbda[block], mask[block], threshold[block]
-        n = 1
-        place[0], reached[0], came[0], level[0] = first - 1, _ZERO, 0, 0
-        live[0], alive = 0, 1
-        best, best_cost = 0, _FAR
+        lam = lmbda[block]
+        m = mask[block]
+        t = threshold[block]
+        place[0] = first - 1
+        reached[0] = _ZERO
+        live[0] = 0
+        alive = n = 1
+        best = 0
+        best_cost = _FAR
         for k in range(first, last + 1):
             f = _ZIGZAG[k]
             value = x[block, f]
@@ -77,12 +91,16 @@ def search_band(
             magnitude = abs(value)
             if magnitude < _HALF:
                 continue
-            s, d, z = squares[f] * m, dead[f], zone[f] * t
+            s = squares[f] * m
+            d = dead[f]
+            z = zone[f] * t
             nearest = min(np.int64(magnitude + _HALF), _LARGEST)
             none = _error(magnitude, _ZERO, s, d, z) + keep * s * magnitude * magnitude
             bits = size(nearest)
             lower = (1 << (bits - 1)) - 1
-            least, least_from, least_level = _FAR, -1, 0
+            least = _FAR
+            from_least = -1
+            lowered = False
             a = _error(magnitude, np.float32(nearest), s, d, z) - none + lam * bits
             if lower > 0:
                 b = _error(magnitude, np.float32(lower), s, d, z) - none + lam * (bits - 1)
@@ -95,12 +113,19 @@ def search_band(
                 symbol = 16 * (run & 15) + bits
                 there = before + lam * lengths[symbol] + a
                 if there < least:
-                    least, least_from, least_level = there, p, nearest
+                    least = there
+                    from_least = p
+                    lowered = False
                 if lower > 0:
                     there = before + lam * lengths[symbol - 1] + b
                     if there < least:
-                        least, least_from, least_level = there, p, lower
-            place[n], reached[n], came[n], level[n] = k, least, least_from, least_level
+                        least = there
+                        from_least = p
+                        lowered = True
+            place[n] = k
+            reached[n] = least
+            came[n] = from_least
+            level[n] = lower if lowered else nearest
             kept = 0
             for i in range(alive):
                 if reached[live[i]] < least + lam * margin:
@@ -111,7 +136,8 @@ def search_band(
             if k < last:
                 least += lam * end
             if least < best_cost:
-                best, best_cost = n, least
+                best = n
+                best_cost = least
             n += 1
         cost[block] = best_cost
         full[block] = place[best] == last
@@ -121,7 +147,9 @@ def search_band(
             best = came[best]
 
 
-@compiled
+@compiled(
+    "float64(float32[::1], boolean[::1], float32[::1], float32[::1], int64, int64, int16[:,::1])"
+)
 def choose_ends(cost, full, lmbda, ends, first, last, out):
     """Takes the levels of a band of places from the blocks that are better off without them.
 
@@ -130,33 +158,40 @@ def choose_ends(cost, full, lmbda, ends, first, last, out):
     Viterbi along the scan: a state is how many blocks in a row have ended. Returns the cost
     beyond that of no levels at all.
     """
-    n, most = cost.size, ends.size - 1
+    n = cost.size
+    most = ends.size - 1
     more = (ends[most] - ends[most // 2]) / (most - most // 2)
-    reached, there = np.full(most + 1, _FAR), np.empty(most + 1, np.float32)
+    reached, there = np.empty(most + 1, np.float32), np.empty(most + 1, np.float32)
     reached[0] = _ZERO
+    for state in range(1, most + 1):
+        reached[state] = _FAR
     came = np.empty((n, most + 1), np.int8)  # -1 - the state before, of blocks with levels
     total = 0.0
+    best = 0
     for i in range(n):
         lam = lmbda[i]
-        best = 0
-        for state in range(1, most + 1):
-            if reached[state] < reached[best]:
-                best = state
-        there[0] = _FAR
+        there[0] = least = _FAR
         for state in range(most):
             there[state + 1] = reached[state] + lam * (ends[state + 1] - ends[state])
             came[i, state + 1] = state
+            least = min(least, there[state + 1])
         longer = reached[most] + lam * more
         if longer < there[most]:
-            there[most], came[i, most] = longer, most
+            there[most] = longer
+            came[i, most] = most
         to = 0 if full[i] else 1
-        if reached[best] + cost[i] < there[to]:
-            there[to], came[i, to] = reached[best] + cost[i], -1 - best
-        least = there.min()
+        with_levels = reached[best] + cost[i]
+        if with_levels < there[to]:
+            there[to] = with_levels
+            came[i, to] = -1 - best
+        least = min(least, min(there[most], there[to]))
         total += least
+        best = 0
         for state in range(most + 1):  # so that the sums stay small
             reached[state] = there[state] - least
-    state = np.argmin(reached)
+            if reached[state] < reached[best]:
+                best = state
+    state = best
     for i in range(n - 1, -1, -1):
         state = np.int64(came[i, state])
         if state < 0:
@@ -167,7 +202,9 @@ def choose_ends(cost, full, lmbda, ends, first, last, out):
     return total
 
 
-@compiled
+@compiled(
+    "float64(float32[:,::1], float32[::1], float32[::1], float32[::1], int64, int16[:,::1])"
+)
 def search_dc(x, weight, lmbda, lengths, largest, out):
     """The best DC levels of all blocks, in the order of their scan; returns their cost.
 
@@ -175,27 +212,32 @@ def search_dc(x, weight, lmbda, lengths, largest, out):
     """
     n = x.shape[0]
     came = np.empty((n, 3), np.int8)
-    cost, reached = np.zeros(3, np.float32), np.empty(3, np.float32)
-    total = 0.0
+    cost, reached = np.empty(3, np.float32), np.empty(3, np.float32)
+    # Before the first block there is a 0, the middle one of three.
+    cost[0] = cost[2] = _FAR
+    cost[1] = _ZERO
     last = np.int64(0)
+    total = 0.0
     for i in range(n):
         value = x[i, 0]
-        middle = np.int64(np.floor(value + _HALF))
-        middle = min(max(middle, -largest), largest)
+        middle = min(max(np.int64(np.floor(value + _HALF)), -largest), largest)
+        out[i, 0] = middle
         lam = lmbda[i]
+        least = _FAR
         for v in range(3):
-            least, least_from = _FAR, 0
-            for u in range(3 if i else 1):
-                bits = size(abs(middle + v - last - u)) if i else size(abs(middle + v - 1))
+            level = middle + v - 1
+            cheapest = _FAR
+            for u in range(3):
+                bits = size(abs(level - last - u + 1))
                 to = cost[u] + lam * (lengths[bits] + bits)
-                if to < least:
-                    least, least_from = to, u
-            e = value - np.float32(middle + v - 1)
-            reached[v] = least + weight[i] * e * e
-            if abs(middle + v - 1) > largest:
+                if to < cheapest:
+                    cheapest = to
+                    came[i, v] = u
+            e = value - np.float32(level)
+            reached[v] = cheapest + weight[i] * e * e
+            if abs(level) > largest:
                 reached[v] = _FAR
-            came[i, v] = least_from
-        least = min(reached[0], min(reached[1], reached[2]))
+            least = min(least, reached[v])
         total += least
         for v in range(3):  # so that the sums stay small
             cost[v] = reached[v] - least
@@ -205,14 +247,15 @@ def search_dc(x, weight, lmbda, lengths, largest, out):
         if cost[u] < cost[v]:
             v = u
     for i in range(n - 1, -1, -1):
-        middle = np.int64(np.floor(x[i, 0] + _HALF))
-        middle = min(max(middle, -largest), largest)
-        out[i, 0] = middle + v - 1
+        out[i, 0] += v - 1
         v = came[i, v]
     return total
 
 
-@compiled
+@compiled(
+    "float64(float32[:,::1], int16[:,::1], float32[::1], float32[::1], float32[::1], float32,"
+    "float32[::1], float32[::1])"
+)
 def error(x, v, squares, dead, zone, keep, mask, threshold):
     """The error of levels v int16 [n, 64], summed over all blocks and frequencies."""
     total = 0.0

@@ -99,11 +99,10 @@ def _pool():
 def _bits(integers):
     """The bits of blocks int16 [rows, columns, 8, 8]: float32 [rows, columns]."""
     blocks = integers.reshape(-1, BLOCK * BLOCK)
-    ac, dc = np.zeros((2, 256), np.int64)
-    huffman.count_ac(blocks, ac)
-    huffman.count_dc(blocks, dc)
+    counts = np.zeros(256, np.int64)
+    huffman.count_ac(blocks, counts)
     bits = np.empty(len(blocks), np.float32)
-    huffman.block_bits(blocks, huffman.code_lengths(ac), bits)
-    sizes = np.frexp(np.abs(np.diff(blocks[:, 0].astype(np.int64), prepend=0)))[1]
-    bits += huffman.code_lengths(dc)[sizes] + sizes
+    huffman.block_bits(blocks, huffman.code_lengths(counts), bits)
+    sizes = huffman.dc_sizes(blocks)
+    bits += huffman.code_lengths(np.bincount(sizes, minlength=256))[sizes] + sizes
     return bits.reshape(integers.shape[:2])
