@@ -3,6 +3,7 @@
 import argparse
 
 import arg_parser
+from jpeg_pipeline import ROUNDINGS
 
 # What all architectures of the published code have in common: its defaults of `train`.
 PUBLISHED = {"last_step": 1_000_000, "lr": 1e-4, "settle": 0.0, "patchsize": 256, "lmbda": 0.01}
@@ -128,4 +129,15 @@ def add_train_options(parser, architecture):
         metavar="DIR",
         help="start from the weights of another run of the same architecture (a neighbouring "
         "lambda's, say) instead of random ones; its step and optimizer are not taken over",
+    )
+
+
+def add_rounding(parser):
+    """Adds --rounding, for architectures whose loss goes through the rounding."""
+    parser.add_argument(
+        "--rounding",
+        choices=ROUNDINGS,
+        default="mixed",
+        help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
+        "slope 1 for those that do not become 0, which LPIPS needs",
     )
