@@ -3,8 +3,8 @@
 import argparse
 import math
 
-from learned_jpeg.encoding import QUANTIZERS, SAMPLINGS, TUNES
-from learned_jpeg.jpeg_file import HUFFMAN
+from learned_jpeg.jpeg.jpeg_file import HUFFMAN
+from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, TUNES
 
 
 def number(kind, low, high=math.inf, low_included=True):

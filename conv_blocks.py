@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from learned_jpeg.errors import UserError
-from learned_jpeg.standard import BLOCK
+from learned_jpeg.jpeg.standard import BLOCK
+from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
 import tensorflow as tf

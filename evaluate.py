@@ -15,32 +15,28 @@ import sys
 from pathlib import Path
 
 import arg_parser
-from learned_jpeg import (
-    architectures,
-    command,
-    curves,
-    fingerprints,
-    locks,
-    machine,
-    results,
-    series,
-    workers,
-)
-from learned_jpeg.encoders import ENCODERS
-from learned_jpeg.encoding import QUANTIZERS, SAMPLINGS, Coding
-from learned_jpeg.errors import UserError
-from learned_jpeg.jpeg_file import HUFFMAN
-from learned_jpeg.report import SHEET_IMAGES, Report
-from learned_jpeg.tables import PROTOCOLS, count
-from learned_jpeg.tuning import TUNES
+from learned_jpeg.cli import command
+from learned_jpeg.evaluation import curves, fingerprints, measuring, series
+from learned_jpeg.evaluation.report import SHEET_IMAGES, Report
+from learned_jpeg.evaluation.tables import PROTOCOLS, count
+from learned_jpeg.jobs import workers
+from learned_jpeg.jpeg.jpeg_file import HUFFMAN
+from learned_jpeg.models import architectures
+from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, Coding
+from learned_jpeg.rivals.encoders import ENCODERS
+from learned_jpeg.runtime import locks, machine
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.packages import PROJECT
+from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
 
-_SHIPPED = str(fingerprints.PROJECT / "example_experiments")
+_PACKAGE = Path(curves.__file__).parent
+_SHIPPED = str(PROJECT / "example_experiments")
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
 _QUICK = {
     "output_dir": "quick_look",
-    "test_image_glob": [str(fingerprints.PROJECT / "learned_jpeg" / "quick_look" / "*.png")],
+    "test_image_glob": [str(_PACKAGE / "quick_look" / "*.png")],
     "huffman": "progressive",
     "runs": ["attention_bits", "rdo_visual"],
     "encoders": ["mozjpeg_420"],
@@ -240,16 +236,16 @@ def _find_sets(globs):
 
 def _report(args, set_name, images, pool):
     """Measures one test set; returns its Report."""
-    found = curves.find_curves(args, set_name, results.say)
+    found = curves.find_curves(args, set_name, measuring.say)
     dots = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.dots}
-    measured, images = results.measure_all(dots, images, args.metrics, pool)
+    measured, images = measuring.measure_all(dots, images, args.metrics, pool)
     # Sizes that nobody asked for are those of the sheet alone.
     names = series.chosen([image.name for image in images], SHEET_IMAGES)
     indices = [i for i, image in enumerate(images) if args.rates or image.name in names]
     sized = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.sized}
     compared = [images[index] for index in indices]
     known = {dot: s for curve in found for dot, s in _known_sizes(curve, measured, indices)}
-    searched, _ = results.measure_all(sized, compared, args.metrics, pool, known)
+    searched, _ = measuring.measure_all(sized, compared, args.metrics, pool, known)
 
     def point(dot, result):
         return series.Point(dot.name, result.figures, dot.folder)

@@ -16,8 +16,10 @@ suffer; --max_noise 0 made the better JPEG files.
 
 import arg_parser
 from jpeg_pipeline import Dial, JPEGPipeline
-from learned_jpeg import command, standard, train_options
-from learned_jpeg.lazy import lazy_import
+from learned_jpeg.cli import command
+from learned_jpeg.jpeg import standard
+from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.training import train_options
 
 conv_blocks = lazy_import("conv_blocks")
 tf = lazy_import("tensorflow")

@@ -6,8 +6,8 @@ frequency (or row) on the last axis but one and the horizontal one on the last. 
 [..., 8, 8, 2]: [vertical, horizontal, (luma, chroma)].
 """
 
-from learned_jpeg.sampling import Planes
-from learned_jpeg.standard import (
+from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.jpeg.standard import (
     BLOCK,
     DCT_MATRIX,
     IJG_IDCT_MATRIX,

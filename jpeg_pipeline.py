@@ -4,20 +4,21 @@
         -> * tables, IDCT, upsampling, RGB: the reconstruction
 
 Files are written from the same stages up to the rounding, which a quantizer does for the whole
-image (`learned_jpeg.encoding`). Importing this module does not import TensorFlow.
+image (`learned_jpeg.models.encoding`). Importing this module does not import TensorFlow.
 """
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from learned_jpeg import quantizer, standard
-from learned_jpeg.lazy import lazy_import
-from learned_jpeg.sampling import SAMPLINGS, Planes
+from learned_jpeg.jpeg import standard
+from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
+from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.search import quantizer
 
 import numpy as np
 
 image_utils = lazy_import("image_utils")
-lpips_tf2 = lazy_import("learned_jpeg.lpips_tf2")
+lpips_tf2 = lazy_import("learned_jpeg.metrics.lpips_tf2")
 tf = lazy_import("tensorflow")
 
 # The surrogate gradients of the rounding: image_utils has a function `round_<name>` for each.
@@ -79,7 +80,7 @@ class JPEGPipeline:
     tile = 1024  # side in pixels of what is analysed at a time, a multiple of 16
     quantizer = "round"  # what chooses the integers of a file
     tune = "psnr"  # what error a search for them minimizes
-    refine_weights = {"lpips": 0.2}  # what --refine lessens, see learned_jpeg.refining
+    refine_weights = {"lpips": 0.2}  # what --refine lessens, see learned_jpeg.search.refining
     model_options = ("lmbda", "sampling")  # the arguments of __init__ that shape model or loss
 
     def __init__(self, lmbda=0.01, lpips_weight=0.0, rounding="cubic", sampling="444", seed=0):
@@ -89,7 +90,7 @@ class JPEGPipeline:
         self.sampling = sampling
         self.seed = seed
         self.step = None  # a function that gives the optimizer's count, for `random_seed`
-        self.graphs = {}  # the analysis as a graph for each sampling, see learned_jpeg.encoding
+        self.graphs = {}  # the analysis as a graph for each sampling, see models.encoding
         self.loss_names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
 
     # The stages that an architecture may replace.

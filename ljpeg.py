@@ -14,9 +14,10 @@ import sys
 
 import arg_parser
 from jpeg_pipeline import JPEGPipeline
-from learned_jpeg import command, train_options
-from learned_jpeg.lazy import lazy_import
-from learned_jpeg.standard import BLOCK
+from learned_jpeg.cli import command
+from learned_jpeg.jpeg.standard import BLOCK
+from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.training import train_options
 
 image_utils = lazy_import("image_utils")
 tf = lazy_import("tensorflow")

@@ -8,7 +8,9 @@ means to mozjpeg.
 """
 
 from jpeg_pipeline import Dial, JPEGPipeline
-from learned_jpeg import command, quantizer, standard, tuning
+from learned_jpeg.cli import command
+from learned_jpeg.jpeg import standard
+from learned_jpeg.search import quantizer, tuning
 
 
 class LJPEGPIL(JPEGPipeline):

@@ -16,9 +16,9 @@ at 4:2:0, a block of it takes the mean of the factors of its four places.
 
 import arg_parser
 from jpeg_pipeline import Edit
-from learned_jpeg import command
-from learned_jpeg.lazy import lazy_import
-from learned_jpeg.sampling import Planes
+from learned_jpeg.cli import command
+from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.runtime.lazy import lazy_import
 from ljpeg import LJPEG
 
 conv_blocks = lazy_import("conv_blocks")

@@ -2,13 +2,13 @@
 """LearnedJPEG for the search: what is learned is learned for the integers that it chooses.
 
 The integers of a file are found by dynamic programming over the very Huffman codes that it will
-have (`learned_jpeg.quantizer`). Learned are what the search does not find by itself: the tables as
-smooth functions of the rate, what the search takes for an error, and, if there are steps
+have (`learned_jpeg.search.quantizer`). Learned are what the search does not find by itself: the
+tables as smooth functions of the rate, what the search takes for an error, and, if there are steps
 (--last_step), a small network that says for each block how much its bits may cost. One model
 serves all qualities.
 
 Tables and error come first, by evolution: files are written, decoded and measured
-(learned_jpeg/evolution.py). The network learns by gradient descent on
+(learned_jpeg/training/evolution.py). The network learns by gradient descent on
 
     log2(bpp) + sum over the metrics of weight * worth * log2(distortion),
 
@@ -23,29 +23,25 @@ from pathlib import Path
 
 import arg_parser
 from jpeg_pipeline import Coded, Dial, Edit, JPEGPipeline
-from learned_jpeg import (
-    checkpoints,
-    command,
-    encoders,
-    learned_tune,
-    machine,
-    sampling,
-    strengths,
-    tuning,
-)
-from learned_jpeg.lazy import lazy_import
-from learned_jpeg.sampling import Planes
-from learned_jpeg.standard import BLOCK
+from learned_jpeg.cli import command
+from learned_jpeg.jpeg import sampling
+from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.jpeg.standard import BLOCK
+from learned_jpeg.models import checkpoints
+from learned_jpeg.rivals import encoders
+from learned_jpeg.runtime import machine
+from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.search import learned_tune, strengths, tuning
 
 import numpy as np
 
-batch_search = lazy_import("learned_jpeg.batch_search")
-distortions = lazy_import("learned_jpeg.distortions")
-evolution = lazy_import("learned_jpeg.evolution")
-lpips_tf2 = lazy_import("learned_jpeg.lpips_tf2")
-quantizer = lazy_import("learned_jpeg.quantizer")
+batch_search = lazy_import("learned_jpeg.training.batch_search")
+distortions = lazy_import("learned_jpeg.metrics.distortions")
+evolution = lazy_import("learned_jpeg.training.evolution")
+lpips_tf2 = lazy_import("learned_jpeg.metrics.lpips_tf2")
+quantizer = lazy_import("learned_jpeg.search.quantizer")
 tf = lazy_import("tensorflow")
-workers = lazy_import("learned_jpeg.workers")
+workers = lazy_import("learned_jpeg.jobs.workers")
 
 # The finest and coarsest step of a tune's tables in training, about 2.5 and 0.12 bpp.
 STEPS = {"visual": (1.2, 60.0), "psnr": (3.5, 110.0)}
@@ -56,7 +52,7 @@ CROPS = 64  # that evolution writes, each at another step
 WORTH = {"mse": 0.92, "ms_ssim": 0.78, "lpips": 0.86, "hvs": 0.56}
 # What nobody sees is added to each, so that flat crops do not count for more than others.
 LEAST = {"mse": 0.2, "ms_ssim": 3e-4, "lpips": 2e-3, "hvs": 0.05}
-# The least share of LPIPS in refining, where it has a weight, see `learned_jpeg.refining`.
+# The least share of LPIPS in refining, where it has a weight, see `learned_jpeg.search.refining`.
 LEAST_SHARE = 0.1
 # What the weights' options are called: the metric of files that each stands for, and its name.
 METRICS = {

@@ -41,7 +41,8 @@ def photograph(megapixels):
 def make_pipeline(name, quality):
     """A pipeline with the IJG tables, where it has no dial for them, and the layer that works on
     pixels, or None."""
-    from learned_jpeg import architectures, checkpoints, standard
+    from learned_jpeg.jpeg import standard
+    from learned_jpeg.models import architectures, checkpoints
 
     architecture = architectures.load(name)
     if not architecture.trained:
@@ -73,7 +74,8 @@ def make_network(layer, tile_side):
 
 def measure(name, megapixels, args):
     """The figures of one encoder at one size, as a dict."""
-    from learned_jpeg import architectures, jpeg_file
+    from learned_jpeg.jpeg import jpeg_file
+    from learned_jpeg.models import architectures
 
     layer, file_seconds = None, [0.0]
     if name in architectures.NAMES:
@@ -96,7 +98,7 @@ def measure(name, megapixels, args):
         def encode(image):
             return model.encode(image, dial=dial, **coding)
     else:
-        from learned_jpeg.encoders import ENCODERS
+        from learned_jpeg.rivals.encoders import ENCODERS
 
         def encode(image):
             return ENCODERS[name].encode(image, args.quality, args.huffman)
@@ -140,7 +142,7 @@ def main():
         print(json.dumps(measure(args.encoders[0], args.megapixels[0], args)))
         return
 
-    from learned_jpeg import architectures
+    from learned_jpeg.models import architectures
 
     print(
         f"{'encoder':16} {'Mpx':>5} {'speed':>18} {'s':>8} {'CPU s':>6} {'/ mozjpeg':>10}"

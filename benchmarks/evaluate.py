@@ -22,8 +22,12 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from learned_jpeg import api, coders, curves, jpeg_file, metrics, pictures  # noqa: E402
-from learned_jpeg.encoding import Coding  # noqa: E402
+from learned_jpeg import api  # noqa: E402
+from learned_jpeg.evaluation import coders, curves  # noqa: E402
+from learned_jpeg.jpeg import jpeg_file  # noqa: E402
+from learned_jpeg.metrics import measures  # noqa: E402
+from learned_jpeg.models.encoding import Coding  # noqa: E402
+from learned_jpeg.pictures import reading  # noqa: E402
 
 
 @contextmanager
@@ -41,18 +45,18 @@ def measure(model, together, path, huffman, dial, dots):
     """
     seconds = defaultdict(float)
     with timed(seconds, "reading the image"):
-        original = pictures.read(path)
+        original = reading.read(path)
     with timed(seconds, "encoding"):
         data = model.encode(original, dial=dial, huffman=huffman)
     with timed(seconds, "encoding together"):
         for coder, value in together:
             coder.encode(original, value)
     seconds["encoding together"] /= len(together)
-    reference = metrics.Reference(original)
+    reference = measures.Reference(original)
     for number in range(dots):
         with timed(seconds, "decoding"):
             decoded = jpeg_file.decode(data)
-        for name in metrics.METRICS:
+        for name in measures.METRICS:
             with timed(seconds, name):
                 reference.measure(decoded, [name])
             if number == 0:

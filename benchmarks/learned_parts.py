@@ -14,11 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from learned_jpeg import encoding, models, pictures, portable  # noqa: E402
-from learned_jpeg.bd_rates import bd_rates  # noqa: E402
-from learned_jpeg.checkpoints import read_config  # noqa: E402
-from learned_jpeg.command import run  # noqa: E402
-from learned_jpeg.encoders import ENCODERS  # noqa: E402
+from learned_jpeg.cli.command import run  # noqa: E402
+from learned_jpeg.evaluation.bd_rates import bd_rates  # noqa: E402
+from learned_jpeg.models import encoding, portable, shipped
+from learned_jpeg.models.checkpoints import read_config  # noqa: E402
+from learned_jpeg.pictures import reading
+from learned_jpeg.rivals.encoders import ENCODERS  # noqa: E402
 from ljpeg_rdo import LJPEGRDO  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -43,8 +44,8 @@ def main(argv=None):
     parser.add_argument("--number", type=int, help="take the first so many pictures alone")
     args = parser.parse_args(argv)
 
-    images = [pictures.read(path) for path in pictures.find(args.images, "images")[: args.number]]
-    folder = models.folders(args.model)[0]
+    images = [reading.read(path) for path in reading.find(args.images, "images")[: args.number]]
+    folder = shipped.folders(args.model)[0]
     options, weights = read_config(folder)["options"], portable.read(folder)
     anchor = ENCODERS[args.anchor]
 

@@ -13,7 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from learned_jpeg import checkpoints, crops, encoding, jpeg_file, metrics  # noqa: E402
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.metrics import measures
+from learned_jpeg.models import checkpoints, encoding
+from learned_jpeg.training import crops
 
 import numpy as np  # noqa: E402
 
@@ -25,8 +28,8 @@ def measure(folder, images):
     for image in images:
         terms = pipeline.loss_terms(image[None].astype(np.float32) / 255, dial=dial)
         file = encoding.encode(pipeline, image, dial)
-        terms["file bpp"] = metrics.bpp(len(file), *image.shape[:2])
-        terms["file psnr"] = metrics.psnr(image, jpeg_file.decode(file))
+        terms["file bpp"] = measures.bpp(len(file), *image.shape[:2])
+        terms["file psnr"] = measures.psnr(image, jpeg_file.decode(file))
         found.append({name: float(value) for name, value in terms.items()})
     return {name: np.mean([terms[name] for terms in found]) for name in found[0]}
 

@@ -20,18 +20,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from jpeg_pipeline import ROUNDINGS  # noqa: E402
-from learned_jpeg import (  # noqa: E402
-    bd_rates,
-    checkpoints,
-    crops,
-    evolution,
-    jpeg_file,
-    metrics,
-    models,
-)
-from learned_jpeg.command import run  # noqa: E402
-from learned_jpeg.quantizer import Round, Trellis, analyse  # noqa: E402
-from learned_jpeg.standard import file_qtables, ijg_qtables  # noqa: E402
+from learned_jpeg.cli.command import run  # noqa: E402
+from learned_jpeg.evaluation import bd_rates
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.standard import file_qtables, ijg_qtables  # noqa: E402
+from learned_jpeg.metrics import measures
+from learned_jpeg.models import checkpoints, shipped
+from learned_jpeg.search.quantizer import Round, Trellis, analyse  # noqa: E402
+from learned_jpeg.training import crops, evolution
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -78,7 +74,7 @@ def files(ways, originals, quality):
             size = original.shape[:2]
             integers = choose(analyse(pixels, qtables, "444"))
             data = jpeg_file.write_jpeg(integers, qtables, *size, "444", "progressive")
-            psnr = metrics.psnr(original, jpeg_file.decode(data))
+            psnr = measures.psnr(original, jpeg_file.decode(data))
             # Of the scans: headers are a large part of a crop's file alone.
             found[name].append((evolution.scan_bits(data) / np.prod(size), psnr))
     return found
@@ -96,7 +92,7 @@ def main():
     args = parser.parse_args()
     paths, _ = crops.find_images(args.glob, args.side, "--glob")
     originals = np.concatenate(crops.validation_batches(paths, args.side, 1))
-    pipeline = checkpoints.restore(models.folders(args.model)[0])
+    pipeline = checkpoints.restore(shipped.folders(args.model)[0])
     network = pipeline.edit_image
     edited = [network(x[None].astype(np.float32) / 255, False)[0].numpy() for x in originals]
     edited = deep(np.stack(edited))

@@ -25,7 +25,7 @@ POINTS = 9
 
 def rows():
     """{name: (Tune, how)}; how is of `integers`, or of the samplings."""
-    from learned_jpeg.tuning import TUNES
+    from learned_jpeg.search.tuning import TUNES
 
     psnr, visual = TUNES["psnr"], TUNES["visual"]
     bare = dataclasses.replace(
@@ -54,8 +54,8 @@ def rows():
 
 def integers(pixels, qtables, tune, how):
     """(sampling, Planes) of a picture by a row of `rows`."""
-    from learned_jpeg import auto_sampling
-    from learned_jpeg.quantizer import Round, Trellis, analyse
+    from learned_jpeg.search import auto_sampling
+    from learned_jpeg.search.quantizer import Round, Trellis, analyse
 
     search = Trellis(tune)
     if how == "auto":
@@ -86,8 +86,8 @@ def steps(tune):
 
 def curve(pictures, encode, settings, names):
     """Measures files: (bpp [pictures, settings], {metric: the same}, CPU seconds a megapixel)."""
-    from learned_jpeg.jpeg_file import decode
-    from learned_jpeg.metrics import Reference, bpp, ms_ssim_db
+    from learned_jpeg.jpeg.jpeg_file import decode
+    from learned_jpeg.metrics.measures import Reference, bpp, ms_ssim_db
 
     import numpy as np
 
@@ -120,15 +120,15 @@ def main():
     parser.add_argument("--rows", help="take the rows alone that contain this")
     args = parser.parse_args()
 
-    from learned_jpeg import pictures
-    from learned_jpeg.bd_rates import bd_rates
-    from learned_jpeg.encoders import ENCODERS
-    from learned_jpeg.jpeg_file import write_jpeg
-    from learned_jpeg.tuning import shaped_qtables
+    from learned_jpeg.evaluation.bd_rates import bd_rates
+    from learned_jpeg.jpeg.jpeg_file import write_jpeg
+    from learned_jpeg.pictures import reading
+    from learned_jpeg.rivals.encoders import ENCODERS
+    from learned_jpeg.search.tuning import shaped_qtables
 
     import numpy as np
 
-    images = [pictures.read(path) for path in pictures.find(args.images, "images")[: args.number]]
+    images = [reading.read(path) for path in reading.find(args.images, "images")[: args.number]]
     anchor = ENCODERS[args.anchor]
 
     def rival(pixels, quality):

@@ -14,8 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from learned_jpeg import jpeg_file, pictures, tuning  # noqa: E402
-from learned_jpeg.quantizer import Trellis, analyse  # noqa: E402
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.pictures import reading
+from learned_jpeg.search import tuning
+from learned_jpeg.search.quantizer import Trellis, analyse  # noqa: E402
 
 import mozjpeg_lossless_optimization  # noqa: E402
 import numpy as np  # noqa: E402
@@ -30,7 +32,7 @@ def main():
     parser.add_argument("--tune", choices=tuning.TUNES, default="visual")
     parser.add_argument("--qualities", default="10,25,50,75,90", metavar="Q,Q,...")
     args = parser.parse_args()
-    images = [pictures.read(path) for path in pictures.find(args.images, "images")]
+    images = [reading.read(path) for path in reading.find(args.images, "images")]
     print("quality      bpp   smaller   CPU ms a picture, ours and the transcoder's")
     for quality in map(float, args.qualities.split(",")):
         qtables, rows = tuning.tuned_qtables(quality, args.tune), []

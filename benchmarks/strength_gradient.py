@@ -15,13 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from learned_jpeg import distortions, lpips_tf2, strengths  # noqa: E402
-from learned_jpeg.batch_search import DEARER, GAUSS, BatchSearch  # noqa: E402
-from learned_jpeg.command import run  # noqa: E402
-from learned_jpeg.crops import CropSource, find_images  # noqa: E402
-from learned_jpeg.learned_tune import NUMBERS  # noqa: E402
-from learned_jpeg.sampling import Planes  # noqa: E402
-from learned_jpeg.tuning import TUNES  # noqa: E402
+from learned_jpeg.cli.command import run  # noqa: E402
+from learned_jpeg.jpeg.sampling import Planes  # noqa: E402
+from learned_jpeg.metrics import distortions, lpips_tf2
+from learned_jpeg.search import strengths
+from learned_jpeg.search.learned_tune import NUMBERS  # noqa: E402
+from learned_jpeg.search.tuning import TUNES  # noqa: E402
+from learned_jpeg.training.batch_search import DEARER, GAUSS, BatchSearch  # noqa: E402
+from learned_jpeg.training.crops import CropSource, find_images  # noqa: E402
 from ljpeg_rdo import LJPEGRDO  # noqa: E402
 
 import numpy as np  # noqa: E402

@@ -15,9 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from jpeg_pipeline import ROUNDINGS  # noqa: E402
-from learned_jpeg.command import run  # noqa: E402
-from learned_jpeg.crops import CropSource, find_images  # noqa: E402
-from learned_jpeg.standard import ijg_qtables  # noqa: E402
+from learned_jpeg.cli.command import run  # noqa: E402
+from learned_jpeg.jpeg.standard import ijg_qtables  # noqa: E402
+from learned_jpeg.training.crops import CropSource, find_images  # noqa: E402
 from ljpeg import LJPEG, TABLE_SCALE  # noqa: E402
 
 import numpy as np  # noqa: E402

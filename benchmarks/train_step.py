@@ -32,7 +32,8 @@ CASES = [
 
 def measure(args):
     """Trains one case for some steps and prints a JSON object of its figures."""
-    from learned_jpeg import architectures, checkpoints, crops, feature_cache, trainer
+    from learned_jpeg.models import architectures, checkpoints
+    from learned_jpeg.training import crops, feature_cache, trainer
 
     import numpy as np
     import tensorflow as tf

@@ -16,8 +16,8 @@ FOLDER = Path(__file__).resolve().parent
 DOCUMENT = FOLDER.parent / "docs" / "results.md"
 sys.path.insert(0, str(FOLDER.parent))
 
-from learned_jpeg.series import SHOWN  # noqa: E402
-from learned_jpeg.tables import to_markdown  # noqa: E402
+from learned_jpeg.evaluation.series import SHOWN  # noqa: E402
+from learned_jpeg.evaluation.tables import to_markdown  # noqa: E402
 
 _TABLE = re.compile(
     r"<!-- (?P<kind>bd|dots) (?P<stem>\S+)(?: against (?P<against>.+?))?"

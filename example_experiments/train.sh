@@ -29,7 +29,7 @@ chain() {
     LAMBDAS=$lambda LR=$small LAST_STEP=$((steps + settle)) bash batch_job_attention.sh "$run" \
       --settle 0 --valid_glob "$VALID_GLOB" "${previous[@]}" "$@"
     previous=(--init_checkpoint "$run/lambda_${lambda//./}/train")
-    "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "${previous[1]}"
+    "$PYTHON" -c 'import sys; from learned_jpeg.training import saving; saving.strip(sys.argv[1])' "${previous[1]}"
     steps=$next
   done
 }
@@ -51,7 +51,7 @@ rdo() {
       --evolve "${tries[i]}" --checkpoint_dir "$folder" "${previous[@]}"
     previous=(--init_checkpoint "$folder")
   done
-  "$PYTHON" -c 'import sys; from learned_jpeg import saving; saving.strip(sys.argv[1])' "$folder"
+  "$PYTHON" -c 'import sys; from learned_jpeg.training import saving; saving.strip(sys.argv[1])' "$folder"
   if [[ $mean ]]; then
     "$PYTHON" - "$folder" "${run}_$((i - 1))/train" <<END
 import sys

@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from learned_jpeg.checkpoints import read_config  # noqa: E402
-from learned_jpeg.command import run  # noqa: E402
-from learned_jpeg.errors import UserError  # noqa: E402
+from learned_jpeg.cli.command import run  # noqa: E402
+from learned_jpeg.models.checkpoints import read_config  # noqa: E402
+from learned_jpeg.runtime.errors import UserError  # noqa: E402
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from learned_jpeg.api import Model, encode, load
-    from learned_jpeg.errors import UserError
+    from learned_jpeg.runtime.errors import UserError
 
 __all__ = ["Model", "UserError", "encode", "load"]
 
@@ -21,7 +21,7 @@ __all__ = ["Model", "UserError", "encode", "load"]
 def _one_line(kind: "type[BaseException]", error: BaseException, trace: "Any") -> None:
     """For a package that is missing the project's own environment starts the script anew, where
     there is one; or one line says what brings it."""
-    from learned_jpeg import packages
+    from learned_jpeg.runtime import packages
 
     if isinstance(error, ModuleNotFoundError) and (words := packages.missing(error)):
         if python := packages.own_python():

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from jpeg_pipeline import Dial, JPEGPipeline
-from learned_jpeg import architectures, encoding
-from learned_jpeg.encoding import Coding
-from learned_jpeg.errors import UserError
-from learned_jpeg.jpeg_file import MAX_SIDE
-from learned_jpeg.lazy import lazy_import
+from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
+from learned_jpeg.models import architectures, encoding
+from learned_jpeg.models.encoding import Coding
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.lazy import lazy_import
 
 import numpy as np
 
-checkpoints = lazy_import("learned_jpeg.checkpoints")
-models = lazy_import("learned_jpeg.models")
+checkpoints = lazy_import("learned_jpeg.models.checkpoints")
+shipped = lazy_import("learned_jpeg.models.shipped")
 
 
 class Model:
@@ -94,7 +94,7 @@ def load(folder: str | os.PathLike[str]) -> Model:
     if str(folder) in architectures.NAMES and not architectures.load(str(folder)).trained:
         return Model(architectures.load(str(folder))())
     if not os.path.exists(folder):
-        found = models.folders(folder)
+        found = shipped.folders(folder)
         if len(found) > 1:
             names = ", ".join(f"{folder}/{path.parent.name}" for path in found)
             raise UserError(f"{folder}: one model for each lambda; name one, of {names}")

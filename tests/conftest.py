@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import ljpeg
-from learned_jpeg import architectures, checkpoints
+from learned_jpeg.models import architectures, checkpoints
 
 import numpy as np
 import pytest

@@ -26,10 +26,14 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
-from learned_jpeg import api, checkpoints, dot_cache, one_picture, pictures  # noqa: E402
-from learned_jpeg.compress import PixelBudget  # noqa: E402
-from learned_jpeg.errors import UserError  # noqa: E402
-from learned_jpeg.targets import Setting  # noqa: E402
+from learned_jpeg import api  # noqa: E402
+from learned_jpeg.evaluation import stored  # noqa: E402
+from learned_jpeg.jobs import one_picture  # noqa: E402
+from learned_jpeg.jobs.compress import PixelBudget  # noqa: E402
+from learned_jpeg.jobs.targets import Setting  # noqa: E402
+from learned_jpeg.models import checkpoints  # noqa: E402
+from learned_jpeg.pictures import reading  # noqa: E402
+from learned_jpeg.runtime.errors import UserError  # noqa: E402
 
 import makers  # noqa: E402
 import numpy as np  # noqa: E402
@@ -171,7 +175,7 @@ class Pictures:
         path, output = folder / "input.png", folder / "output.jpg"
         start = time.monotonic()
         options = self.options[number // len(self.originals) % len(self.options)]
-        with pictures.limit(2.0):
+        with reading.limit(2.0):
             report = one_picture.compress_file(
                 path, output, self.settings, options, PixelBudget(10**7)
             )
@@ -246,13 +250,13 @@ class Caches:
     def __init__(self):
         folder = Path(tempfile.mkdtemp())
         path, record = folder / "q.pickle", {}
-        for name in dot_cache.METRICS:
+        for name in stored.METRICS:
             record[name] = 0.5
-        record |= dict.fromkeys(dot_cache.SIZES, 9) | {"image_sha256": "a", "jpeg_sha256": "b"}
+        record |= dict.fromkeys(stored.SIZES, 9) | {"image_sha256": "a", "jpeg_sha256": "b"}
         records = {f"{number}.png": dict(record) for number in range(4)}
-        dot_cache.save(path, {"code": "x"}, records)
+        stored.save(path, {"code": "x"}, records)
         for name, each in records.items():
-            dot_cache.append(path, {"code": "x"}, name, each)
+            stored.append(path, {"code": "x"}, name, each)
         self.files = {file.name: file.read_bytes() for file in folder.iterdir()}
         shutil.rmtree(folder)
 
@@ -271,14 +275,14 @@ class Caches:
         """Raises FailureError, or whatever goes wrong."""
         path = folder / "q.pickle"
         try:
-            found = dot_cache.load(path)[1]
-        except (UserError, dot_cache.UnreadableError) as error:
+            found = stored.load(path)[1]
+        except (UserError, stored.UnreadableError) as error:
             if "\n" in str(error):
                 raise FailureError("an error of several lines") from error
             found = {}
-        journal = dot_cache.load_journal(path)
+        journal = stored.load_journal(path)
         if journal:
-            dot_cache.merge(found, journal[1])
+            stored.merge(found, journal[1])
 
 
 SUBJECTS = {"pictures": Pictures, "models": Models, "caches": Caches}

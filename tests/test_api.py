@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import learned_jpeg
-from learned_jpeg import jpeg_file
+from learned_jpeg.jpeg import jpeg_file
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ import google_baseline
 import ljpeg
 import ljpeg_attention
 import ljpeg_PIL
-from learned_jpeg import command
+from learned_jpeg.cli import command
 
 import pytest
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import ljpeg
-from learned_jpeg import checkpoints
+from learned_jpeg.models import checkpoints
 
 import pytest
 

@@ -3,7 +3,7 @@
 import pathlib
 
 import conv_blocks
-from learned_jpeg.errors import UserError
+from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
 import pytest

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import evaluate
-from learned_jpeg import architectures, command
+from learned_jpeg.cli import command
+from learned_jpeg.models import architectures
 
 import pytest
 import skimage.data

@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import evaluate
-from learned_jpeg import dot_cache, locks, metrics, plots, workers
-from learned_jpeg.errors import UserError
-from learned_jpeg.fingerprints import PROJECT
+from learned_jpeg.evaluation import plots, stored
+from learned_jpeg.jobs import workers
+from learned_jpeg.metrics import measures
+from learned_jpeg.runtime import locks
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.packages import PROJECT
 
 import numpy as np
 import pytest
@@ -86,7 +89,7 @@ def test_every_figure_is_that_of_the_written_file(batch, images, at_once, capsys
         psnr = skimage.metrics.peak_signal_noise_ratio(original, decoded)
         assert float(row["psnr"]) == pytest.approx(psnr, rel=1e-5)
         for name in ("ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m"):
-            value = getattr(metrics, name)(original, decoded)
+            value = getattr(measures, name)(original, decoded)
             assert float(row[name]) == pytest.approx(value, rel=1e-4)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "photos, 2 images, the standard's example Huffman tables"
@@ -332,7 +335,7 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path):
 
 def test_what_was_measured_before_is_found():
     for path in SHIPPED.rglob("*.pickle"):
-        fingerprint, records = dot_cache.load(path)
+        fingerprint, records = stored.load(path)
         assert records
         assert {"Huffman choice", "measuring code", "encoding code"} <= set(fingerprint)
 

@@ -3,8 +3,9 @@
 import io
 from pathlib import Path
 
-from learned_jpeg import api, metadata, pictures
-from learned_jpeg.errors import UserError
+from learned_jpeg import api
+from learned_jpeg.pictures import metadata, reading
+from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ ROWS = [
 
 
 def read(name, **options):
-    return pictures.read_source(FAULTS / name, **options)
+    return reading.read_source(FAULTS / name, **options)
 
 
 def in_srgb(name):
@@ -93,6 +94,6 @@ def test_wide_gamut_is_converted_where_the_profile_goes():
 
 @pytest.mark.parametrize("name", ["t_dnglike.dng", "RuntimeError_open.avif"])
 def test_what_is_refused_is_refused_everywhere(name):
-    for reader in (pictures.read, pictures.read_source):
+    for reader in (reading.read, reading.read_source):
         with pytest.raises(UserError, match=f"{name}: cannot be read as an image"):
             reader(FAULTS / name)

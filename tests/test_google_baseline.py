@@ -1,10 +1,11 @@
 """google_baseline: noise, sampled qualities, and an entropy model that predicts files."""
 
 from google_baseline import GoogleBaseline
-from learned_jpeg import encoding, jpeg_file
-from learned_jpeg.encoding import Coding
-from learned_jpeg.sampling import SAMPLINGS
-from learned_jpeg.standard import ijg_qtables
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.sampling import SAMPLINGS
+from learned_jpeg.jpeg.standard import ijg_qtables
+from learned_jpeg.models import encoding
+from learned_jpeg.models.encoding import Coding
 from ljpeg_PIL import LJPEGPIL
 
 import numpy as np

@@ -3,9 +3,9 @@
 import io
 
 import image_utils
-from learned_jpeg import jpeg_file, sampling
-from learned_jpeg.sampling import Planes
-from learned_jpeg.standard import ZIGZAG
+from learned_jpeg.jpeg import jpeg_file, sampling
+from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.jpeg.standard import ZIGZAG
 
 import numpy as np
 import pytest

@@ -3,9 +3,11 @@
 import functools
 
 from jpeg_pipeline import ROUNDINGS, JPEGPipeline
-from learned_jpeg import architectures, encoding, jpeg_file, lpips_tf2, metrics
-from learned_jpeg.encoding import Coding
-from learned_jpeg.sampling import SAMPLINGS, Planes, grid
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes, grid
+from learned_jpeg.metrics import lpips_tf2, measures
+from learned_jpeg.models import architectures, encoding
+from learned_jpeg.models.encoding import Coding
 
 import numpy as np
 import pytest
@@ -191,9 +193,9 @@ def test_the_loss_is_made_of_its_terms(photograph, sampling):
     levels = np.round(255 * reconstruction[0].numpy()).astype(np.uint8)
     original = photograph[:64, :64]
     assert terms["rate"] == pytest.approx(float(model.rate(coded, 64, 64)))
-    assert terms["mse"] == pytest.approx(metrics.mse(original, levels), rel=1e-4)
-    assert terms["psnr"] == pytest.approx(metrics.psnr(original, levels), abs=1e-3)
-    assert terms["lpips"] == pytest.approx(metrics.lpips(original, levels), abs=1e-4)
+    assert terms["mse"] == pytest.approx(measures.mse(original, levels), rel=1e-4)
+    assert terms["psnr"] == pytest.approx(measures.psnr(original, levels), abs=1e-3)
+    assert terms["lpips"] == pytest.approx(measures.lpips(original, levels), abs=1e-4)
     expected = 0.03 * (terms["mse"] + 200 * terms["lpips"]) + terms["rate"]
     assert terms["loss"] == pytest.approx(expected, rel=1e-5)
 

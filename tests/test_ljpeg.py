@@ -1,7 +1,7 @@
 """ljpeg: how its tables start, move and weigh."""
 
-from learned_jpeg import encoding
-from learned_jpeg.encoding import Coding
+from learned_jpeg.models import encoding
+from learned_jpeg.models.encoding import Coding
 from ljpeg import LJPEG, TABLE_SCALE, table_adam
 
 import numpy as np

@@ -2,9 +2,11 @@
 
 import io
 
-from learned_jpeg import encoding, jpeg_file, metrics
-from learned_jpeg.encoding import Coding
-from learned_jpeg.sampling import SAMPLINGS
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.sampling import SAMPLINGS
+from learned_jpeg.metrics import measures
+from learned_jpeg.models import encoding
+from learned_jpeg.models.encoding import Coding
 from ljpeg_PIL import LJPEGPIL
 
 import numpy as np
@@ -25,7 +27,7 @@ def test_ijg_tables_give_pillows_jpeg_but_for_rounding(quality, photograph, deco
     ours = encoding.encode(LJPEGPIL(), photograph, float(quality), Coding("standard", sampling))
     theirs = pillows(photograph, quality, sampling)
     assert len(ours) == pytest.approx(len(theirs), rel=0.02)
-    psnr = [metrics.psnr(photograph, decode(data)) for data in (ours, theirs)]
+    psnr = [measures.psnr(photograph, decode(data)) for data in (ours, theirs)]
     assert psnr[0] == pytest.approx(psnr[1], abs=0.15)
     np.testing.assert_array_equal(jpeg_file.read_jpeg(ours)[1], jpeg_file.read_jpeg(theirs)[1])
 
@@ -47,7 +49,7 @@ def test_tuned_files_grow_with_the_quality_from_still_a_picture_to_nearly_lossle
     files = [encoding.encode(model, picture, q, Coding(tune=tune)) for q in qualities]
     sizes = [len(data) for data in files]
     assert sizes == sorted(set(sizes))
-    psnrs = [metrics.psnr(picture, jpeg_file.decode(data)) for data in files]
+    psnrs = [measures.psnr(picture, jpeg_file.decode(data)) for data in files]
     assert psnrs == sorted(psnrs)
     assert psnrs[0] > 14 and psnrs[-1] > 45
 
@@ -57,7 +59,7 @@ def test_tuned_files_are_smaller_than_rounded_ones_at_equal_psnr(photograph):
 
     def curve(coding, qualities):
         files = [encoding.encode(LJPEGPIL(), picture, q, coding) for q in qualities]
-        shown = [metrics.psnr(picture, jpeg_file.decode(data)) for data in files]
+        shown = [measures.psnr(picture, jpeg_file.decode(data)) for data in files]
         return [len(data) for data in files], shown
 
     sizes, psnrs = curve(Coding(), (30, 50, 70))

@@ -2,7 +2,7 @@
 
 import conv_blocks
 from image_utils import estimated_bits
-from learned_jpeg.sampling import SAMPLINGS, Planes, grid
+from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes, grid
 from ljpeg_attention import BACKBONES, LJPEGAttention
 
 import numpy as np

@@ -1,9 +1,12 @@
 import dataclasses
 
-from learned_jpeg import encoding, jpeg_file, metrics, quantizer, strengths
-from learned_jpeg.encoding import Coding
-from learned_jpeg.learned_tune import NUMBERS
-from learned_jpeg.sampling import Planes
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.metrics import measures
+from learned_jpeg.models import encoding
+from learned_jpeg.models.encoding import Coding
+from learned_jpeg.search import quantizer, strengths
+from learned_jpeg.search.learned_tune import NUMBERS
 from ljpeg_PIL import LJPEGPIL
 from ljpeg_rdo import LJPEGRDO
 
@@ -82,8 +85,8 @@ def test_the_file_decodes_to_what_the_loss_sees():
     for plane, levels in zip(coded.coefficients, integers, strict=True):
         assert (plane[0].numpy() != levels).mean() < 0.005
     in_graph = np.rint(255 * reconstruction[0].numpy()).astype(np.uint8)
-    of_file = metrics.psnr(pixels, jpeg_file.decode(data))
-    assert metrics.psnr(pixels, in_graph) == pytest.approx(of_file, abs=0.02)
+    of_file = measures.psnr(pixels, jpeg_file.decode(data))
+    assert measures.psnr(pixels, in_graph) == pytest.approx(of_file, abs=0.02)
 
 
 def test_the_gradient_of_the_strengths_is_that_of_the_files():

@@ -5,8 +5,8 @@ import importlib.util
 import re
 from pathlib import Path
 
-from learned_jpeg import dot_cache, series
-from learned_jpeg.fingerprints import PROJECT
+from learned_jpeg.evaluation import series, stored
+from learned_jpeg.runtime.packages import PROJECT
 
 import numpy as np
 import pytest
@@ -34,8 +34,8 @@ def shipped(place, kind):
     points = []
     # Files of a given size, for the sheet, are no dots of the curve.
     for path in sorted((SHIPPED / place).glob("[!s]*.pickle")):
-        records = dot_cache.load(path)[1]
-        names = ("bpp", *(metric.name for metric in series.SHOWN), *dot_cache.SIZES)
+        records = stored.load(path)[1]
+        names = ("bpp", *(metric.name for metric in series.SHOWN), *stored.SIZES)
         figures = {n: np.array([records[i][n] for i in sorted(records)], float) for n in names}
         points.append(series.Point(path.stem, figures, Path()))
     return series.Series(place, kind, points)

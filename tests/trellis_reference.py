@@ -2,7 +2,7 @@
 
 import itertools
 
-from learned_jpeg.standard import ZIGZAG
+from learned_jpeg.jpeg.standard import ZIGZAG
 
 
 def error(x, v, squares, dead, zone, keep):

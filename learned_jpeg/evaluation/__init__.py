@@ -1,0 +1,1 @@
+"""Rate-distortion points: what is measured, kept on disk, and shown."""

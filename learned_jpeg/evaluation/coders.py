@@ -1,0 +1,158 @@
+"""What writes the files of a curve, encoder or trained model, behind one interface.
+
+A coder can be sent to another process. It has
+
+    dial: a jpeg_pipeline.Dial, or None where it has one rate;
+    encode(pixels uint8 [H, W, 3], dial, table_scale=1.0, sampling=None) -> the bytes of a JPEG
+        file; sampling: of chroma, None for the coder's.
+"""
+
+import functools
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jpeg_pipeline import Dial
+from learned_jpeg import api
+from learned_jpeg.jobs.targets import Setting, Target
+from learned_jpeg.models import checkpoints
+from learned_jpeg.models.encoding import Coding
+from learned_jpeg.rivals.encoders import ENCODERS
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.lazy import lazy_import
+
+import numpy as np
+
+tf = lazy_import("tensorflow")
+
+# Models in memory: those of a run encode each image together, to share its features.
+TOGETHER = 8
+_MEMORY = 200_000_000  # bytes of a network's output to keep: features of some 12 megapixels
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One of ENCODERS. huffman: as its `encode` takes it."""
+
+    name: str
+    huffman: str
+    rounds = False  # for all that is known of it
+    shared = None
+
+    @property
+    def slow(self):
+        return ENCODERS[self.name].slow
+
+    @property
+    def dial(self):
+        encoder = ENCODERS[self.name]
+        low, high = encoder.quality_range
+        return Dial("quality", low, high, encoder.qualities[-1], encoder.qualities)
+
+    def encode(self, pixels, dial, table_scale=1.0, sampling=None):
+        encoder = ENCODERS[self.name]
+        quality = dial if encoder.fractional else round(dial)
+        return encoder.encode(pixels, quality, self.huffman)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint, or an architecture with nothing to train.
+
+    folder: as `api.load` takes it; checkpoint: the digest of its content; coding: how its files
+    are written; rounds: whether its integers are rounded, whatever bits they take; shared: a name
+    for the network whose output for an image is the same at other dots, of this model or of those
+    with the same frozen backbone; or None.
+    """
+
+    folder: str
+    checkpoint: str
+    coding: Coding
+    rounds: bool = True
+    shared: str | None = None
+    slow = False
+
+    @property
+    def dial(self):
+        return self._load().dial
+
+    def encode(self, pixels, dial, table_scale=1.0, sampling=None):
+        coding = vars(replace(self.coding, sampling=sampling or self.coding.sampling))
+        return self._load().encode(pixels, dial=dial, table_scale=table_scale, **coding)
+
+    def _load(self):
+        return _load(self.folder, self.checkpoint, self.shared)
+
+
+@functools.lru_cache(maxsize=TOGETHER)
+def _load(folder, checkpoint, shared):
+    """The model of a folder; the digest tells a model of yesterday from today's."""
+    if shared:
+        pipeline = checkpoints.restore(folder)
+        _share(pipeline, shared)
+        model = api.Model(pipeline)
+    else:
+        model = api.load(folder)
+    if checkpoint and checkpoints.describe(Path(folder))[2] != checkpoint:
+        raise UserError(f"{folder}: the checkpoint changed while it was evaluated")
+    return model
+
+
+class _Remembered:
+    """A network with its output for the pictures, or tiles of one, that it saw last.
+
+    network: images [1, H, W, 3] -> float32 [1, H', W', C].
+    """
+
+    def __init__(self, network):
+        signature = [tf.TensorSpec([None, None, None, 3])]
+        self._network = tf.function(network, signature, autograph=False)
+        self._channels = self._network.get_concrete_function().output_shapes[-1]
+        self._known, self._bytes = {}, 0
+
+    def __call__(self, images):
+        """The same within a graph, from memory where it can."""
+        found = tf.numpy_function(self._look_up, [images], tf.float32, stateful=False)
+        return tf.ensure_shape(found, [None, None, None, self._channels])
+
+    def _look_up(self, images):
+        key = images.shape, hashlib.sha256(np.ascontiguousarray(images)).digest()
+        if key not in self._known:
+            found = self._network(images).numpy()
+            if self._bytes + found.nbytes > _MEMORY:
+                self._known, self._bytes = {}, 0
+            self._known[key] = found
+            self._bytes += found.nbytes
+        return self._known[key]
+
+
+_remembered = {}  # the _Remembered of the one `shared` in use
+
+
+def _share(pipeline, shared):
+    """Lets a pipeline take from memory what other dots need of an image too: features of a frozen
+    backbone, or the edited image, which no dial changes."""
+    edit_image, edit_coefficients = pipeline.edit_image, pipeline.edit_coefficients
+    features = getattr(pipeline, "shared_features", lambda: None)()
+    if shared not in _remembered:
+        _remembered.clear()
+        network = features or functools.partial(edit_image, training=False)
+        _remembered[shared] = _Remembered(network)
+    network = _remembered[shared]
+    if features:
+        pipeline.edit_coefficients = lambda y, images, dial, sampling, _: edit_coefficients(
+            y, images, dial, sampling, network(images)
+        )
+    else:
+        pipeline.edit_image = lambda images, training: network(images)
+
+
+def of_size(coders, pixels, n_bytes):
+    """The file nearest to a size in bytes and not above it, of coarser to finer coders."""
+
+    @functools.cache
+    def encode(setting, table_scale):
+        return setting.model.encode(pixels, setting.dial, table_scale, setting.sampling)
+
+    settings = [Setting(coder) for coder in coders]
+    return Target("size", n_bytes).encode(pixels, settings, encode)[0]

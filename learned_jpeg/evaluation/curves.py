@@ -1,0 +1,250 @@
+"""Finding what there is to measure: the images of a test set, and the dots of runs and encoders."""
+
+import argparse
+import os
+from pathlib import Path
+
+from jpeg_pipeline import JPEGPipeline
+from learned_jpeg.evaluation import coders, fingerprints
+from learned_jpeg.evaluation.points import Curve, Dot, Size, TestImage
+from learned_jpeg.models import architectures, checkpoints
+from learned_jpeg.rivals.encoders import ENCODERS
+from learned_jpeg.runtime import paths
+from learned_jpeg.runtime.errors import UserError
+
+ANCHOR = "pillow_444"  # the standard JPEG of the published comparison, always measured
+# Of the files whose sizes those of the sheet have: the artifacts of JPEG are plain there, and such
+# files still are in use.
+SHEET_QUALITY = 15
+
+
+def find_images(pattern):
+    """The files that a glob names, and the name of the set: that of the glob's own folder.
+
+    Returns ([TestImage], name). Raises UserError if there are none.
+    """
+    folder, files = paths.expand(pattern, "--test_image_glob")
+    images = [
+        TestImage(path.relative_to(folder).as_posix(), path.resolve(), checkpoints.sha256(path))
+        for path in files
+    ]
+    return images, Path(os.path.abspath(folder)).name  # as it was typed, not what a link means
+
+
+def find_curves(args, set_name, say):
+    """The curves that the command asks for.
+
+    args: of evaluate.py; say: takes a line for each that is left out.
+    """
+    curves = [_encoder_curve(name, args, set_name, say) for name in dict.fromkeys(args.encoders)]
+    if args.google_dir:
+        curves.append(_baseline_curve(args, set_name))
+    curves += _run_curves(args, set_name, say)
+    for coding in args.also:
+        others = _run_curves(argparse.Namespace(**vars(args) | {"coding": coding}), set_name, say)
+        chosen = " ".join(_chosen(coding))
+        for curve in others:
+            curve.name, curve.label = f"{curve.name}, {chosen}", f"{curve.label}, {chosen}"
+        curves += others
+    curves = [curve for curve in curves if curve is not None]
+    for curve in curves:
+        if not curve.dots:
+            say(f"{curve.name} is left out: it has none of --qualities")
+    if missing := set(args.focus or ()) - {curve.name for curve in curves}:
+        raise UserError(f"--focus: no run {' and no '.join(sorted(missing))} is evaluated")
+    return [curve for curve in curves if curve.dots]
+
+
+def _encoder_curve(name, args, set_name, say):
+    encoder = ENCODERS[name]
+    if encoder.missing():
+        say(f"--encoders {name} is left out: {encoder.missing()}")
+        return None
+    huffman = encoder.huffman(args.coding.huffman)
+    coder = coders.Encoder(name, huffman)
+    folder = Path(args.output_dir, "_output_PIL", set_name, huffman, name)
+    label = f"standard JPEG ({encoder.label})" if name == ANCHOR else encoder.label
+    if huffman != args.coding.huffman:
+        label += f" ({huffman})"
+    return Curve(
+        name,
+        label,
+        "encoder",
+        [
+            Dot(
+                f"quality_{quality:02}",
+                folder / f"quality_{quality:02}",
+                fingerprints.of_encoder(name, huffman) | _at("quality", quality),
+                (coder,),
+                dial=quality,
+            )
+            for quality in _values(coder.dial, args)
+        ],
+        _sized(args, folder, [(coder, fingerprints.of_encoder(name, huffman))]),
+    )
+
+
+def _at(name, value):
+    return {"dial": f"{name} {value:g}"}
+
+
+def _values(dial, args):
+    """The dots of a dial: its own, or those of --qualities that it has."""
+    if dial.name == "quality" and args.qualities:
+        return [value for value in args.qualities if dial.low <= value <= dial.high]
+    return dial.values
+
+
+def _sizes(args):
+    anchor = coders.Encoder(ANCHOR, ENCODERS[ANCHOR].huffman(args.coding.huffman))
+    if args.rates:
+        return [Size(anchor, bpp=bpp) for bpp in args.rates]
+    return [Size(anchor, quality=SHEET_QUALITY)]
+
+
+def _sized(args, folder, found):
+    """The dots of the searched sizes. found: [(coder, fingerprint)], from the coarsest on."""
+    every = dict(found[0][1])
+    if len(found) > 1:
+        every["checkpoint"] = " ".join(fingerprint["checkpoint"] for _, fingerprint in found)
+    these = tuple(coder for coder, _ in found)
+    dots = []
+    for size in _sizes(args):
+        fingerprint = every | fingerprints.of_search(size.label)
+        if these == (size.anchor,) and size.quality:  # its own file
+            dots.append(Dot(size.name, folder / size.name, fingerprint, these, size.quality))
+        else:
+            if size.quality:
+                anchor = fingerprints.of_encoder(size.anchor.name, size.anchor.huffman)
+                fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding code']}"
+            dots.append(Dot(size.name, folder / size.name, fingerprint, these, size=size))
+    return dots
+
+
+def _model(args, architecture, folder, options, checkpoint):
+    """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
+    default = options.get("quantizer") or architectures.load(architecture).quantizer
+    rounds = (args.coding.quantizer or default) == "round"
+    coder = coders.Model(
+        str(folder), checkpoint, args.coding, rounds, _shared(architecture, folder, options)
+    )
+    return coder, fingerprints.of_model(architecture, checkpoint, args.coding)
+
+
+def _shared(architecture, folder, options):
+    """As coders.Model takes it."""
+    if options.get("backbone") and not options.get("train_backbone"):
+        return f"{options['backbone']} {options.get('backbone_weights')}"
+    edits = architectures.load(architecture).edit_image is not JPEGPipeline.edit_image
+    return str(folder) if edits else None
+
+
+def _dial_curve(args, set_name, place, label, kind, architecture, model):
+    """The curve of one model with a dial. place: its folder below the set's."""
+    dial = architectures.load(architecture).dial
+    folder = _output(args, set_name) / place
+    coder, fingerprint = model
+    dots = [
+        Dot(name, folder / name, fingerprint | _at(dial.name, value), (coder,), dial=float(value))
+        for value in _values(dial, args)
+        for name in [f"{dial.name}_{value:02g}"]
+    ]
+    return Curve(place, label, kind, dots, _sized(args, folder, [model]))
+
+
+def _output(args, set_name):
+    return Path(args.output_dir, "_output", set_name, protocol(args.coding))
+
+
+def protocol(coding):
+    """What files of a Coding are called, within the names of files and folders."""
+    return "_".join([coding.huffman, *_chosen(coding)])
+
+
+def _chosen(coding):
+    choices = fingerprints.choices(coding).items()
+    return [f"{name}{choice}" if name == "refine" else choice for name, choice in choices]
+
+
+def _baseline_curve(args, set_name):
+    folder = Path(args.google_dir)
+    try:
+        architecture, options, checkpoint = checkpoints.describe(folder)
+        if architectures.load(architecture).dial is None:
+            raise UserError(f"{folder} holds a {architecture}, a model of one rate")
+    except UserError as error:
+        raise UserError(f"--google_dir {error}") from error
+    model = _model(args, architecture, folder.resolve(), options, checkpoint)
+    name = "_google_baseline"
+    return _dial_curve(args, set_name, name, architecture, "baseline", architecture, model)
+
+
+def _run_curves(args, set_name, say):
+    batch_dir = Path(args.batch_dir)
+    if not batch_dir.is_dir():
+        raise UserError(f"--batch_dir {batch_dir} is not a folder")
+    if missing := set(args.runs or ()) - {path.name for path in batch_dir.iterdir()}:
+        raise UserError(f"--runs: {batch_dir} has no {' and no '.join(sorted(missing))}")
+    curves = []
+    for name in args.jpeg_type:
+        if not architectures.load(name).trained:
+            model = _model(args, name, name, {}, "")
+            curves.append(_dial_curve(args, set_name, name, name, "run", name, model))
+    for run in sorted(path for path in batch_dir.iterdir() if path.is_dir()):
+        if not set(args.jpeg_type) & set(architectures.trained()):
+            break
+        if run.name.startswith(("_", ".")) or args.runs and run.name not in args.runs:
+            continue
+        found = _curves_of_run(args, set_name, run, say)
+        if not found and not _holds_baseline(args, run):
+            say(f"skipped: {run}: no lambda_<value>/train with a checkpoint to evaluate")
+        curves += found
+    if args.jpeg_type and not curves:
+        raise UserError(
+            f"--batch_dir {batch_dir} holds no run of {' or '.join(args.jpeg_type)}: a run is a "
+            "folder with lambda_<value>/train in it, as batch_job_attention.sh makes it"
+        )
+    return curves
+
+
+def _holds_baseline(args, folder):
+    """Whether --google_dir is this folder or one in it."""
+    return bool(args.google_dir) and Path(args.google_dir).resolve().is_relative_to(
+        folder.resolve()
+    )
+
+
+def _curves_of_run(args, set_name, run, say):
+    """The curves of a run: that of its lambdas, and one of each checkpoint with a dial."""
+    curves, models, dots, names = [], {}, [], set()
+    for train in sorted([*run.glob("lambda_*/train"), *run.glob("train")]):
+        try:
+            architecture, options, checkpoint = checkpoints.describe(train)
+            if architecture not in args.jpeg_type:
+                raise UserError(f"{train}: {architecture}, not {' or '.join(args.jpeg_type)}")
+            dial = architectures.load(architecture).dial
+            if dial is None and train.parent == run:
+                raise UserError(f"{train}: {architecture} is in RUN/lambda_<value>/train")
+        except UserError as error:
+            say(f"skipped: {error}")
+            continue
+        coder, fingerprint = model = _model(
+            args, architecture, train.resolve(), options, checkpoint
+        )
+        if dial is not None:
+            if _holds_baseline(args, train):
+                continue  # that curve is there already
+            place = train.parent.relative_to(run.parent).as_posix()
+            label = f"{place} ({architecture})"
+            curves.append(_dial_curve(args, set_name, place, label, "run", architecture, model))
+            continue
+        names.add(architecture)
+        models[float(options.get("lmbda", 0))] = model
+        folder = _output(args, set_name) / run.name / train.parent.name
+        dots.append(Dot(train.parent.name, folder, fingerprint, (coder,)))
+    if dots:
+        label = f"{run.name} ({', '.join(sorted(names))})"
+        ordered = [models[lmbda] for lmbda in sorted(models)]
+        sized = _sized(args, dots[0].folder.parent, ordered)
+        curves.append(Curve(run.name, label, "run", dots, sized))
+    return curves

@@ -1,0 +1,119 @@
+"""What is measured: an image of a test set, at a dot of a curve."""
+
+import bisect
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from learned_jpeg.evaluation import coders
+from learned_jpeg.rivals.encoders import ENCODERS
+
+
+@dataclass(frozen=True)
+class TestImage:
+    """An image of the test set. name: its path below the folder of the glob; sha256: its file's."""
+
+    __test__ = False  # whatever pytest makes of the name
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size in bytes that files are to have: bpp in bits per pixel for all images alike, or
+    that of the anchor's file at a quality, which follows the content."""
+
+    anchor: coders.Encoder
+    bpp: float | None = None
+    quality: float | None = None
+
+    @property
+    def name(self):
+        """Fit for a file name."""
+        return f"bpp_{self.bpp:g}" if self.bpp else f"size_of_quality_{self.quality:g}"
+
+    @property
+    def label(self):
+        """For people."""
+        if self.bpp:
+            return f"{self.bpp:g} bits per pixel"
+        return f"the size of {ENCODERS[self.anchor.name].label} at quality {self.quality:g}"
+
+    def bytes(self, pixels):
+        """For an image, uint8 [H, W, 3]."""
+        if self.bpp:
+            return self.bpp * pixels.shape[0] * pixels.shape[1] / 8
+        return len(self.anchor.encode(pixels, self.quality))
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One point of a curve, or of a comparison at one rate.
+
+    folder: where its JPEG files go; its pickle lies beside it. fingerprint: {what: text} of all
+    that its files and figures depend on, apart from the images. coders: one, or the checkpoints
+    of a run, from the coarsest on, where a size is searched. dial: where the coder's stands, or
+    None; size: the Size that is searched instead, or None.
+    """
+
+    name: str
+    folder: Path
+    fingerprint: dict = field(hash=False)
+    coders: tuple
+    dial: float | None = None
+    size: object = None
+
+    @property
+    def pickle(self):
+        return self.folder.with_name(f"{self.folder.name}.pickle")
+
+    def jpeg(self, image):
+        """The path of an image's file; its whole name stays, for a.png and a.bmp are two."""
+        return self.folder / f"{image.name}.jpg"
+
+    def encode(self, pixels, sizes=None):
+        """The JPEG file of an image, uint8 [H, W, 3].
+
+        sizes: of the files that the coders of a search make of it, rising, as far as they are
+        known, so that it needs only the two around the size that is searched.
+        """
+        if self.size:
+            wanted, these = self.size.bytes(pixels), self.coders
+            if sizes is not None:
+                first = bisect.bisect(sizes, wanted, 1, len(sizes) - 1) - 1
+                these = these[first : first + 2]
+            return coders.of_size(these, pixels, wanted)
+        return self.coders[0].encode(pixels, self.dial)
+
+    def under(self, huffman):
+        """The same dot with the integers of its files under another Huffman choice, or None.
+
+        That is where they are only rounded: a search weighs the bits that they take.
+        """
+        if self.size or not self.coders[0].rounds:
+            return None
+        own = self.fingerprint["Huffman choice"]
+        # .../HUFFMAN_CHOICES/RUN/DOT, or RUN/lambda_VALUE/DOT for a model with a dial.
+        among = [place for place in self.folder.parents if place.name.split("_")[0] == own]
+        if not among:
+            return None
+        name = among[0].name.replace(own, huffman, 1)
+        folder = among[0].with_name(name) / self.folder.relative_to(among[0])
+        fingerprint = self.fingerprint | {"Huffman choice": huffman}
+        return replace(self, folder=folder, fingerprint=fingerprint)
+
+
+@dataclass
+class Curve:
+    """The dots of one encoder or run.
+
+    kind: "encoder", "baseline" (of --google_dir) or "run"; label: for people. sized: the dots of
+    the searched sizes.
+    """
+
+    name: str
+    label: str
+    kind: str
+    dots: list
+    sized: list = field(default_factory=list)

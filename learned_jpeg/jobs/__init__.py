@@ -1,0 +1,1 @@
+"""Work on many pictures: from file to file, targets, processes and clusters."""

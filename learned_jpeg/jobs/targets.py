@@ -1,0 +1,294 @@
+"""The search for the setting of a model that gives a file of a size or of a quality."""
+
+import io
+import math
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.transform import to_levels
+from learned_jpeg.metrics import measures
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.lazy import lazy_import
+
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+ssimulacra2 = lazy_import("learned_jpeg.metrics.ssimulacra2")
+
+TOLERANCE = 0.01  # as promised, of the target
+MAX_TRIES = 12
+# Rows that PSNR takes at a time: its differences need eight times the memory of the pixels.
+PSNR_ROWS = 512
+
+
+def psnr(pixels, data):
+    """PSNR in dB of a JPEG file against pixels [H, W, 3 or 1]; inf if they are equal.
+
+    pixels: uint8, or uint16, whose finer levels count.
+    """
+    decoded = jpeg_file.decode(data)[..., : pixels.shape[-1]]  # gray has three equal channels
+    total = 0.0
+    for start in range(0, len(pixels), PSNR_ROWS):
+        part = slice(start, start + PSNR_ROWS)
+        difference = to_levels(pixels[part]) - decoded[part]
+        total += np.square(difference).sum(dtype=np.float64)
+    mse = total / pixels.size
+    return float(10 * np.log10(255**2 / mse)) if mse > 0 else math.inf
+
+
+def sampling(data):
+    """Of chroma in a JPEG file: "444", "420", or None where there is none or another."""
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        return {0: "444", 2: "420"}.get(JpegImagePlugin.get_sampling(image))
+
+
+class _Ssimulacra2:
+    """SSIMULACRA2 against pixels as `psnr` takes them, whose samples count as sRGB's.
+
+    Raises UserError where they are too few.
+    """
+
+    def __init__(self, pixels):
+        least = ssimulacra2.Ssimulacra2.MIN_SIZE
+        if min(pixels.shape[:2]) < least:
+            raise UserError(f"--target_ssimulacra2 needs {least} pixels a side; these are fewer")
+        levels = np.rint(to_levels(pixels)).astype(np.uint8)
+        original = np.broadcast_to(levels, (*levels.shape[:2], 3))
+        self.original = ssimulacra2.Ssimulacra2(original)
+
+    def __call__(self, data):
+        return self.original.compare(jpeg_file.decode(data))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model at a value of its dial, None where it has none.
+
+    sampling: of chroma, None for what the files are to have anyway.
+    """
+
+    model: object  # an api.Model
+    dial: float | None = None
+    sampling: str | None = None
+
+
+class Search:
+    """Tries settings and keeps the result that comes nearest to an aim without passing a limit.
+
+    attempt: function (setting, scale of its tables) -> (miss, result): how far above its aim the
+    result is, on any scale. tolerance: the miss at which the search ends. side: +1 where the miss
+    must not be above the tolerance, -1 where it must not be below minus that. slope: of the miss
+    against the logarithm of the scale, a first guess.
+
+    best: the result. around: {whether above the aim: (how far from it, the nearest result)}.
+    """
+
+    def __init__(self, attempt, tolerance, side, slope):
+        self.attempt, self.tolerance, self.side, self.slope = attempt, tolerance, side, slope
+        self.best, self._rank, self.around = None, (True, math.inf), {}
+
+    @property
+    def met(self):
+        """Whether the best result is within the tolerance."""
+        return self._rank <= (False, self.tolerance)
+
+    def _miss(self, setting, scale=1.0):
+        value, result = self.attempt(setting, scale)
+        rank = self.side * value > self.tolerance, abs(value)
+        if rank < self._rank:
+            self.best, self._rank = result, rank
+        if abs(value) < self.around.get(value > 0, (math.inf,))[0]:
+            self.around[value > 0] = abs(value), result
+        return value
+
+    def _zero(self, miss, ends):
+        """Looks for the place where a falling function is 0.
+
+        ends: {whether above 0: (place, value)}, one or both. False position, and bisection where
+        that keeps one end for long.
+        """
+        sides = []
+        for _ in range(MAX_TRIES):
+            if self.met:
+                return
+            if len(ends) == 1:
+                ((place, value),) = ends.values()
+                place -= 1.2 * 2 ** len(sides) * value / self.slope  # files change in steps
+            elif len(sides) > 1 and sides[-1] == sides[-2]:
+                place = (ends[True][0] + ends[False][0]) / 2
+            else:
+                (x0, y0), (x1, y1) = ends.values()
+                place = (x0 * y1 - x1 * y0) / (y1 - y0)
+            value = miss(place)
+            ends[value > 0] = place, value
+            sides.append(value > 0)
+
+    def among_models(self, settings):
+        """Searches settings, from the coarsest to the finest, and scales of the nearest's tables.
+
+        Where these have no step that is near enough, the next nearest's are tried. Beyond the
+        ends the first or the last one is best.
+        """
+        low, high = 0, len(settings) - 1
+        low_miss = self._miss(settings[low])
+        high_miss = self._miss(settings[high]) if high and low_miss < 0 else low_miss
+        if low_miss >= 0 or high_miss <= 0:
+            return
+        while high - low > 1:
+            middle = (low + high) // 2
+            value = self._miss(settings[middle])
+            if value < 0:
+                low, low_miss = middle, value
+            else:
+                high, high_miss = middle, value
+        for index, value in sorted([(low, low_miss), (high, high_miss)], key=lambda x: abs(x[1])):
+            self._scale(settings[index], value)
+
+    def _scale(self, setting, value):
+        """Searches the scale of a setting's tables; value: the miss without one."""
+        self._zero(
+            lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
+        )
+
+    def on_dial(self, setting):
+        """Searches the values of a model's dial, whose larger ones are the finer."""
+        dial = setting.model.dial
+        low, high = -math.log(dial.low), -math.log(dial.high)
+
+        def miss(place):
+            value = min(max(math.exp(-place), dial.low), dial.high)
+            return self._miss(replace(setting, dial=value))
+
+        low_miss = miss(low)
+        high_miss = miss(high) if low_miss < 0 else low_miss
+        if low_miss < 0 < high_miss:
+            self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
+
+    def below(self, setting):
+        """Searches the scales of a setting's tables, and of some that are coarser on its dial.
+
+        Many entries of a table may make their step at one place of the dial; scaled ones do
+        elsewhere.
+        """
+        for part in (0.8, 0.9, 0.7):
+            if not self.met:
+                value = max(part * setting.dial, setting.model.dial.low)
+                coarser = replace(setting, dial=value)
+                self._scale(coarser, self._miss(coarser))
+
+
+class _Kind(NamedTuple):
+    """What can be asked for.
+
+    quality: whether the file is to have at least the target, and not at most. width: how much of
+    TOLERANCE is made use of. miss: function (quantity, aim) -> how far it is above the aim, about
+    as a part of it. slope: of the miss against the logarithm of the tables' scale. memory: bytes a
+    pixel that measuring takes.
+    """
+
+    quality: bool
+    width: float
+    miss: Any
+    slope: float
+    memory: int = 0
+
+
+def _logarithmic(quantity, aim):
+    return min(math.log(quantity / aim), 9.0)  # a lossless file's PSNR is infinite
+
+
+def _linear(quantity, aim):
+    return quantity / aim - 1  # of what may be negative
+
+
+KINDS = {
+    "bpp": _Kind(False, 1.0, _logarithmic, -0.8),
+    "size": _Kind(False, 1.0, _logarithmic, -0.8),
+    "psnr": _Kind(True, 0.3, _logarithmic, -0.15),  # 1% would be 0.3 dB
+    "ssimulacra2": _Kind(True, 1.0, _linear, -0.3, memory=120),
+}
+
+
+class Found(NamedTuple):
+    """What `Target.encode` found: the bytes, their setting and scale; what the target measures."""
+
+    data: bytes
+    setting: Setting
+    scale: float
+    quantity: float
+
+
+def _turns(search):
+    """The samplings of the files on both sides of an aim, the nearer first, where they differ.
+
+    Where one becomes cheaper than the other, files grow by a fifth at once: between the two,
+    either by itself is finer, or coarser, than it would be chosen.
+    """
+    if search.met or len(search.around) < 2:
+        return []
+    near = sorted(search.around.values(), key=lambda side: side[0])
+    samplings = [sampling(found.data) for _, found in near]
+    return samplings if samplings[0] != samplings[1] else []
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file is to reach: a kind of `--target_KIND`, and its value in the kind's unit."""
+
+    kind: str  # of KINDS: "bpp", "size" in bytes, "psnr" in dB, "ssimulacra2"
+    value: float
+
+    def measure(self, pixels):
+        """A function from the bytes of a JPEG file of these pixels [H, W, 3 or 1] to the quantity.
+
+        Raises UserError where the pixels have none.
+        """
+        if self.kind == "psnr":
+            return lambda data: psnr(pixels, data)
+        if self.kind == "ssimulacra2":
+            return _Ssimulacra2(pixels)
+        return (
+            len if self.kind == "size" else lambda data: measures.bpp(len(data), *pixels.shape[:2])
+        )
+
+    def encode(self, pixels, settings, finished):
+        """Searches among settings, from the coarsest to the finest, or on the dial of only one.
+
+        finished: function (setting, scale of its tables) -> the bytes of a file. Returns Found.
+        """
+        kind, measure = KINDS[self.kind], self.measure(pixels)
+        tolerance = kind.width * TOLERANCE / 2
+        aim = self.value * (1 + tolerance if kind.quality else 1 - tolerance)
+
+        def attempt(setting, scale):
+            data = finished(setting, scale)
+            quantity = measure(data)
+            return kind.miss(quantity, aim), Found(data, setting, scale, quantity)
+
+        # As a part of the aim, which is above the target where that is a lower bound.
+        part = tolerance / (1 + tolerance)
+        search = Search(attempt, part, -1 if kind.quality else 1, kind.slope)
+        on_dial = len(settings) == 1 and settings[0].model.dial is not None
+
+        def look(sampling):
+            these = [replace(setting, sampling=sampling) for setting in settings]
+            if on_dial:
+                search.on_dial(these[0])
+            else:
+                search.among_models(these)
+
+        look(None)
+        for sampling in _turns(search):
+            if not search.met:
+                look(sampling)
+        if on_dial and not search.met and len(search.around) == 2:
+            search.below(search.around[False][1].setting)
+        return search.best
+
+    def missed(self, quantity):
+        """What to say of a file with this quantity, where it is not within the promise; or None."""
+        spare = quantity - self.value if KINDS[self.kind].quality else self.value - quantity
+        if 0 <= spare <= TOLERANCE * self.value:
+            return None
+        return f"--target_{self.kind} {self.value:g} is out of reach; {quantity:.6g} is the nearest"

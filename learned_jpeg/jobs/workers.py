@@ -1,0 +1,212 @@
+"""Work in other processes: of this machine, or of a Dask cluster.
+
+What is sent to a worker is small: names and paths, and the bytes of JPEG files.
+"""
+
+import atexit
+import contextlib
+import functools
+import itertools
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    ProcessPoolExecutor,
+    wait,
+)
+from multiprocessing.connection import wait as wait_for_end
+
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.metrics import measures
+from learned_jpeg.pictures import reading
+from learned_jpeg.runtime import machine, packages
+from learned_jpeg.runtime.errors import UserError
+
+# What a worker does
+
+
+def prepare(threads):
+    """Before TensorFlow starts; the same number everywhere, for it can change the last bits."""
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def readable(path):
+    """(whether a file can be read, a line on why not or on what is wrong with it, or None)."""
+    try:
+        reading.read(path)
+        return True, reading.damage(path)
+    except UserError as error:
+        return False, str(error)
+
+
+def encode(dots, images, threads):
+    """Encodes images at several dots.
+
+    images: [(path, {index of a dot: sizes, as Dot.encode takes them})]; threads: of TensorFlow.
+    Returns ([{index of a dot: the bytes of a JPEG file}] for each image, {index of a dot: the
+    message of what ended it}).
+    """
+    prepare(threads)
+    files, errors = [], {}
+    for path, wanted in images:
+        files.append({})
+        try:
+            pixels = reading.read(path)
+        except UserError as error:
+            errors |= dict.fromkeys(wanted.keys() - errors.keys(), str(error))
+        for index in [index for index in wanted if index not in errors]:
+            try:
+                files[-1][index] = dots[index].encode(pixels, wanted[index])
+            except (UserError, RuntimeError) as error:
+                errors[index] = str(error)
+    return files, errors
+
+
+def measure(image, files, threads):
+    """Measures JPEG files of one image.
+
+    image: a dots.TestImage; files: [(bytes, [name of a metric])]. Returns [{metric: figure}].
+    """
+    prepare(threads)
+    reference = _reference(image.path, image.sha256)
+    return [reference.measure(jpeg_file.decode(data), names) for data, names in files]
+
+
+@functools.lru_cache(maxsize=1)
+def _reference(path, sha256):
+    """An original; its digest tells a file of yesterday from today's."""
+    return measures.Reference(reading.read(path))
+
+
+# Spreading it
+
+
+def _start_worker():
+    """Ctrl-C is the parent's to handle, and without the parent a worker has no purpose."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Torn down in the usual order, TensorFlow complains about its own functions.
+    atexit.register(os._exit, 0)
+
+    def end_with_parent():
+        wait_for_end([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+class Pool:
+    """Workers that are started at the first call, and ended with the context.
+
+    dask: the address of a scheduler whose workers do the work, or None for `count` processes of
+    this machine; option: what gives the count, for an error.
+    """
+
+    def __init__(self, count, dask=None, option="--workers"):
+        self.count, self._dask, self._option = count, dask, option
+        self._stack = contextlib.ExitStack()
+        self._executor = None
+        self.threads = (
+            1 if dask else max(1, machine.cores() // count)
+        )  # of TensorFlow, in each worker
+
+    def __enter__(self):
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def completed(self, calls):
+        """Runs calls (unit, function, arguments); yields (unit, result) as they end.
+
+        At most twice as many as there are workers are under way, which bounds the memory.
+        """
+        if self._executor is None:
+            start = (
+                _dask(self._dask) if self._dask else _local(self.count, self.threads, self._option)
+            )
+            self._executor, self.count = self._stack.enter_context(start)
+        calls, running = iter(calls), {}
+        while True:
+            for unit, function, arguments in itertools.islice(calls, 2 * self.count - len(running)):
+                running[self._executor.submit(function, *arguments)] = unit
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+@contextlib.contextmanager
+def _local(count, threads, option):
+    """A context with an executor and the number of its workers."""
+    # numpy reads it when it is imported; its threads wait busily for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
+    # Spawned, not forked: TensorFlow does not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(count, context, _start_worker)
+    try:
+        yield executor, count
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()  # what they are at would take a while
+        raise
+    except BrokenExecutor as error:
+        raise UserError(
+            f"a worker process died, perhaps for want of memory: try {option} "
+            f"{max(1, count // 2)}; what is measured is kept"
+        ) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+class _Anywhere:
+    """A Dask executor whose scheduler and workers need not have the project on their paths.
+
+    What they unpickle by themselves is bytes, and a function without any module.
+    """
+
+    def __init__(self, executor):
+        project = str(packages.PROJECT)
+
+        def run(payload):
+            import pickle
+            import sys
+
+            if project not in sys.path:
+                sys.path.insert(0, project)
+            function, arguments = pickle.loads(payload)
+            return function(*arguments)
+
+        self._executor, self._run = executor, run
+
+    def submit(self, function, *arguments):
+        return self._executor.submit(self._run, pickle.dumps((function, arguments)))
+
+
+@contextlib.contextmanager
+def _dask(address):
+    try:
+        import distributed
+        from distributed.comm import CommClosedError
+    except ModuleNotFoundError as error:
+        raise UserError(f"--dask: {packages.missing(error)}") from error
+    try:
+        client = distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--dask {address}: no scheduler answers there ({error})") from error
+    with client:
+        if not client.nthreads():
+            raise UserError(f"--dask {address}: the cluster has no workers")
+        executor = client.get_executor(pure=False)
+        try:
+            yield _Anywhere(executor), sum(client.nthreads().values())
+        except (distributed.KilledWorker, CommClosedError, CancelledError) as error:
+            raise UserError(
+                f"--dask {address}: the cluster or its workers died; what is measured is kept"
+            ) from error

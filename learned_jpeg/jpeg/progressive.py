@@ -1,0 +1,177 @@
+"""Integers to a progressive file whose scans cost the fewest bits that were found.
+
+A scan has a Huffman code of its own. The means of luma have one scan, those of Cb and Cr another.
+The AC levels of each component come in bands of places, and, where that is cheaper, first without
+their lowest bits. Bands and bits are chosen by what their scans cost, headers and tables included.
+"T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
+"""
+
+import struct
+from dataclasses import dataclass, replace
+
+from learned_jpeg.jpeg import huffman, scans
+from learned_jpeg.jpeg.standard import BLOCK, ZIGZAG
+from learned_jpeg.runtime.compiled import compiled
+
+import numpy as np
+
+# Where a band may start.
+_STARTS = np.array([1, 2, 3, 5, 6, 9, 10, 15, 21, 28, 36, 64])
+# The most low bits that come later.
+_LOWEST = 3
+# Where leaving out one low bit costs so much more, leaving out two is not tried.
+_HOPELESS = 1.02
+# Bits of a scan's headers, and of its table but for the symbols, each 8 more (T.81, B.2.3, B.2.4).
+_HEADERS = 8 * (10 + 21)
+# The bands are chosen by some runs of so many blocks.
+_RUN, _RUNS = 256, 10
+
+_JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"  # 1.01, square pixels
+_NOTHING = np.zeros(0, np.uint8)
+
+
+@dataclass
+class Levels:
+    """The AC levels of a component, without zeros; see `scans`."""
+
+    starts: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, blocks):
+        starts = np.empty(len(blocks) + 1, np.int64)
+        scans.count_levels(blocks, starts)
+        places, values = np.empty(starts[-1], np.uint8), np.empty(starts[-1], np.int16)
+        scans.list_levels(blocks, starts, places, values)
+        return cls(starts, places, values)
+
+    def walk(self, first, last, low, later):
+        """A function of what `scans` wants beside the levels."""
+        walk = scans.walk_next if later else scans.walk_first
+        return lambda *sink: walk(self.starts, self.places, self.values, first, last, low, *sink)
+
+
+def counted(walk):
+    """(how often each symbol of a scan comes, int64 [256]; how many bits no symbol holds)."""
+    (counts, unused), state = np.zeros((2, 256), np.int64), np.zeros(3, np.int64)
+    walk(counts, unused, unused, _NOTHING, state)
+    return counts, int(state[0])
+
+
+def _part(starts):
+    """Runs of blocks, evenly over them, and how many times as many there are in all."""
+    n = len(starts) - 1
+    stride = max(_RUN, n // _RUNS)
+    parts = [starts[at : min(at + _RUN, n) + 1] for at in range(0, n, stride)]
+    return parts, n / sum(len(part) - 1 for part in parts)
+
+
+@compiled
+def _bits_of_bands(counts):
+    """The bits of first scans from counts [m, m, 256] as `scans.count_bands` has them."""
+    m = counts.shape[0]
+    bits, lengths = np.zeros((m, m)), np.zeros(256, np.int64)
+    for i in range(m):
+        for j in range(i + 1, m):
+            for symbol in range(256):
+                if symbol & 15 or symbol == 0xF0:
+                    counts[i, j, symbol] += counts[i, j - 1, symbol]
+                bits[i, j] += counts[i, j, symbol] * huffman.FOLLOWING[symbol]
+            bits[i, j] += huffman.least_lengths(counts[i, j], lengths)
+    return bits
+
+
+def cheapest_bands(levels, low):
+    """(bits, [(first, last)]) of the cheapest bands of first scans without some low bits."""
+    counts = np.zeros([len(_STARTS), len(_STARTS), 256], np.int64)
+    parts, times = _part(levels.starts)
+    for part in parts:
+        scans.count_bands(part, levels.places, levels.values, _STARTS, low, counts)
+    cost = times * _bits_of_bands(counts) + _HEADERS + 8 * np.count_nonzero(counts, -1)
+    least, before = [0.0], [0]
+    for j in range(1, len(_STARTS)):
+        ways = [least[i] + cost[i, j] for i in range(j)]
+        before.append(int(np.argmin(ways)))
+        least.append(ways[before[-1]])
+    found, j = [], len(_STARTS) - 1
+    while j:
+        found.append((int(_STARTS[before[j]]), int(_STARTS[j]) - 1))
+        j = before[j]
+    return least[-1], found[::-1]
+
+
+def _later_bits(levels, low):
+    """About what the scan of one lower bit costs."""
+    parts, times = _part(levels.starts)
+    walks = (replace(levels, starts=part).walk(1, 63, low, True) for part in parts)
+    counts, bits = map(sum, zip(*map(counted, walks), strict=True))
+    bits += huffman.least_lengths(counts, np.empty_like(counts))
+    return times * float(bits) + _HEADERS + 8 * np.count_nonzero(counts)
+
+
+def _plan(levels):
+    """[(first, last, low, later)]: the AC scans of a component."""
+    least, found, later = np.inf, [], 0.0
+    for low in range(_LOWEST + 1):
+        bits, bands = cheapest_bands(levels, low)
+        if bits + later > _HOPELESS * least:
+            break
+        if bits + later < least:
+            least = bits + later
+            found = [(*band, low, False) for band in bands]
+            found += [(1, 63, bit, True) for bit in range(low - 1, -1, -1)]
+        later += _later_bits(levels, low)
+    return found
+
+
+def _scan(walk, components, first, last, high, low):
+    """The bytes of a scan with its table: of components, by their index."""
+    ac, slot = int(first > 0), min(components[0], 1)
+    counts, bits = counted(walk)
+    codes, lengths = np.zeros((2, 256), np.int64)
+    of_length, symbols = huffman.table(counts)
+    code, at = 0, 0
+    for length, n in enumerate(of_length, 1):
+        for symbol in symbols[at : at + n]:
+            codes[symbol], lengths[symbol] = code, length
+            code += 1
+        at, code = at + n, code << 1
+    bits += int(counts @ lengths)
+    out, state = np.empty(2 * (bits // 8 + 16), np.uint8), np.zeros(3, np.int64)
+    walk(counts, codes, lengths, out, state)
+    scans.end(out, state)
+    dht = struct.pack(">HHB16B", 0xFFC4, 19 + len(symbols), 16 * ac + slot, *of_length)
+    sos = struct.pack(">HHB", 0xFFDA, 6 + 2 * len(components), len(components))
+    for component in components:
+        sos += bytes([component + 1, slot if ac else 16 * slot])
+    sos += bytes([first, last, 16 * high + low])
+    return dht + bytes(symbols) + sos + out[: state[2]].tobytes()
+
+
+def write(components, qtables, height, width, factors):
+    """The bytes of a JFIF file.
+
+    components: int16 [rows, columns, 8, 8] each, of Y or of Y, Cb, Cr; qtables: [8, 8, 1 or 2] in
+    1..255; height, width: in pixels; factors: the sampling factors of each component, each for
+    both axes. Values are those that 8-bit JPEG can hold.
+    """
+    parts = [_JFIF]
+    for i, qtable in enumerate(np.moveaxis(np.asarray(qtables), -1, 0)[: len(components)]):
+        entries = bytes(qtable.ravel()[list(ZIGZAG)].astype(np.uint8))
+        parts.append(struct.pack(">HHB", 0xFFDB, 67, i) + entries)
+    frame = struct.pack(">BHHB", 8, height, width, len(components))
+    for i, factor in enumerate(factors):
+        frame += bytes([i + 1, 17 * factor, min(i, 1)])
+    parts.append(struct.pack(">HH", 0xFFC2, 2 + len(frame)) + frame)
+
+    blocks = [plane.reshape(-1, BLOCK * BLOCK) for plane in components]
+    for group in [[0], [1, 2]][: 1 + (len(blocks) > 1)]:
+        means = np.stack([blocks[i][:, 0] for i in group], axis=-1)
+        parts.append(_scan(lambda *sink, m=means: scans.walk_dc(m, *sink), group, 0, 0, 0, 0))
+    for i, of_component in enumerate(blocks):
+        levels = Levels.of(of_component)
+        for first, last, low, later in _plan(levels):
+            walk = levels.walk(first, last, low, later)
+            parts.append(_scan(walk, [i], first, last, low + 1 if later else 0, low))
+    return b"".join(parts) + b"\xff\xd9"

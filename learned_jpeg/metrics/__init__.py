@@ -1,0 +1,1 @@
+"""What a decoded picture is worth: quality metrics and rate."""

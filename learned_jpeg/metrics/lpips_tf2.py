@@ -1,0 +1,128 @@
+"""LPIPS, the learned perceptual distance (AlexNet backbone, version 0.1), in TensorFlow 2.
+
+R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang: The Unreasonable Effectiveness of Deep
+Features as a Perceptual Metric, CVPR 2018, arXiv 1801.03924. The weights are the authors';
+`weights/README.md` says where they come from and under which licence.
+"""
+
+import atexit
+import functools
+from pathlib import Path
+
+from learned_jpeg.runtime.lazy import lazy_import
+
+import numpy as np
+
+tf = lazy_import("tensorflow")
+
+WEIGHTS = Path(__file__).parents[2] / "weights" / "lpips_alex_v0.1.npz"
+MIN_SIZE = 32  # pixels a side; little below, the last feature map is empty
+
+# The authors' input normalisation, for RGB in [-1, 1].
+_SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
+_SCALE = np.array([0.458, 0.448, 0.450], np.float32)
+
+# Smallest squared length of a feature vector: below it the direction is noise, and without it the
+# gradient at an all-zero vector would be NaN. The authors add 1e-10 to the length instead.
+_EPSILON = 1e-20
+
+
+@functools.cache
+def _weights():
+    """Five (kernel, bias) pairs and five linear heads; the first kernel takes RGB in [0, 1].
+
+    The scaling 2 / _SCALE is folded into the first kernel. The shift is not: the zero padding
+    must stay zero after it.
+    """
+    with np.load(WEIGHTS, allow_pickle=False) as file:
+        layers = [
+            (file[f"AlexNet_0/Conv_{i}/kernel"], file[f"AlexNet_0/Conv_{i}/bias"]) for i in range(5)
+        ]
+        heads = [file[f"NetLinLayer_{i}/Conv_0/kernel"].ravel() for i in range(5)]
+    kernel, bias = layers[0]
+    layers[0] = kernel * (2 / _SCALE)[:, np.newaxis], bias
+    return layers, heads
+
+
+def _features(images):
+    """[B, H, W, 3] in [0, 1] -> the five ReLU outputs of AlexNet, unit length along channels."""
+    layers, _ = _weights()
+    x = images - (_SHIFT + 1) / 2
+    features = []
+    for i, (kernel, bias) in enumerate(layers):
+        if i in (1, 2):
+            x = tf.nn.max_pool2d(x, 3, 2, "VALID")
+        if i == 0:
+            x = tf.nn.conv2d(x, kernel, 4, [[0, 0], [2, 2], [2, 2], [0, 0]])
+        else:
+            x = tf.nn.conv2d(x, kernel, 1, "SAME")
+        x = tf.nn.relu(tf.nn.bias_add(x, bias))
+        features.append(tf.math.l2_normalize(x, axis=-1, epsilon=_EPSILON))
+    return features
+
+
+def lpips(x, y):
+    """LPIPS between images, differentiable in both arguments.
+
+    Args:
+      x, y: float tensors [B, H, W, 3], RGB in [0, 1], at least 32 pixels a side.
+
+    Returns:
+      float32 [B]; 0 for equal images, about 0.7 for unrelated ones.
+
+    Raises:
+      ValueError: an image is smaller than 32 pixels a side, where the size is known while tracing.
+
+    The two stacks run apart, so that only the argument that a gradient is asked for pays for it.
+    """
+    x, y = (tf.convert_to_tensor(images, tf.float32) for images in (x, y))
+    for images in (x, y):
+        if any(side is not None and side < MIN_SIZE for side in images.shape[1:3]):
+            raise ValueError(
+                f"LPIPS needs images of {MIN_SIZE} pixels a side or more, "
+                f"not {images.shape[2]}x{images.shape[1]}"
+            )
+    return _distance(_features(x), _features(y))
+
+
+def _distance(x, y):
+    """LPIPS [B] of two lists of features."""
+    _, heads = _weights()
+    distances = [
+        tf.reduce_mean(tf.linalg.matvec(tf.math.squared_difference(a, b), head), axis=[1, 2])
+        for a, b, head in zip(x, y, heads, strict=True)
+    ]
+    return tf.add_n(distances)
+
+
+@functools.cache
+def _graphs():
+    """`_features` and `_distance` of `_features`, each traced once for images of any size."""
+    images = tf.TensorSpec([1, None, None, 3], tf.uint8)
+    maps = [tf.TensorSpec([1, None, None, head.size], tf.float32) for head in _weights()[1]]
+
+    def features(pixels):
+        return _features(tf.cast(pixels, tf.float32) / 255)
+
+    # Without AutoGraph, whose files stay behind where a process is killed.
+    return (
+        tf.function(features, [images], autograph=False),
+        tf.function(lambda x, y: _distance(x, features(y)), [maps, images], autograph=False),
+    )
+
+
+# Graphs that outlive TensorFlow cannot be let go of in silence.
+atexit.register(_graphs.cache_clear)
+
+
+class Lpips:
+    """LPIPS against one original, whose features are computed once: uint8 RGB [H, W, 3]."""
+
+    MIN_SIZE = MIN_SIZE
+
+    def __init__(self, original):
+        self._features = _graphs()[0](original[np.newaxis])
+
+    def compare(self, decoded):
+        """The figure of an image of the same size, a float."""
+        return float(_graphs()[1](self._features, decoded[np.newaxis])[0])

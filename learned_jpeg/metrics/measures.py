@@ -1,0 +1,150 @@
+"""Quality and rate of a decoded 8-bit image.
+
+Every quality metric compares an original with a decoded image, uint8 RGB [H, W, 3] of one size,
+and is a float: `psnr(original, decoded)`, or several at once, and several decoded images of one
+original, by `Reference(original).measure(decoded)`, which does the original's part only once.
+Anything else than such images is a ValueError; an image that is too small for the metric's
+definition gives NaN:
+
+    metric          range         better  equal images  smallest side
+    mse             [0, 65025]    lower   0             1
+    psnr            dB            higher  inf           1
+    ms_ssim         [0, 1]        higher  1             161
+    lpips           [0, about 1]  lower   0             32
+    ssimulacra2     (-inf, 100]   higher  100           8
+    psnr_hvs_m      dB            higher  inf           8
+
+mse: mean over pixels and RGB channels, in squared 8-bit levels. psnr: of that, peak 255.
+ms_ssim: five scales, mean of the RGB channels, see `ssim.py`. lpips: AlexNet, version 0.1, see
+`lpips_tf2.py`. ssimulacra2: 90 is visually lossless, 30 low, see `ssimulacra2.py`. psnr_hvs_m: on
+the BT.601 luma, see `psnr_hvs_m.py`.
+
+A figure for a set of images is `mean_over_images` of the single images' figures in these units:
+PSNR is averaged in dB, MS-SSIM before `ms_ssim_db`.
+
+Nothing here imports TensorFlow until LPIPS is asked for.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import math
+
+from learned_jpeg.metrics import lpips_tf2
+
+import numpy as np
+
+# Count up when a change in any of the metrics' modules changes a figure by more than 1e-4, so that
+# stored figures are measured again.
+VERSION = 2
+
+METRICS = ("mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m")
+
+_PEAK = 255.0
+
+
+@functools.cache
+def versions():
+    """What the figures depend on, as {name: version or digest}: this code, weights and packages."""
+    digest = hashlib.sha256(lpips_tf2.WEIGHTS.read_bytes()).hexdigest()
+    packages = ("tensorflow", "numpy", "numba")
+    return {"metrics": str(VERSION), "LPIPS weights": digest[:16]} | {
+        name: importlib.metadata.version(name) for name in packages
+    }
+
+
+class Reference:
+    """An original to compare decoded images with; keeps what each metric needs of it.
+
+    Raises ValueError unless it is uint8 RGB [H, W, 3].
+    """
+
+    def __init__(self, original):
+        _check(original)
+        self._original = original
+        self._halves = {}
+
+    def measure(self, decoded, metrics=METRICS):
+        """The figures {metric: float} of a decoded image; see the module.
+
+        Raises ValueError unless it is uint8 RGB of the original's size.
+        """
+        _check(decoded)
+        if decoded.shape != self._original.shape:
+            sizes = list(self._original.shape), list(decoded.shape)
+            raise ValueError("images differ in size: {} and {}".format(*sizes))
+        return {metric: getattr(self, f"_{metric}")(decoded) for metric in metrics}
+
+    def _mse(self, decoded):
+        difference = np.subtract(self._original, decoded, dtype=np.int32)
+        return float(np.mean(np.square(difference, out=difference), dtype=np.float64))
+
+    def _psnr(self, decoded):
+        return _decibel(self._mse(decoded) / _PEAK**2)
+
+    def _ms_ssim(self, decoded):
+        from learned_jpeg.metrics.ssim import MsSsim
+
+        return self._compare(MsSsim, decoded)
+
+    def _lpips(self, decoded):
+        return self._compare(lpips_tf2.Lpips, decoded)
+
+    def _ssimulacra2(self, decoded):
+        from learned_jpeg.metrics.ssimulacra2 import Ssimulacra2
+
+        return self._compare(Ssimulacra2, decoded)
+
+    def _psnr_hvs_m(self, decoded):
+        from learned_jpeg.metrics.psnr_hvs_m import PsnrHvsM
+
+        return _decibel(self._compare(PsnrHvsM, decoded))
+
+    def _compare(self, half, decoded):
+        """By a class that is made of the original; NaN where that is too small for it."""
+        if min(decoded.shape[:2]) < half.MIN_SIZE:
+            return math.nan
+        if half not in self._halves:
+            self._halves[half] = half(self._original)
+        return self._halves[half].compare(decoded)
+
+
+def _single(metric):
+    def measure(original, decoded):
+        return Reference(original).measure(decoded, [metric])[metric]
+
+    measure.__name__ = metric
+    measure.__doc__ = f"The metric {metric} of two images; see the module."
+    return measure
+
+
+mse, psnr, ms_ssim, lpips, ssimulacra2, psnr_hvs_m = map(_single, METRICS)
+
+
+def ms_ssim_db(value):
+    """MS-SSIM on the scale of curves and BD-rates, -10 log10(1 - value), in dB; inf at 1."""
+    return _decibel(1 - value)
+
+
+def mean_over_images(values):
+    """Arithmetic mean of figures of single images, without the NaN of too small ones.
+
+    NaN if nothing is left; inf as soon as one figure is.
+    """
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else math.nan
+
+
+def bpp(n_bytes, height, width):
+    """Bits per pixel of a file of `n_bytes` that shows `height` x `width` pixels."""
+    return 8 * n_bytes / (height * width)
+
+
+def _check(image):
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"not a uint8 image [H, W, 3]: {image.dtype} {list(image.shape)}")
+
+
+def _decibel(ratio):
+    return math.inf if ratio <= 0 else -10 * math.log10(ratio)

@@ -1,0 +1,1 @@
+"""Models that write files: from pixels to a file, checkpoint folders, models by name."""

@@ -1,0 +1,109 @@
+"""The shipped models by name, and the checkpoint folders that a name or a folder stands for."""
+
+import json
+from pathlib import Path
+
+from learned_jpeg.models import architectures, checkpoints
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.paths import shown
+
+import tomllib
+
+# The runs that are shipped, and what is said of them: models.toml.
+SHIPPED = Path(__file__).resolve().parents[2] / "example_experiments"
+
+
+def _checkpoints(run):
+    """The checkpoint folders of a folder: itself, RUN/train, or RUN/lambda_*/train by lambda."""
+    for folder in (run, run / "train"):
+        if (folder / "config.json").is_file():
+            return [folder]
+    found = [path.parent for path in run.glob("lambda_*/train/config.json")]
+    return sorted(found, key=_lambda)
+
+
+def _lambda(folder):
+    return checkpoints.read_config(folder)["options"].get("lmbda", 0.0)
+
+
+def _notes():
+    """{name: {good_at, bpp, and spellings}} of models.toml."""
+    return tomllib.loads((SHIPPED / "models.toml").read_text())
+
+
+def shipped():
+    """{name: folder of the run}, for what there is."""
+    return {name: SHIPPED / name for name in _notes() if _checkpoints(SHIPPED / name)}
+
+
+def folders(name, architecture=None):
+    """The checkpoint folders [Path] of a model, the lowest lambda first.
+
+    architecture: whose models an error names.
+
+    name: of a shipped model, perhaps with /lambda_* behind it, or a folder: of a checkpoint, of
+    RUN/train, or of RUN/lambda_*/train. A shipped model's name goes first; ./NAME is the folder.
+
+    Raises UserError where there is no model.
+    """
+    run, *rest = Path(name).parts or [""]
+    path = Path(name)
+    if run in shipped() and not str(name).startswith("."):
+        # The spelling of the published run for one of here.
+        rest = [_notes()[run].get("spellings", {}).get(part, part) for part in rest]
+        path = SHIPPED.joinpath(run, *rest)
+    found = _checkpoints(path)
+    if not found:
+        kinds = {
+            run: checkpoints.read_config(_checkpoints(path)[0])["architecture"]
+            for run, path in shipped().items()
+        }
+        fitting = [run for run, kind in kinds.items() if architecture in (None, kind)]
+        raise UserError(
+            f"{shown(name)}: no trained model here (no config.json, train or lambda_*/train), and "
+            f"none of the shipped ones for --model, which are {', '.join(fitting or kinds)}"
+        )
+    return found
+
+
+def describe(name):
+    """What a shipped model is: {name, architecture, lambdas, dial, bpp, bytes, good_at}.
+
+    lambdas: [float], one for each checkpoint; dial: its name and bounds [name, low, high] or
+    None; bpp: [lowest, highest], on Kodak.
+    """
+    found, notes = folders(name), _notes()[name]
+    config = checkpoints.read_config(found[0])
+    dial = architectures.load(config["architecture"]).dial
+    return {
+        "name": name,
+        "architecture": config["architecture"],
+        "lambdas": [_lambda(folder) for folder in found],
+        "dial": dial and [dial.name, dial.low, dial.high],
+        "bpp": notes["bpp"],
+        "bytes": sum(path.stat().st_size for folder in found for path in folder.iterdir()),
+        "good_at": notes["good_at"],
+    }
+
+
+def show(architecture, as_json=False):
+    """Lists the shipped models of an architecture's class on stdout; returns the exit status."""
+    found = [describe(name) for name in shipped()]
+    found = [model for model in found if model["architecture"] == architecture.architecture]
+    if as_json:
+        print(json.dumps(found))
+        return 0
+    default = getattr(architecture, "default_model", None)
+    for model in found:
+        low, high = model["bpp"]
+        by = [f"--{model['dial'][0]}"] if model["dial"] else []
+        lambdas = model["lambdas"]
+        if len(lambdas) > 1:
+            by.append(f"lambda {lambdas[0]:g} to {lambdas[-1]:g} ({len(lambdas)} checkpoints)")
+        print(
+            f"{model['name']}{' (the default)' if model['name'] == default else ''}\n"
+            f"    {model['good_at']}\n"
+            f"    {low:g} to {high:g} bpp by {', '.join(by)}; {model['bytes'] / 1e6:.2f} MB"
+        )
+    print(f"\npython3 {architecture.architecture}.py compress photo.png --model NAME")
+    return 0

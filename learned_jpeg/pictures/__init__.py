@@ -1,0 +1,1 @@
+"""Reading any picture: samples, colours, and the metadata that belongs to it."""

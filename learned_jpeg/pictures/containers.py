@@ -1,0 +1,208 @@
+"""JPEG, PNG and TIFF files as what they are made of, before anything is decoded.
+
+A decoder gets the parts that decide about pixels alone, so that no text, profile or checksum
+beside them can keep a picture from being read.
+"""
+
+import functools
+import io
+import re
+import struct
+import zlib
+from dataclasses import dataclass, field
+
+from learned_jpeg.jpeg.jpeg_file import APP14, SOS
+
+from PIL import TiffImagePlugin
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# The chunks that decide about the samples of a PNG: the critical ones and transparency.
+PNG_CORE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+MAX_PAGES = 20  # of a TIFF that are looked at: the picture, reductions, one more
+MAX_TEXT = 1 << 24  # bytes of a compressed text: more is left packed
+
+# A marker in entropy coded data is 0xFF and neither a stuffed zero, nor a restart, nor a fill.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+_KINDS = (  # (kind, what the file begins with)
+    ("PNG", PNG_SIGNATURE),
+    ("JPEG", b"\xff\xd8\xff"),
+    ("TIFF", b"II*\0"),
+    ("TIFF", b"MM\0*"),
+    ("TIFF", b"II+\0"),
+    ("TIFF", b"MM\0+"),
+    ("JPEG XL", b"\xff\x0a"),
+    ("JPEG XL", b"\0\0\0\x0cJXL "),
+    ("PostScript", b"%!PS"),
+    ("PostScript", b"\xc5\xd0\xd3\xc6"),
+    ("PDF", b"%PDF"),
+)
+
+
+def kind(head):
+    """What a file is by its first 64 bytes: "PNG", "JPEG", "TIFF", "HEIC", ..., or None."""
+    if head[:4] == b"II*\0" and head[8:10] == b"CR":
+        return "CR2"  # a TIFF that begins with a preview
+    for name, start in _KINDS:
+        if head.startswith(start):
+            return name
+    if head[4:8] == b"ftyp":
+        brands = head[8 : int.from_bytes(head[:4], "big")]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        if re.search(b"hei[cfmsx]|hev[cx]|mif1|msf1", brands):
+            return "HEIC"
+    return None
+
+
+@dataclass
+class JpegParts:
+    """segments: [(marker, payload)] before the first scan, and comments behind it; core: the file
+    without what is not pixels; trailer: what stands behind its end marker."""
+
+    segments: list = field(default_factory=list)
+    core: bytes = b""
+    trailer: bytes = b""
+
+
+def jpeg_parts(data):
+    """The JpegParts of a file. Where it is broken, the core has the rest as it stands."""
+    parts, kept, place = JpegParts(), [data[:2]], 2
+    while True:
+        found = _MARKER.match(data, place) or _MARKER.search(data, place)
+        if found is None or found.start() + 4 > len(data) and data[found.start() + 1] != 0xD9:
+            kept.append(data[place:])
+            break
+        kept.append(data[place : found.start()])
+        place, marker = found.start(), data[found.start() + 1]
+        if marker == 0xD9:
+            kept.append(data[place : place + 2])
+            parts.trailer = data[place + 2 :]
+            break
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if not (0xE1 <= marker <= 0xEF or marker == 0xFE) or marker == APP14:
+            kept.append(data[place:end])
+        if marker != SOS:
+            parts.segments.append((marker, data[place + 4 : end]))
+        place = end
+    parts.core = b"".join(kept)
+    return parts
+
+
+def png_chunks(data):
+    """[(type, payload)] of a PNG file, up to where it is broken."""
+    chunks, place = [], len(PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        chunks.append((name, data[place + 8 : place + 8 + length]))
+        place += 12 + length
+        if name == b"IEND":
+            break
+    return chunks
+
+
+def png_core(data):
+    """A PNG file's bytes without what is not pixels; checksums stay as they are."""
+    kept, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        if name in PNG_CORE:
+            kept.append(data[place : place + 12 + length])
+        place += 12 + length
+    return b"".join(kept)
+
+
+def png_texts(chunks):
+    """[(keyword, bytes or None)] of tEXt, zTXt and iTXt; None: not to be unpacked."""
+    texts = []
+    for name, payload in chunks:
+        if name not in (b"tEXt", b"zTXt", b"iTXt"):
+            continue
+        keyword, _, text = payload.partition(b"\0")
+        packed = name == b"zTXt"
+        if packed:
+            text = text[1:]
+        if name == b"iTXt":
+            packed = text[:1] == b"\1"
+            text = text[2:].split(b"\0", 2)[-1]
+        texts.append((keyword.decode("latin-1"), unpacked(text) if packed else text))
+    return texts
+
+
+def unpacked(data):
+    """The bytes of a zlib stream of at most MAX_TEXT, or None."""
+    try:
+        stream = zlib.decompressobj()
+        result = stream.decompress(data, MAX_TEXT)
+        return result if stream.eof else None
+    except zlib.error:
+        return None
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A picture in a TIFF file. tags: {number: value}; page, subifd: its place, or None."""
+
+    tags: dict
+    page: int
+    subifd: int | None = None
+
+    def get(self, tag, default=None):
+        """A tag's first value."""
+        value = self.tags.get(tag, default)
+        return value[0] if isinstance(value, tuple) and value else value
+
+
+def tiff_directories(file):
+    """[Directory] of a TIFF file that is open: its pages, and those within the first of them."""
+    file.seek(0)
+    header = file.read(16)
+    big = header[2:3] == b"+" or header[3:4] == b"+"
+    header = header if big else header[:8]
+    place = TiffImagePlugin.ImageFileDirectory_v2(header).next
+    directories, seen = [], set()
+    while place and place not in seen and len(seen) < MAX_PAGES:
+        seen.add(place)
+        tags, following = _tags(file, header, place)
+        directories.append(Directory(tags, len(seen) - 1))
+        place = following
+    if directories:
+        offsets = directories[0].tags.get(330, ())
+        offsets = offsets if isinstance(offsets, tuple) else (offsets,)
+        for number, offset in enumerate(offsets[:MAX_PAGES]):
+            if isinstance(offset, int):
+                directories.append(Directory(_tags(file, header, offset)[0], 0, number))
+    return directories
+
+
+def _tags(file, header, place):
+    directory = TiffImagePlugin.ImageFileDirectory_v2(header)
+    file.seek(place)
+    directory.load(file)
+    return {tag: value for tag in directory if (value := _value(directory, tag)) is not None}, (
+        directory.next
+    )
+
+
+def _value(directory, tag):
+    try:
+        return directory[tag]
+    except Exception:  # a broken value is that tag's alone
+        return None
+
+
+@functools.cache
+def vips():
+    """libvips: loaded where it is needed, silent, and without a cache of what it has read."""
+    import logging
+
+    import pyvips
+
+    logging.getLogger("pyvips").setLevel(logging.CRITICAL)
+    pyvips.cache_set_max(0)
+    return pyvips
+
+
+def as_file(data):
+    """Bytes as an open file."""
+    return io.BytesIO(data)

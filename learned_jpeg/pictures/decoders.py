@@ -1,0 +1,266 @@
+"""From a file's bytes to its samples, by the library that reads its kind right.
+
+TIFF and the PNG of 16 bits are libvips's, which keeps all bits and knows planes, negatives and
+palettes of every make; the others are Pillow's. No kind is opened that is not on a list here:
+Pillow would hand an EPS to Ghostscript, a program in a file that may never end.
+"""
+
+import contextlib
+from dataclasses import dataclass, field
+
+from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
+from learned_jpeg.pictures import containers
+from learned_jpeg.pictures.containers import vips
+from learned_jpeg.runtime.errors import UserError
+
+import numpy as np
+from PIL import Image, ImageCms
+
+# What Pillow may open, beside PNG, JPEG and AVIF, which are known by their first bytes.
+PILLOW = ["BMP", "DIB", "GIF", "ICO", "JPEG2000", "PCX", "PPM", "PSD", "QOI", "SGI", "TGA", "WEBP"]
+UNREAD = ("HEIC", "JPEG XL", "CR2", "PostScript", "PDF")
+
+CFA, LINEAR_RAW, CIELAB = 32803, 34892, 8  # photometric interpretations of TIFF
+TURNED = 5  # the first of the orientations that exchange width and height
+
+
+@dataclass
+class Decoded:
+    """A picture as it is stored.
+
+    samples: uint8 or uint16 [H, W, C], the last channel alpha if there is one; kind: of the file;
+    space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether
+    there is one, not premultiplied; image:
+    Pillow's, with its info, where it read it; tags: a TIFF's; notes: what went wrong.
+    """
+
+    samples: np.ndarray
+    kind: str
+    space: str
+    alpha: bool = False
+    image: Image.Image | None = None
+    tags: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
+
+
+def dimensions(file):
+    """(width, height) of the picture in a file that is open, as it will be read.
+
+    Only the header is read, if it is whole. Raises UserError for a kind that is not read.
+    """
+    head = file.read(64)
+    kind = _known(head)
+    if kind == "PNG" and len(head) >= 24:
+        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    if kind == "TIFF":
+        directory = _main_directory(containers.tiff_directories(file))[0]
+        size = directory.get(256), directory.get(257)
+        return size[::-1] if directory.get(274, 1) >= TURNED else size
+    try:
+        with _opened(file, kind) as image:
+            return image.size
+    except Exception:
+        if kind != "JPEG":
+            raise
+        file.seek(0)  # what is not pixels may be broken
+        with _opened(containers.as_file(containers.jpeg_parts(file.read()).core), kind) as image:
+            return image.size
+
+
+def check_size(width, height):
+    """Raises ValueError for a picture that no JPEG file holds or that is above the limit."""
+    if not all(isinstance(side, int) and side > 0 for side in (width, height)):
+        raise ValueError("a size that is none")
+    if max(width, height) > MAX_SIDE:
+        raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
+    if width * height > 2 * Image.MAX_IMAGE_PIXELS:  # as Pillow counts
+        raise ValueError(
+            f"{width}x{height} pixels exceeds the limit of {2 * Image.MAX_IMAGE_PIXELS} pixels"
+        )
+
+
+def decode(data):
+    """Decoded of a file's bytes. Raises UserError or whatever a decoder raises."""
+    kind = _known(data[:64])
+    if kind == "TIFF":
+        return _decode_tiff(data)
+    if kind == "PNG":
+        core = containers.png_core(data)
+        if core[24:25] == b"\x10":
+            return _decode_png16(core)
+        data = core
+    elif kind == "JPEG":
+        data = containers.jpeg_parts(data).core
+    with _opened(containers.as_file(data), kind) as image:
+        if image.format == "PPM" and image.mode == "RGB" and image.tile[0].codec_name == "ppm":
+            return _decode_ppm16(image, data)
+        return _from_pillow(image, kind, data)
+
+
+def damage(core):
+    """What libjpeg says of a JPEG file whose data are broken, or None; Pillow passes it over."""
+    try:
+        vips().Image.jpegload_buffer(core, fail_on="warning", access="sequential").avg()
+    except vips().Error as error:
+        lines = [line for line in error.detail.splitlines() if "VipsJpeg" in line]
+        text = lines[0].partition("VipsJpeg: ")[2] if lines else ""
+        # Others are of headers, and no damage.
+        if any(word in text.lower() for word in ("corrupt", "premature", "inconsistent")):
+            return text
+    return None
+
+
+def _known(head):
+    kind = containers.kind(head)
+    if kind in UNREAD:
+        raise UserError(f"{kind} is not read; convert it to PNG or TIFF")
+    return kind
+
+
+@contextlib.contextmanager
+def _opened(file, kind):
+    file.seek(0)
+    with Image.open(file, formats=[kind] if kind else PILLOW) as image:
+        check_size(*image.size)
+        yield image
+
+
+def _from_pillow(image, kind, data):
+    decoded = Decoded(None, kind or image.format, "RGB", image=image)
+    if getattr(image, "is_animated", False) and image.format != "PSD":  # whose layers count
+        decoded.notes.append("holds several pictures; the first one is taken")
+    # Where Pillow has no mode for them, it reduces deeper samples while it decodes.
+    if image.mode[0] not in "IF" and _bits(image, data) > 8:
+        decoded.notes.append("more than 8 bits a sample; reduced to 8")
+    image.load()
+    gray = image.mode in ("1", "L", "LA", "La") or image.mode[0] in "IF"
+    if image.mode[0] in "IF":
+        convert = _from_float if image.mode == "F" else _from_integers
+        decoded.samples = convert(np.asarray(image))
+    elif image.mode == "CMYK":
+        decoded.samples, decoded.space = np.asarray(image), "CMYK"
+        return decoded
+    elif image.has_transparency_data:
+        decoded.samples = np.asarray(image.convert("LA" if gray else "RGBA"))
+        decoded.alpha = True
+    else:
+        decoded.samples = np.asarray(image.convert("L" if gray else "RGB"))
+    decoded.samples = np.atleast_3d(decoded.samples)
+    decoded.space = "GRAY" if gray else "RGB"
+    return decoded
+
+
+def _bits(image, data):
+    """Of a sample in a file that Pillow reads with 8 bits."""
+    if image.format == "AVIF":
+        place = data.find(b"av1C", 0, 1 << 16)
+        flags = data[place + 6 : place + 7] if place >= 0 else b""
+        return 10 if flags and flags[0] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3
+    if image.format == "JPEG2000":
+        place = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, ISO/IEC 15444-1, A.5.1
+        depth = data[place + 42 : place + 43] if place >= 0 else b""
+        return (depth[0] & 0x7F) + 1 if depth else 8
+    return 16 if any(";16" in str(tile) for tile in image.tile) else 8
+
+
+def _decode_ppm16(image, data):
+    """A binary PPM of more than 255 levels, of which Pillow would make 8 bits."""
+    (width, height), (_, levels), start = image.size, image.tile[0].args, image.tile[0].offset
+    deep = ">u2" if levels > 255 else "u1"
+    samples = np.frombuffer(data, deep, 3 * width * height, start).reshape(height, width, 3)
+    samples = np.round(np.minimum(samples, levels) * np.float32(0xFFFF / levels))
+    return Decoded(samples.astype(np.uint16), "PPM", "RGB", image=image)
+
+
+def _from_integers(samples):
+    """Pillow's, of 16 bits in integers of any size."""
+    if samples.min() < 0 or samples.max() > 0xFFFF:
+        raise ValueError("samples of more than 16 bits; convert it to 8 or 16 bits")
+    return samples.astype(np.uint16)
+
+
+def _from_float(samples):
+    low, high = float(np.min(samples)), float(np.max(samples))
+    if not 0 <= low <= high <= 1:
+        raise ValueError(
+            f"floating point samples from {low:g} to {high:g}; only 0 to 1 is read, "
+            "convert it to 8 or 16 bits"
+        )
+    return np.round(samples * np.float32(0xFFFF)).astype(np.uint16)
+
+
+def _decode_png16(core):
+    image = vips().Image.pngload_buffer(core, fail_on="error")
+    check_size(image.width, image.height)
+    decoded = Decoded(np.atleast_3d(image.numpy()), "PNG", "RGB" if image.bands > 2 else "GRAY")
+    decoded.alpha = image.bands in (2, 4)
+    return decoded
+
+
+def _main_directory(directories):
+    """(the picture itself, notes): not a preview that stands before it."""
+    full = [each for each in directories if not (each.get(254, 0) & 1 or each.get(255) == 2)]
+    if not full:
+        raise ValueError("no picture in it but reduced ones")
+    pages, notes = [each for each in full if each.subifd is None], []
+    main = (pages or full)[0]
+    if main.get(262) in (CFA, LINEAR_RAW):
+        raise ValueError("the raw data of a camera; develop it to TIFF or PNG")
+    if len(pages) > 1:
+        notes.append("holds several pictures; the first one is taken")
+    return main, notes
+
+
+def _decode_tiff(data):
+    directory, notes = _main_directory(containers.tiff_directories(containers.as_file(data)))
+    if directory.get(262) == CIELAB and directory.get(258) == 8:
+        return _decode_lab(data, directory, notes)
+    options = {} if directory.subifd is None else {"subifd": directory.subifd}
+    image = vips().Image.tiffload_buffer(data, page=directory.page, fail_on="error", **options)
+    check_size(image.width, image.height)
+    decoded = Decoded(None, "TIFF", "RGB", tags=directory.tags, notes=notes)
+    if image.interpretation == "labs":
+        image = image.colourspace("rgb16")
+        notes.append("LAB converted to sRGB")
+    colours = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3}.get(directory.get(262))
+    if colours is None or image.bands < colours:
+        raise ValueError(f"TIFF of the colours {directory.get(262)!r}; convert it to RGB")
+    samples = np.atleast_3d(image.numpy())
+    extra = directory.get(338, 0) if samples.shape[-1] > colours else 0
+    decoded.alpha = extra in (1, 2)  # libvips divides the first kind by it
+    kept = colours + decoded.alpha
+    if samples.shape[-1] > kept:
+        notes.append(f"{samples.shape[-1] - kept} channels beside the colours left out")
+        samples = samples[..., :kept]
+    if samples.dtype.kind == "f":
+        samples = _from_float(samples)
+    elif samples.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"samples of {samples.dtype}; convert it to 8 or 16 bits")
+    decoded.samples = turned(samples, directory.get(274, 1))
+    decoded.space = {1: "GRAY", 4: "CMYK"}.get(colours, "RGB")
+    return decoded
+
+
+def _decode_lab(data, directory, notes):
+    with Image.open(containers.as_file(data), formats=["TIFF"]) as image:
+        check_size(*image.size)
+        image.seek(directory.page)
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image.load()  # which turns it upright
+        rgb = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    notes.append("LAB converted to sRGB")
+    return Decoded(np.asarray(rgb), "TIFF", "RGB", tags=directory.tags, notes=notes)
+
+
+def turned(samples, orientation):
+    """[H, W, C] turned upright by an EXIF orientation, 1 to 8; others are none."""
+    if orientation in (5, 7):
+        samples = samples.swapaxes(0, 1)
+        return samples if orientation == 5 else samples[::-1, ::-1]
+    return {
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        6: lambda x: np.rot90(x, -1),
+        8: lambda x: np.rot90(x),
+    }.get(orientation, lambda x: x)(samples)

@@ -1,0 +1,227 @@
+"""What belongs to a picture beside its pixels: what a JPEG file keeps, and what it cannot.
+
+Items are EXIF, XMP, the ICC profile, IPTC, comments and the density of the pixels, as `embed`
+puts them into a file, and what is left out, by names for people. `collect` gathers them.
+"""
+
+import math
+import struct
+from dataclasses import dataclass, field
+
+from learned_jpeg.pictures import colours, xmp
+from learned_jpeg.runtime.paths import shown
+
+from PIL import ExifTags, Image
+
+APP0, APP1, APP2, APP13, COM = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
+SEGMENT = 65533  # the most bytes after a marker's length field
+EXIF_HEADER = b"Exif\0\0"
+XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+ICC_HEADER = b"ICC_PROFILE\0"
+EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
+PHOTOSHOP_HEADER = b"Photoshop 3.0\0"
+IPTC_RESOURCE = 0x0404  # Photoshop file format: IPTC-NAA
+MOST_NAMES, MOST_LETTERS = 20, 120  # of what is named as left out
+NO_DENSITY = 0, 1, 1  # JFIF: no unit, square pixels
+
+
+@dataclass
+class Items:
+    """What `embed` puts into a file.
+
+    density: (unit, x, y) as JFIF has it, unit 1 for inches, 2 for centimetres and 0 for a mere
+    ratio. left: what is left out, notes: what else is to be said.
+    """
+
+    exif: bytes | None = None  # a TIFF structure
+    xmp: bytes | None = None
+    extension: list = field(default_factory=list)  # payloads of extended XMP
+    icc: bytes | None = None
+    iptc: bytes | None = None  # records
+    comments: list = field(default_factory=list)
+    density: tuple[int, int, int] | None = None
+    convert: bool = False  # whether the profile is for the way to sRGB alone
+    left: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    def warnings(self):
+        """Lines for people."""
+        names = [shown(name)[:MOST_LETTERS] for name in dict.fromkeys(self.left)]
+        if len(names) > MOST_NAMES:
+            names[MOST_NAMES:] = [f"and {len(names) - MOST_NAMES} more"]
+        left = [f"left out: {', '.join(names)}"] if names else []
+        return [shown(line) for line in (*self.notes, *left)]
+
+
+def check(items):
+    """Leaves out what a JPEG file cannot hold or what is broken, by name."""
+    if items.xmp:
+        _check_xmp(items)
+    if items.exif is not None:
+        items.exif = _checked_exif(items, items.exif)
+    if items.density is not None:
+        items.density = _checked_density(items, items.density)
+    for name in ("exif", "iptc"):
+        if (item := getattr(items, name)) and len(item) > SEGMENT - 40:
+            items.left.append(f"{name.upper()} of {len(item)} bytes, which does not fit")
+            setattr(items, name, None)
+    kept = [comment for comment in items.comments if len(comment) <= SEGMENT]
+    if len(kept) < len(items.comments):
+        items.left.append("a comment that does not fit")
+    items.comments = kept
+
+
+def orientation(items):
+    """The EXIF orientation, 1 to 8."""
+    return load_exif(items.exif).get(ExifTags.Base.Orientation, 1) if items.exif else 1
+
+
+def embed(data, items):
+    """A JPEG file (bytes, as `write_jpeg` gives it) with Items; the picture stays what it is."""
+    head = 2 + 18  # SOI and JFIF's APP0: marker, length 16, "JFIF\0", version, unit, densities
+    if data[2:4] != bytes([0xFF, APP0]):
+        raise ValueError("not a JFIF file")
+    app0 = bytearray(data[2:head])
+    struct.pack_into(">BHH", app0, 11, *(items.density or NO_DENSITY))
+    segments = []
+    if items.exif:
+        segments.append((APP1, EXIF_HEADER + items.exif))
+    if items.xmp:
+        segments.append((APP1, XMP_HEADER + items.xmp))
+    segments += [(APP1, EXTENSION_HEADER + part) for part in items.extension]
+    if items.icc:
+        # Spread over as many APP2 segments as it needs (ICC.1, annex B.4).
+        room = SEGMENT - len(ICC_HEADER) - 2
+        count = -(-len(items.icc) // room)
+        segments += [
+            (APP2, ICC_HEADER + bytes([i + 1, count]) + items.icc[i * room : (i + 1) * room])
+            for i in range(count)
+        ]
+    if items.iptc:
+        resource = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(items.iptc)) + items.iptc
+        segments.append((APP13, PHOTOSHOP_HEADER + resource + bytes(len(items.iptc) % 2)))
+    segments += [(COM, comment) for comment in items.comments]
+    written = b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+        for marker, payload in segments
+    )
+    return data[:2] + bytes(app0) + written + data[head:]
+
+
+# What is kept is checked
+
+
+def load_exif(data):
+    """A TIFF structure as Pillow's Image.Exif."""
+    exif = Image.Exif()
+    exif.load(data)
+    return exif
+
+
+def _checked_exif(items, raw):
+    try:
+        exif = load_exif(raw)
+        value = exif.get(ExifTags.Base.Orientation, 1)
+        if not len(exif):
+            raise ValueError("no entry")
+        if value not in range(1, 9):
+            items.notes.append(f"EXIF orientation {value!r} is none; set to 1")
+            exif[ExifTags.Base.Orientation] = 1
+            raw = exif.tobytes().removeprefix(EXIF_HEADER)
+    except Exception as error:  # whatever a parser stumbles over
+        items.left.append(f"EXIF ({' '.join(str(error).split()) or type(error).__name__})")
+        return None
+    return raw
+
+
+def check_profile(items):
+    """Leaves out a profile that is broken or too large."""
+    if items.icc is None:
+        return
+    try:
+        colours.space(items.icc)
+        if len(items.icc) > 255 * (SEGMENT - 14):
+            raise ValueError("it does not fit")
+    except ValueError as error:
+        items.left.append(f"ICC profile ({error})")
+        items.icc = None
+
+
+def _check_xmp(items):
+    """Takes out what promises what is left out, and leaves a packet out that does not fit."""
+    if len(items.xmp) > SEGMENT - len(XMP_HEADER):
+        items.left.append(f"XMP of {len(items.xmp)} bytes, which does not fit")
+        items.xmp, items.extension = None, []
+        return
+    gone = {
+        "HDR gain map": xmp.GAIN_MAP,
+        "motion photo": xmp.MOTION,
+        "directory of further pictures": xmp.DIRECTORY,
+        "content credentials": xmp.CREDENTIALS,
+    }
+    if not items.extension:
+        gone["extended XMP"] = xmp.EXTENSION
+    try:
+        for name, properties in gone.items():
+            if xmp.promises(items.xmp, properties):
+                items.left.append(f"{name} of the XMP")
+    except ValueError as error:
+        items.left.append(f"XMP ({error})")
+        items.xmp, items.extension = None, []
+        return
+    items.xmp = take_out(items, *gone.values())
+    if items.xmp is None:
+        items.extension = []
+
+
+def take_out(items, *properties):
+    """The XMP without some properties, see `xmp.without`; None where that fails."""
+    try:
+        return xmp.without(items.xmp, *properties)
+    except ValueError as error:
+        items.left.append(f"XMP ({error})")
+        return None
+
+
+def _checked_density(items, density):
+    unit, *values = density
+    try:
+        values = [float(value) for value in values]
+        if not all(0 < value < 1e6 for value in values):
+            raise ValueError
+        if abs(values[0] / values[1] - 1) > 0.01:
+            ratio = values if unit == 0 else values[::-1]
+            items.notes.append(
+                f"pixels that are not square ({ratio[0]:g}:{ratio[1]:g}), which most viewers ignore"
+            )
+        if unit == 0:  # a ratio alone
+            if values[0] == values[1]:
+                return None
+            values = [value / math.gcd(*map(int, values)) for value in values]
+        values = [round(value) for value in values]
+        if unit not in (0, 1, 2) or not all(1 <= value <= 0xFFFF for value in values):
+            raise ValueError
+    except (ValueError, TypeError, ArithmeticError):
+        items.left.append(f"resolution of {shown(density[1])} x {shown(density[2])}")
+        return None
+    return unit, *values
+
+
+def read_photoshop(items, data):
+    """Takes IPTC from Photoshop's image resources, or as it is."""
+    if data.startswith(b"\x1c"):
+        items.iptc = items.iptc or data.rstrip(b"\0")
+        return
+    place, others = 0, False
+    while data[place : place + 4] == b"8BIM" and place + 12 <= len(data):
+        number, length = struct.unpack_from(">HB", data, place + 4)
+        start = place + 6 + (1 + length + 1) // 2 * 2
+        size = int.from_bytes(data[start : start + 4], "big")
+        content = data[start + 4 : start + 4 + size]
+        if number == IPTC_RESOURCE and len(content) == size:
+            items.iptc = items.iptc or content or None
+        else:
+            others = True
+        place = start + 4 + size + size % 2
+    if others:
+        items.left.append("Photoshop resources")

@@ -1,0 +1,221 @@
+"""The one reader of pictures, for training, evaluation and compression."""
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from learned_jpeg.pictures import colours, containers, decoders, metadata
+from learned_jpeg.pictures.collect import collect
+from learned_jpeg.runtime import paths
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.paths import shown
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+WHITE = (255, 255, 255)
+DEFAULT_MEGAPIXELS = 200.0
+# Rows that are laid on a background at a time.
+BAND = 512
+
+# Pillow's guard against a picture that is small only as a file: it refuses twice this.
+Image.MAX_IMAGE_PIXELS = int(DEFAULT_MEGAPIXELS * 1e6 / 2)
+# What matters among its warnings is among a picture's own.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@dataclass
+class Source:
+    """What a file holds: pixels uint8 or uint16 [H, W, 3] or gray [H, W, 1], `metadata.Items`,
+    lines for people, and the number of its bytes. jpeg: the file itself where it is a JPEG, or
+    None."""
+
+    pixels: np.ndarray
+    metadata: metadata.Items
+    warnings: list[str]
+    bytes_in: int
+    jpeg: bytes | None = None
+
+
+def find(patterns, option):
+    """The files that a glob, a folder or @LIST names, or several of them: sorted [Path].
+
+    Raises UserError, naming the option, where one of them finds nothing.
+    """
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    return sorted({path for pattern in patterns for path in paths.expand(pattern, option)[1]})
+
+
+@contextlib.contextmanager
+def limit(megapixels):
+    """Refuses pictures of more pixels, in all threads, within the context."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6 / 2)
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def size(path, data=None):
+    """(width, height) of a picture, from its header. Raises UserError, naming the file.
+
+    data: the file's bytes, where they are known already.
+    """
+    with _reading(path), open(path, "rb") if data is None else io.BytesIO(data) as file:
+        width, height = decoders.dimensions(file)
+        decoders.check_size(width, height)
+        return width, height
+
+
+def read(path, background=WHITE):
+    """Reads one still image as RGB uint8 [height, width, 3].
+
+    16-bit samples are rounded to 8 bit, gray and palettes become RGB, transparency is laid over
+    `background` (RGB, 0 to 255), CMYK is converted. Of an animation, the first frame is taken.
+    Raises UserError, naming the file.
+    """
+    with _reading(path):
+        decoded, items = _decode(Path(path).read_bytes())
+        pixels = _pixels(decoded, background, items)
+    if pixels.dtype == np.uint16:
+        pixels = _to_8_bits(pixels)
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+
+def damage(path):
+    """A line on what is wrong with a file that can be read all the same, or None.
+
+    Half a JPEG picture, say. Raises UserError, naming the file.
+    """
+    with _reading(path), open(path, "rb") as file:
+        head = file.read(64)
+        text = _damage(head + file.read()) if containers.kind(head) == "JPEG" else None
+    return text and f"{shown(path)}: {text}"
+
+
+def _damage(data):
+    text = decoders.damage(containers.jpeg_parts(data).core)
+    return text and f"damaged: {text}"
+
+
+def read_source(path, background=None, strip=False, srgb=False, data=None):
+    """Reads one still image with all that belongs to it.
+
+    background: RGB under transparent pixels; None is white, with a warning. strip: leave the
+    metadata out; the picture is then turned upright by its EXIF orientation and converted to
+    sRGB. srgb: convert it in any case. data: the file's bytes, where they are known already.
+
+    Returns Source. Raises UserError, naming the file and the reason.
+    """
+    with _reading(path):
+        data = Path(path).read_bytes() if data is None else data
+        decoded, items = _decode(data)
+        orientation = metadata.orientation(items)
+        pixels = _pixels(decoded, background, items, strip or srgb)
+        jpeg = data if decoded.kind == "JPEG" else None
+        if jpeg is not None and (text := _damage(data)):
+            items.notes.append(text)
+    if strip:
+        # Nothing will tell a viewer to turn the picture.
+        pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
+        items = metadata.Items(notes=items.notes)
+    return Source(pixels, items, items.warnings(), len(data), jpeg)
+
+
+@contextlib.contextmanager
+def _reading(path):
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{shown(path)}: {error}") from error
+    except FileNotFoundError as error:
+        raise UserError(f"{shown(path)}: no such file") from error
+    except MemoryError as error:
+        raise UserError(f"{shown(path)}: not enough memory") from error
+    # Whatever a parser of twenty formats stumbles over in a broken file.
+    except Exception as error:
+        if isinstance(error, UnidentifiedImageError):
+            raise UserError(f"{shown(path)}: cannot be read as an image") from error
+        text = getattr(error, "detail", "") or str(error)  # libvips's reason
+        reason = shown(" ".join(text.split())) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{shown(path)}: cannot be read as an image ({reason})") from error
+
+
+def _decode(data):
+    decoded = decoders.decode(data)
+    items = collect(data, decoded)
+    items.notes[:0] = decoded.notes
+    return decoded, items
+
+
+def _pixels(decoded, background, items, srgb=False):
+    """[H, W, 3 or 1] of either depth; drops a profile of other channels from the items."""
+    samples, alpha = decoded.samples, None
+    if decoded.alpha:
+        samples, alpha = samples[..., :-1], samples[..., -1:]
+    samples = _right_colours(samples, decoded.space, items, srgb)
+    if alpha is not None:
+        if background is None and alpha.min() < np.iinfo(alpha.dtype).max:
+            items.notes.append("transparent parts are laid on white (--background chooses)")
+        samples = _laid_on(samples, alpha, background or WHITE)
+    if samples.shape[-1] == 3 and items.icc and colours.space(items.icc) == "GRAY":
+        items.left.append("ICC profile (it is for gray)")
+        items.icc = None
+    return samples
+
+
+def _right_colours(samples, space, items, srgb):
+    """RGB or gray of the profile that stays in the items, or sRGB where none may stay."""
+    try:
+        if space == "CMYK":
+            items.notes.append("CMYK converted to sRGB")
+            profile, items.icc = items.icc, None
+            return colours.to_srgb(samples, profile)
+        if items.icc is None:
+            return samples
+        wanted = ("RGB", "GRAY") if items.convert else (space,)
+        if colours.space(items.icc) not in wanted:
+            items.left.append(f"ICC profile (it is for {colours.space(items.icc)!r})")
+            items.icc = None
+        elif srgb or items.convert:
+            if colours.space(items.icc) == "GRAY" or not colours.is_srgb(items.icc):
+                items.notes.append("colours converted to sRGB")
+                samples = colours.to_srgb(samples, items.icc)
+            items.icc = None
+    except ValueError as error:
+        items.left.append(f"ICC profile ({error})")
+        items.icc = None
+        if space == "CMYK":
+            return colours.to_srgb(samples, None)
+    return samples
+
+
+def _laid_on(samples, alpha, background):
+    """Samples [H, W, C] of either depth and alpha [H, W, 1] over a colour of 8 bits.
+
+    Gray stays gray on a gray background.
+    """
+    if samples.shape[-1] == 1 and len(set(background)) > 1:
+        samples = np.repeat(samples, 3, axis=-1)
+    top = np.iinfo(samples.dtype).max
+    under = np.asarray(background[: samples.shape[-1]], np.uint64) * (top // 255)
+    result = np.empty_like(samples)
+    for start in range(0, len(samples), BAND):
+        part = slice(start, start + BAND)
+        opaque = alpha[part].astype(np.uint64)
+        over = samples[part] * opaque + under * (top - opaque)
+        result[part] = (over + top // 2) // top
+    return result
+
+
+def _to_8_bits(samples):
+    result = np.empty(samples.shape, np.uint8)
+    for start in range(0, len(samples), BAND):
+        part = slice(start, start + BAND)
+        result[part] = (samples[part].astype(np.uint32) + 128) // 257
+    return result

@@ -1,0 +1,1 @@
+"""Other encoders to compare with, behind one interface."""

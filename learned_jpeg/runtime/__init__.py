@@ -1,0 +1,1 @@
+"""What the rest stands on: errors, whole files, locks, cores, lazy imports, compiled code."""

@@ -1,0 +1,1 @@
+"""The choice of coefficients: trellis, error weights, tunes, sampling, refining."""

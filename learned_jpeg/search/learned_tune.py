@@ -1,0 +1,53 @@
+"""Learned numbers that make another Tune and other tables of one: smooth functions of the rate."""
+
+from dataclasses import replace
+
+from learned_jpeg.jpeg.standard import BLOCK
+from learned_jpeg.search.tuning import shaped
+
+import numpy as np
+
+# What is learned of the error, see tuning.Tune: logarithms of factors, and differences.
+FACTORS = ("lmbda", "hvs", "chroma", "means")
+DIFFERENCES = ("mask", "keep", "busy", "power")
+# The shapes, over the frequencies, that the logarithm of a table is a sum of: luma's, whose mean
+# the quality sets, and chroma's.
+_DOWN, _RIGHT = np.mgrid[:BLOCK, :BLOCK] / (BLOCK - 1)
+_SUM, _DIFFERENCE = (_DOWN + _RIGHT) / 2, _DOWN - _RIGHT
+_MEAN = np.zeros([BLOCK, BLOCK])
+_MEAN[0, 0] = 1
+SHAPES = np.stack([_MEAN, _SUM, _SUM**2, _DIFFERENCE**2, np.ones([BLOCK, BLOCK])])
+PLANES = len(SHAPES) - 1, len(SHAPES)
+# The most of a shape, and of how it changes with the logarithm of the step: tables stay monotone.
+LIMITS = 1.5, 0.15
+
+# How far each number is tried from where it is, to begin with: at a step of 16, and its change
+# with `place`.
+_SPREAD = [0.1, 0.3, 0.15, 0.3, 0.06, 0.06, 0.05, 0.2] + [0.15] * sum(PLANES)
+SPREADS = np.outer(_SPREAD, [1, 0.7]).ravel()
+NUMBERS = len(SPREADS)
+
+
+def place(step):
+    """log4 of a step over 16, about -2 to 1: where on the axis of the rate."""
+    return np.float32(np.log(np.float32(step) / 16) / np.log(4))
+
+
+def learned(numbers, step, base):
+    """(Tune, tables float64 [8, 8, 2] neither rounded nor bounded) at a step.
+
+    numbers: float [NUMBERS], pairs of a value at a step of 16 and its change with `place`, all 0
+    for `base` as it is, a Tune; step: as `tuning.shaped` takes it. No entry falls where the step
+    rises.
+    """
+    pairs, here = np.asarray(numbers, np.float64).reshape(-1, 2), float(place(step))
+    values = iter(pairs @ [1, here])
+    error = {name: getattr(base, name) * np.exp(next(values)) for name in FACTORS}
+    error |= {name: getattr(base, name) + next(values) for name in DIFFERENCES}
+    error["keep"] = max(error["keep"], 0.0)
+    tables = shaped(step, base)
+    pairs = iter(np.clip(pairs[-sum(PLANES) :], np.negative(LIMITS), LIMITS) @ [1, here])
+    for plane, count in enumerate(PLANES):
+        for shape in SHAPES[:count]:
+            tables[..., plane] *= np.exp(next(pairs) * shape)
+    return replace(base, **error), tables

@@ -1,0 +1,209 @@
+"""What the search needs of luma's blocks: how busy they are, and what they can do for chroma."""
+
+from learned_jpeg.jpeg.block_kernels import dct, idct
+from learned_jpeg.runtime.compiled import compiled
+
+import numpy as np
+
+_ZERO = np.float32(0)
+# Samples around 0 that round to black or white.
+_BLACK, _WHITE = np.float32(-127.5), np.float32(126.5)
+
+
+@compiled
+def activity(x, steps, visibility, variance, threshold):
+    """How busy each block is, of coefficients over their steps float32 [n, 64]; fills [n] each.
+
+    variance: of the block's samples. threshold: PSNR-HVS-M's masking, from the AC energy weighed
+    by visibility [64] and how its quarters' variances compare to its own.
+    Source: Ponomarenko et al., "On between-coefficient contrast masking of DCT basis functions"
+    (VPQM 2007), and maskeff in the authors' psnrhvsm.m.
+    """
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        energy, visible = _ZERO, _ZERO
+        for f in range(64):
+            c = x[block, f] * steps[f]
+            s[f >> 3, f & 7] = c
+            energy += c * c
+            visible += c * c * visibility[f]
+        energy -= s[0, 0] * s[0, 0]
+        variance[block] = max(energy, _ZERO) / 64
+        if energy < 1e-3:
+            threshold[block] = 0
+            continue
+        s[0, 0] = 0
+        idct(s, t)
+        spread = _ZERO
+        for quarter in range(4):
+            first, second = _ZERO, _ZERO
+            for i in range(4):
+                for j in range(4):
+                    value = s[4 * (quarter >> 1) + i, 4 * (quarter & 1) + j]
+                    first += value
+                    second += value * value
+            spread += second - first * first / 16
+        ratio = (spread * 16 / 15) / (energy * 64 / 63)
+        threshold[block] = np.sqrt(max(visible * ratio, _ZERO)) / 32
+
+
+@compiled
+def decode(levels, steps, samples):
+    """What a decoder makes of int16 [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for row in range(levels.shape[0]):
+        for column in range(levels.shape[1]):
+            for f in range(64):
+                s[f >> 3, f & 7] = levels[row, column, f] * steps[f]
+            idct(s, t)
+            for i in range(8):
+                for j in range(8):
+                    value = np.floor(s[i, j] + np.float32(0.5))
+                    samples[8 * row + i, 8 * column + j] = min(
+                        max(value, np.float32(-128)), np.float32(127)
+                    )
+
+
+@compiled
+def _shared(change, block, x, steps, squares, dead, mask):
+    """Moves a block's target by as much of a change as its squared error has of its weight."""
+    for f in range(64):
+        s = squares[f] * mask[block]
+        x[block, f] += change[f >> 3, f & 7] / steps[f] * (s / (s + dead[f]))
+
+
+@compiled
+def take_over_444(x, chroma, levels, factors, steps, chroma_steps, squares, dead, mask):
+    """Adds factors [2] times the error of chroma [2, n, 64], coded as levels, to luma x [n, 64]."""
+    change = np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        for f in range(64):
+            change[f >> 3, f & 7] = chroma_steps[f] * (
+                factors[0] * (chroma[0, block, f] - levels[0, block, f])
+                + factors[1] * (chroma[1, block, f] - levels[1, block, f])
+            )
+        _shared(change, block, x, steps, squares, dead, mask)
+
+
+@compiled
+def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, mask):
+    """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [2, H', W'].
+
+    x: [n, 64], columns blocks in a row. The decoder's triangle filter, but for its rounding.
+    """
+    height, width = samples.shape[1:]
+    last_row, last = (height + 1) // 2 - 1, (width + 1) // 2 - 1
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    strip = np.zeros((8, 8 * columns), np.float32)
+    sums = np.empty(last + 3, np.float32)
+    a, b = factors[0], factors[1]
+    for row in range(x.shape[0] // columns):
+        for i in range(8):
+            y = 8 * row + i
+            if y >= height:
+                strip[i] = 0
+                continue
+            near, other = y // 2, min(max(y // 2 + 2 * (y % 2) - 1, 0), last_row)
+            for j in range(last + 1):
+                sums[j + 1] = np.float32(3 / 16) * (
+                    a * decoded[0, near, j] + b * decoded[1, near, j]
+                ) + np.float32(1 / 16) * (a * decoded[0, other, j] + b * decoded[1, other, j])
+            sums[0], sums[last + 2] = sums[1], sums[last + 1]
+            for j in range(width // 2):
+                three = 3 * sums[j + 1]
+                strip[i, 2 * j] = (
+                    a * samples[0, y, 2 * j] + b * samples[1, y, 2 * j] - three - sums[j]
+                )
+                strip[i, 2 * j + 1] = (
+                    a * samples[0, y, 2 * j + 1]
+                    + b * samples[1, y, 2 * j + 1]
+                    - three
+                    - sums[j + 2]
+                )
+            if width % 2:
+                strip[i, width - 1] = (
+                    a * samples[0, y, width - 1]
+                    + b * samples[1, y, width - 1]
+                    - 3 * sums[last + 1]
+                    - sums[last]
+                )
+        for column in range(columns):
+            for i in range(8):
+                for j in range(8):
+                    s[i, j] = strip[i, 8 * column + j]
+            dct(s, t)
+            _shared(s, row * columns + column, x, steps, squares, dead, mask)
+
+
+@compiled
+def _load(x, block, steps, s, t):
+    for f in range(64):
+        s[f >> 3, f & 7] = x[block, f] * steps[f]
+    idct(s, t)
+
+
+@compiled
+def clipped(x, steps, found):
+    """Whether each block [n, 64] has samples that are black or white, and others; fills [n]."""
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        _load(x, block, steps, s, t)
+        count = 0
+        for i in range(8):
+            for j in range(8):
+                count += s[i, j] > _WHITE or s[i, j] < _BLACK
+        found[block] = 0 < count < 64
+
+
+@compiled
+def _go_beyond(first, target, s):
+    """Where the first samples are black or white, target goes to where s is, if it is beyond."""
+    for i in range(8):
+        for j in range(8):
+            if first[i, j] > _WHITE:
+                s[i, j] = max(target[i, j], s[i, j])
+            elif first[i, j] < _BLACK:
+                s[i, j] = min(target[i, j], s[i, j])
+            else:
+                s[i, j] = target[i, j]
+
+
+@compiled
+def move_free(original, x, levels, steps, out):
+    """Targets out [n, 64]: x, but beyond black and white what levels int16 decode to.
+
+    original: luma itself, which tells what is black or white.
+    """
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    target, first = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        _load(original, block, steps, first, t)
+        _load(x, block, steps, target, t)
+        _load(levels, block, steps, s, t)
+        _go_beyond(first, target, s)
+        dct(s, t)
+        for f in range(64):
+            out[block, f] = s[f >> 3, f & 7] / steps[f]
+
+
+@compiled
+def smooth_free(original, x, steps, rounds, out):
+    """Likewise, beyond black and white what the AC decodes to when it is drawn towards 0: by two
+    steps at first, and less with every round. What is free comes to be as smooth as it can."""
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    target, first = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for block in range(x.shape[0]):
+        _load(original, block, steps, first, t)
+        _load(x, block, steps, target, t)
+        s[:] = target
+        for i in range(rounds):
+            dct(s, t)
+            for f in range(1, 64):
+                less = steps[f] * np.float32(2 * (rounds - i) / rounds)
+                c = s[f >> 3, f & 7]
+                s[f >> 3, f & 7] = max(c - less, _ZERO) + min(c + less, _ZERO)
+            idct(s, t)
+            _go_beyond(first, target, s)
+        dct(s, t)
+        for f in range(64):
+            out[block, f] = s[f >> 3, f & 7] / steps[f]

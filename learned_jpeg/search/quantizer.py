@@ -1,0 +1,255 @@
+"""The second half of the encoder: coefficients over their tables to the file's integers.
+
+A quantizer is called with the `Analysis` of one whole picture and returns its integers.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from learned_jpeg.jpeg import transform
+from learned_jpeg.jpeg.sampling import Planes, grid
+from learned_jpeg.jpeg.standard import BLOCK, HIGHEST, LOWEST
+from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.search import weights
+from learned_jpeg.search.clipping import Clipped
+from learned_jpeg.search.tuning import COMPONENTS, TAKEN_OVER, TUNES, lambda_factor, upsampling_gain
+
+import numpy as np
+
+# numba and what it compiles: half a second that only the search needs.
+block_kernels = lazy_import("learned_jpeg.jpeg.block_kernels")
+codes = lazy_import("learned_jpeg.search.codes")
+halving = lazy_import("learned_jpeg.jpeg.halving")
+huffman = lazy_import("learned_jpeg.jpeg.huffman")
+luma_kernels = lazy_import("learned_jpeg.search.luma")
+trellis = lazy_import("learned_jpeg.search.trellis")
+
+LARGEST_DC = int(HIGHEST[0, 0])
+
+_PLACES = BLOCK * BLOCK
+# The codes are fitted to so many blocks, in runs; those of the means so often.
+_ENOUGH, _RUN, _ROUNDS = 4096, 128, 3
+
+
+@dataclass
+class Analysis:
+    """What is known of one whole picture before its integers are chosen.
+
+    unrounded: Planes of float32, coefficients over the tables; qtables: uint8 [8, 8, 2] (luma,
+    chroma); sampling: "444" or "420"; height, width: in pixels.
+    chroma_samples: float32 [2, height, width], Cb and Cr around 0 at full resolution: the search
+    at 4:2:0 lets luma take over chroma's error if it has them.
+    log2_lambda: Planes of float32 [rows, columns] and [2, rows', columns'], how much more the bits
+    of a block weigh, in doublings; or None.
+    """
+
+    unrounded: Planes
+    qtables: np.ndarray
+    sampling: str
+    height: int
+    width: int
+    chroma_samples: np.ndarray | None = None
+    log2_lambda: Planes | None = None
+
+
+def analyse(pixels, qtables, sampling):
+    """The Analysis of a picture as it is, by the search's own fast transform. At 4:2:0 chroma is
+    what the decoder makes the least error of, not the mean of 2x2 samples.
+
+    pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray picture; qtables: uint8 [8, 8, 2].
+    """
+    if pixels.dtype == np.uint16:
+        pixels = transform.to_levels(pixels)
+    height, width, channels = pixels.shape
+    luma_grid, chroma_grid = grid(height, width, sampling)
+    steps = np.moveaxis(np.asarray(qtables, np.float32), -1, 0)
+    scales = np.ascontiguousarray(1 / steps)
+    luma = np.empty([*luma_grid, _PLACES], np.float32)
+    chroma, samples = np.empty([2, *chroma_grid, _PLACES], np.float32), None
+    if channels == 1:
+        block_kernels.transform_gray(np.ascontiguousarray(pixels[..., 0]), scales, luma)
+    elif sampling == "444":
+        block_kernels.transform_444(pixels, scales, luma, chroma)
+    else:
+        samples = np.empty([2, height, width], np.float32)
+        block_kernels.transform_420(pixels, scales, luma, chroma, samples)
+        if min(height, width) > 4:  # the decoder repeats what is smaller
+            gain = upsampling_gain().astype(np.float32)
+            halving.fit(samples, (scales[1] / gain).ravel(), chroma)
+    chroma = None if channels == 1 else chroma.reshape(2, *chroma_grid, BLOCK, BLOCK)
+    unrounded = Planes(luma.reshape(*luma_grid, BLOCK, BLOCK), chroma)
+    return Analysis(unrounded, qtables, sampling, height, width, samples)
+
+
+class Round:
+    """The published way: each coefficient to the nearest integer, halves to even ones."""
+
+    def __call__(self, analysis):
+        """Returns Planes of int16 for an Analysis."""
+        return Planes(*(None if plane is None else _round(plane) for plane in analysis.unrounded))
+
+
+def _round(plane):
+    result = np.empty(plane.shape, np.int16)
+    for index in np.ndindex(plane.shape[:-3]):  # a row of blocks: no copy of all
+        values = np.clip(np.rint(plane[index]), LOWEST, HIGHEST)
+        result[index] = values
+    return result
+
+
+class Found(NamedTuple):
+    """What the search found.
+
+    integers: Planes of int16; error: of luma and of chroma, as the search weighs it; bits: of the
+    file's Huffman codes, headers and tables apart; cost: error + lambda * bits.
+    """
+
+    integers: Planes
+    error: tuple
+    bits: float
+    cost: float
+
+
+class Trellis:
+    """The search: integers of the least error plus lambda times the bits of their Huffman codes.
+
+    tune: a name of `tuning.TUNES` or a Tune; exact: the tables of the files, [8, 8, 2], before
+    they were rounded, which lambda then follows, or None; huffman: of `jpeg_file.HUFFMAN`, whose
+    bits are counted; base: the Tune that samplings are compared by, where a learned one says how
+    to search and is no measure of what is lost. It keeps nothing of a picture: threads may share
+    it.
+    """
+
+    def __init__(self, tune="psnr", exact=None, huffman="progressive", base=None):
+        self.tune = TUNES[tune] if isinstance(tune, str) else tune
+        self.base = base or self.tune
+        self._exact = exact
+        self._progressive = huffman == "progressive"
+
+    def _factor(self, qtables):
+        return 1.0 if self._exact is None else lambda_factor(self._exact, qtables)
+
+    def lmbda(self, qtables):
+        """What a bit costs at the tables of a file [8, 8, 2]."""
+        return self._factor(qtables) * weights.lambda_of(self.tune, qtables)
+
+    def price(self, qtables):
+        """What coarser tables lose for each bit that they save, in the error of `base`."""
+        base = self.base
+        return base.coarser * self._factor(qtables) * weights.lambda_of(base, qtables)
+
+    def __call__(self, analysis):
+        """Returns Planes of int16 for an Analysis."""
+        return self.search(analysis).integers
+
+    def search(self, analysis, shift=None):
+        """Returns Found for an Analysis.
+
+        shift: Planes of float, in steps, added to what the integers are chosen for, but not to
+        what error and cost are counted from; or None.
+        """
+        shift = shift or Planes(None, None)
+        planes, factor = analysis.unrounded, self._factor(analysis.qtables)
+        luma_weights, chroma_weights = weights.luma_and_chroma(self.tune, analysis, factor)
+        x = planes.luma.reshape(-1, _PLACES)
+        chroma, chroma_error, bits = None, 0.0, 0.0
+        if planes.chroma is not None:
+            flat = planes.chroma.reshape(2, -1, _PLACES)
+            found, chroma_error, bits = self._choose(flat, chroma_weights, shift.chroma)
+            chroma = found.reshape(planes.chroma.shape)
+            if self.tune.take_over:
+                x = _take_over(analysis, chroma, luma_weights)
+        free = None
+        if self.tune.clipping:
+            steps = np.ravel(analysis.qtables[..., 0]).astype(np.float32)
+            free = Clipped(planes.luma.reshape(-1, _PLACES), x, steps)
+        found, error, more = self._choose(
+            [x],
+            [luma_weights],
+            None if shift.luma is None else shift.luma[None],
+            free,
+        )
+        bits += more
+        cost = error + chroma_error + self.lmbda(analysis.qtables) * bits
+        integers = Planes(found.reshape(planes.luma.shape), chroma)
+        return Found(integers, (error, chroma_error), bits, cost)
+
+    def _choose(self, planes, all_weights, shifts=None, free=None):
+        """Searches components that share a DC table; each has an AC table of its own, as the scans
+        of a progressive file have. Returns int16 [components, n, 64], error and bits."""
+        out = np.empty([len(planes), *planes[0].shape], np.int16)
+        error = bits = 0.0
+        targets = []
+        for i, (x, w, levels) in enumerate(zip(planes, all_weights, out, strict=True)):
+            shift = None if shifts is None else shifts[i].reshape(x.shape)
+            target, part = x if shift is None else x + shift, _part(len(x))
+            some, of_part = target[part], w.of(part)
+            chosen = np.empty(some.shape, np.int16)
+            found = codes.to_begin_with(self._progressive)
+            for bands in (codes.ONE, None):
+                found.search(some, of_part, chosen)
+                found = codes.fitting(chosen, self._progressive, bands)
+            if free is not None:
+                x = free.targets(w, found)
+                target = x if shift is None else x + shift
+            targets.append((x, target))
+            found.search(target, w, levels)
+            bits += codes.fitting(levels, self._progressive, found.bands).bits
+        lengths = np.full(256, 3, np.float32)
+        for _ in range(_ROUNDS):
+            counts = np.zeros(256, np.int64)
+            for (_, target), w, levels in zip(targets, all_weights, out, strict=True):
+                weight = w.squares[0] * w.mask + w.dead[0]
+                trellis.search_dc(target, weight, w.lmbda, lengths, LARGEST_DC, levels)
+                huffman.count_dc(levels, counts)
+            lengths = huffman.code_lengths(counts)
+        bits += float(counts @ (lengths + np.arange(256)))
+        for (x, _), w, levels in zip(targets, all_weights, out, strict=True):
+            error += trellis.error(x, levels, *w[:-1])
+        return out, error, bits
+
+
+def _take_over(analysis, chroma, w):
+    """Luma's targets [n, 64]: with the part of chroma's error that they can make up for."""
+    x = analysis.unrounded.luma.reshape(-1, _PLACES).copy()
+    factors = (TAKEN_OVER / COMPONENTS[0]).astype(np.float32)
+    steps = np.moveaxis(np.asarray(analysis.qtables, np.float32), -1, 0).reshape(2, _PLACES)
+    steps = np.ascontiguousarray(steps)
+    levels = chroma.reshape(*chroma.shape[:-2], _PLACES)
+    if analysis.sampling == "444":
+        luma_kernels.take_over_444(
+            x,
+            analysis.unrounded.chroma.reshape(2, -1, _PLACES),
+            levels.reshape(2, -1, _PLACES),
+            factors,
+            steps[0],
+            steps[1],
+            w.squares,
+            w.dead,
+            w.mask,
+        )
+    elif analysis.chroma_samples is not None:
+        decoded = np.empty([2, *np.multiply(chroma.shape[1:3], BLOCK)], np.float32)
+        for i in range(2):
+            luma_kernels.decode(levels[i], steps[1], decoded[i])
+        columns = analysis.unrounded.luma.shape[1]
+        luma_kernels.take_over_420(
+            x,
+            columns,
+            analysis.chroma_samples,
+            decoded,
+            factors,
+            steps[0],
+            w.squares,
+            w.dead,
+            w.mask,
+        )
+    return x
+
+
+def _part(blocks):
+    """Runs of blocks, evenly over them, that are enough to fit codes to: an index."""
+    if blocks <= _ENOUGH:
+        return slice(None)
+    starts = np.linspace(0, blocks - _RUN, _ENOUGH // _RUN).astype(int)
+    return (starts[:, None] + np.arange(_RUN)).ravel()

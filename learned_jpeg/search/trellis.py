@@ -1,0 +1,232 @@
+"""The search for a file's integers: dynamic programming over blocks and along the scan.
+
+Everything is in units of the tables' steps: a block's coefficient x and level v cost
+
+    E = squares * mask * (x - v)^2 + dead * max(|x - v| - zone * threshold, 0)^2
+
+with squares, dead and zone [64] of the frequency, mask and threshold [n] of the block, and a
+symbol lmbda [n] of the block for each of its bits. An AC coefficient that becomes 0 costs
+keep * squares * mask * x^2 beside that. Blocks are float32 [n, 64].
+"""
+
+from learned_jpeg.jpeg.huffman import size
+from learned_jpeg.jpeg.standard import HIGHEST, ZIGZAG
+from learned_jpeg.runtime.compiled import compiled
+
+import numpy as np
+
+_ZIGZAG = np.array(ZIGZAG)
+_LARGEST = int(HIGHEST[0, 1])
+_HALF = np.float32(0.5)
+_ZERO = np.float32(0)
+_FAR = np.float32(1e30)
+
+
+@compiled
+def _error(x, v, squares, dead, zone):
+    e = abs(x - v)
+    beyond = max(e - zone, _ZERO)
+    return squares * e * e + dead * beyond * beyond
+
+
+@compiled
+def slack(lengths):
+    """How many bits a longer run can be cheaper by than a shorter one, at most."""
+    most = _ZERO
+    for bits in range(1, 11):
+        dearest = _ZERO
+        for run in range(62, -1, -1):
+            cost = lengths[16 * (run & 15) + bits] + (run >> 4) * lengths[0xF0]
+            if run < 62:
+                most = max(most, cost - dearest)
+                dearest = min(dearest, cost)
+            else:
+                dearest = cost
+    return most
+
+
+@compiled
+def search_band(
+    x, squares, dead, zone, keep, mask, threshold, lmbda, first, last, lengths, end, out, cost, full
+):
+    """The best levels of each block in a band of AC places, at least one, into out int16 [n, 64].
+
+    end: the bits of a block's end. cost float32 [n]: beyond that of no levels at all; full bool
+    [n]: whether the last place has a level, after which no end comes.
+
+    States are the places with a level. What follows does not depend on the level, so each has
+    one cost; and a place from which another, later one with less cost was reached cannot be
+    on the best way, unless the shorter run to it were dearer by more than `slack`.
+    """
+    place = np.empty(64, np.int64)
+    reached = np.empty(64, np.float32)
+    came = np.empty(64, np.int64)
+    level = np.empty(64, np.int64)
+    live = np.empty(64, np.int64)
+    margin = slack(lengths)
+    for block in range(x.shape[0]):
+        lam, m, t = lmbda[block], mask[block], threshold[block]
+        n = 1
+        place[0], reached[0], came[0], level[0] = first - 1, _ZERO, 0, 0
+        live[0], alive = 0, 1
+        best, best_cost = 0, _FAR
+        for k in range(first, last + 1):
+            f = _ZIGZAG[k]
+            value = x[block, f]
+            out[block, f] = 0
+            magnitude = abs(value)
+            if magnitude < _HALF:
+                continue
+            s, d, z = squares[f] * m, dead[f], zone[f] * t
+            nearest = min(np.int64(magnitude + _HALF), _LARGEST)
+            none = _error(magnitude, _ZERO, s, d, z) + keep * s * magnitude * magnitude
+            bits = size(nearest)
+            lower = (1 << (bits - 1)) - 1
+            least, least_from, least_level = _FAR, -1, 0
+            a = _error(magnitude, np.float32(nearest), s, d, z) - none + lam * bits
+            if lower > 0:
+                b = _error(magnitude, np.float32(lower), s, d, z) - none + lam * (bits - 1)
+            for i in range(alive):
+                p = live[i]
+                run = k - place[p] - 1
+                before = reached[p]
+                if run > 15:
+                    before += lam * ((run >> 4) * lengths[0xF0])
+                symbol = 16 * (run & 15) + bits
+                there = before + lam * lengths[symbol] + a
+                if there < least:
+                    least, least_from, least_level = there, p, nearest
+                if lower > 0:
+                    there = before + lam * lengths[symbol - 1] + b
+                    if there < least:
+                        least, least_from, least_level = there, p, lower
+            place[n], reached[n], came[n], level[n] = k, least, least_from, least_level
+            kept = 0
+            for i in range(alive):
+                if reached[live[i]] < least + lam * margin:
+                    live[kept] = live[i]
+                    kept += 1
+            live[kept] = n
+            alive = kept + 1
+            if k < last:
+                least += lam * end
+            if least < best_cost:
+                best, best_cost = n, least
+            n += 1
+        cost[block] = best_cost
+        full[block] = place[best] == last
+        while best:
+            f = _ZIGZAG[place[best]]
+            out[block, f] = level[best] if x[block, f] > 0 else -level[best]
+            best = came[best]
+
+
+@compiled
+def choose_ends(cost, full, lmbda, ends, first, last, out):
+    """Takes the levels of a band of places from the blocks that are better off without them.
+
+    cost, full, out: as `search_band` leaves them; ends [m]: the bits of the ends of 0, 1, 2 ..
+    blocks in a row, which have one symbol; beyond, as many more for each as over the last half.
+    Viterbi along the scan: a state is how many blocks in a row have ended. Returns the cost
+    beyond that of no levels at all.
+    """
+    n, most = cost.size, ends.size - 1
+    more = (ends[most] - ends[most // 2]) / (most - most // 2)
+    reached, there = np.full(most + 1, _FAR), np.empty(most + 1, np.float32)
+    reached[0] = _ZERO
+    came = np.empty((n, most + 1), np.int8)  # -1 - the state before, of blocks with levels
+    total = 0.0
+    for i in range(n):
+        lam = lmbda[i]
+        best = 0
+        for state in range(1, most + 1):
+            if reached[state] < reached[best]:
+                best = state
+        there[0] = _FAR
+        for state in range(most):
+            there[state + 1] = reached[state] + lam * (ends[state + 1] - ends[state])
+            came[i, state + 1] = state
+        longer = reached[most] + lam * more
+        if longer < there[most]:
+            there[most], came[i, most] = longer, most
+        to = 0 if full[i] else 1
+        if reached[best] + cost[i] < there[to]:
+            there[to], came[i, to] = reached[best] + cost[i], -1 - best
+        least = there.min()
+        total += least
+        for state in range(most + 1):  # so that the sums stay small
+            reached[state] = there[state] - least
+    state = np.argmin(reached)
+    for i in range(n - 1, -1, -1):
+        state = np.int64(came[i, state])
+        if state < 0:
+            state = -1 - state
+        else:
+            for k in range(first, last + 1):
+                out[i, _ZIGZAG[k]] = 0
+    return total
+
+
+@compiled
+def search_dc(x, weight, lmbda, lengths, largest, out):
+    """The best DC levels of all blocks, in the order of their scan; returns their cost.
+
+    Their error is weight [n] * (x - v)^2. Three levels about each are weighed.
+    """
+    n = x.shape[0]
+    came = np.empty((n, 3), np.int8)
+    cost, reached = np.zeros(3, np.float32), np.empty(3, np.float32)
+    total = 0.0
+    last = np.int64(0)
+    for i in range(n):
+        value = x[i, 0]
+        middle = np.int64(np.floor(value + _HALF))
+        middle = min(max(middle, -largest), largest)
+        lam = lmbda[i]
+        for v in range(3):
+            least, least_from = _FAR, 0
+            for u in range(3 if i else 1):
+                bits = size(abs(middle + v - last - u)) if i else size(abs(middle + v - 1))
+                to = cost[u] + lam * (lengths[bits] + bits)
+                if to < least:
+                    least, least_from = to, u
+            e = value - np.float32(middle + v - 1)
+            reached[v] = least + weight[i] * e * e
+            if abs(middle + v - 1) > largest:
+                reached[v] = _FAR
+            came[i, v] = least_from
+        least = min(reached[0], min(reached[1], reached[2]))
+        total += least
+        for v in range(3):  # so that the sums stay small
+            cost[v] = reached[v] - least
+        last = middle
+    v = 0
+    for u in range(1, 3):
+        if cost[u] < cost[v]:
+            v = u
+    for i in range(n - 1, -1, -1):
+        middle = np.int64(np.floor(x[i, 0] + _HALF))
+        middle = min(max(middle, -largest), largest)
+        out[i, 0] = middle + v - 1
+        v = came[i, v]
+    return total
+
+
+@compiled
+def error(x, v, squares, dead, zone, keep, mask, threshold):
+    """The error of levels v int16 [n, 64], summed over all blocks and frequencies."""
+    total = 0.0
+    for block in range(x.shape[0]):
+        some = _ZERO
+        for f in range(64):
+            some += _error(
+                x[block, f],
+                np.float32(v[block, f]),
+                squares[f] * mask[block],
+                dead[f],
+                zone[f] * threshold[block],
+            )
+            if f and not v[block, f]:
+                some += keep * squares[f] * mask[block] * x[block, f] * x[block, f]
+        total += some
+    return total

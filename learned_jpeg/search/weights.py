@@ -1,0 +1,133 @@
+"""What the search weighs: the error of each frequency and block, and lambda, of a Tune."""
+
+from typing import NamedTuple
+
+from learned_jpeg.jpeg.standard import BLOCK, IJG_BASE_TABLES
+from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.search.tuning import COMPONENTS, TAKEN_OVER, reference_step, upsampling_gain
+
+import numpy as np
+
+luma_kernels = lazy_import("learned_jpeg.search.luma")
+
+_LUMA_TABLE = IJG_BASE_TABLES[..., 0].ravel()
+# PSNR-HVS-M (see luma.activity): how much an error is seen, and how much of it AC masks.
+_SEEN = 25.735 / _LUMA_TABLE
+_VISIBILITY = (10 / _LUMA_TABLE) ** 2
+_VISIBILITY[0] = 0
+# What is added to a block's variance before it masks, and a middling sum of both.
+_LEAST_VARIANCE, _MIDDLING = 60, 310
+
+
+class Weights(NamedTuple):
+    """A component's error and the price of a bit: squares, dead and zone float32 [64] of the
+    frequencies, keep, and mask, threshold and lmbda [n] of the blocks; see `trellis`."""
+
+    squares: np.ndarray
+    dead: np.ndarray
+    zone: np.ndarray
+    keep: np.float32
+    mask: np.ndarray
+    threshold: np.ndarray
+    lmbda: np.ndarray
+
+    def of(self, blocks):
+        """Those of some blocks, by an index."""
+        return self._replace(
+            mask=self.mask[blocks], threshold=self.threshold[blocks], lmbda=self.lmbda[blocks]
+        )
+
+
+def lambda_of(tune, qtables):
+    """What a bit costs at the tables of a file, before any factor."""
+    step = reference_step(qtables[..., 0])
+    return tune.lmbda * step**2 * step / (step + tune.fade)
+
+
+def _squares(tune, qtable, weight):
+    steps = qtable.ravel().astype(np.float64)
+    scale = (reference_step(qtable) / steps) ** tune.power
+    return np.float32(tune.squares * weight * scale * _places(tune) * steps**2)
+
+
+def _places(tune):
+    """What an error weighs at each frequency."""
+    places = np.ones(BLOCK * BLOCK)
+    places[0] = tune.means
+    return places
+
+
+def _lambdas(lmbda, tune, activity, field):
+    lambdas = np.float32(lmbda) * activity ** np.float32(tune.busy)
+    return lambdas if field is None else lambdas * np.exp2(np.float32(field)).ravel()
+
+
+def luma_and_chroma(tune, analysis, factor):
+    """The Weights of luma, and of [Cb, Cr], or None for a gray picture. factor: of lambda."""
+    qtables = np.asarray(analysis.qtables)
+    size = analysis.unrounded.luma.shape[:2]
+    blocks = size[0] * size[1]
+    steps = qtables[..., 0].ravel().astype(np.float32)
+    variance, threshold = np.empty((2, blocks), np.float32)
+    luma_kernels.activity(
+        analysis.unrounded.luma.reshape(blocks, -1),
+        steps,
+        _VISIBILITY.astype(np.float32),
+        variance,
+        threshold,
+    )
+    activity = (variance + _LEAST_VARIANCE) / _MIDDLING
+    mask = activity ** np.float32(-tune.mask)
+    lmbda = factor * lambda_of(tune, qtables)
+    fields = analysis.log2_lambda
+    zone = _LUMA_TABLE**2 / 100 / steps
+    zone[0] = 0
+    luma = Weights(
+        _squares(tune, qtables[..., 0], COMPONENTS[0]),
+        np.float32(tune.hvs * _SEEN**2 * _places(tune) * steps**2),
+        np.float32(zone),
+        np.float32(tune.keep),
+        mask,
+        threshold,
+        _lambdas(lmbda, tune, activity, None if fields is None else fields.luma),
+    )
+    if analysis.unrounded.chroma is None:
+        return luma, None
+    gain = upsampling_gain() if analysis.sampling == "420" else np.ones([BLOCK, BLOCK])
+    covered = analysis.unrounded.chroma.shape[1:3]
+    mask, activity = (_mean_of_luma(x.reshape(size), covered).ravel() for x in (mask, activity))
+    none = np.zeros(BLOCK * BLOCK, np.float32)
+    return luma, [
+        Weights(
+            _squares(tune, qtables[..., 1], tune.chroma * COMPONENTS[1 + i] * gain.ravel()),
+            none,
+            none,
+            np.float32(tune.keep),
+            mask,
+            mask,
+            _lambdas(lmbda, tune, activity, None if fields is None else fields.chroma[i]),
+        )
+        for i in range(2)
+    ]
+
+
+def left_of_chroma(tune, qtables, mask):
+    """The Weights of what of chroma's error at full resolution luma cannot make up for: [Cb, Cr].
+
+    mask: luma's. It is what two samplings of the same picture can be compared by.
+    """
+    none = np.zeros(BLOCK * BLOCK, np.float32)
+    left = COMPONENTS[1:] - TAKEN_OVER**2 / COMPONENTS[0]
+    return [
+        Weights(squares, none, none, np.float32(0), mask, mask, none)
+        for squares in (_squares(tune, qtables[..., 1], tune.chroma * part) for part in left)
+    ]
+
+
+def _mean_of_luma(field, size):
+    """The mean of a field of luma's blocks over those that a chroma block covers."""
+    if field.shape == size:
+        return field
+    rows, columns = 2 * size[0] - field.shape[0], 2 * size[1] - field.shape[1]
+    field = np.pad(field, [(0, rows), (0, columns)], "edge")
+    return field.reshape(size[0], 2, size[1], 2).mean((1, 3), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Trainings: crops, Keras's step, evolution, saving."""

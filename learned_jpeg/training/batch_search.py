@@ -1,0 +1,109 @@
+"""The search on the batches of a training, on all cores."""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from learned_jpeg.jpeg import huffman, jpeg_file
+from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.jpeg.standard import BLOCK, file_qtables
+from learned_jpeg.runtime import machine
+from learned_jpeg.search import strengths
+from learned_jpeg.search.learned_tune import learned
+from learned_jpeg.search.quantizer import Trellis, analyse
+
+import numpy as np
+
+DEARER = 0.25  # how much dearer and cheaper, in doublings, the bits of the two other searches are
+# Where between two ends the slopes have the mean of all between them: Gauss's two points.
+GAUSS = DEARER / 3**0.5
+
+
+class BatchSearch:
+    """Searches batches of pictures, uint8 [B, H, W, 3], at any step, by any learned numbers.
+
+    base: the Tune that numbers change, see `learned_tune`; sampling: of the files.
+    """
+
+    def __init__(self, base, sampling):
+        self.base, self.sampling = base, sampling
+
+    def _made(self, numbers, step):
+        """(Trellis, tables uint8 [8, 8, 2]) of a file."""
+        tune, exact = learned(numbers, step, self.base)
+        return Trellis(tune, exact), file_qtables(exact)
+
+    def features(self, pixels, numbers, step):
+        """What the network of `strengths` sees: float32 [B, rows, columns, features], of chroma."""
+        _, qtables = self._made(numbers, step)
+
+        def one(image):
+            return strengths.features(analyse(image, qtables, self.sampling).unrounded, qtables)
+
+        return _for_all(one, pixels)
+
+    def levels(self, pixels, numbers, step, luma, chroma, slopes):
+        """What is found with strengths luma [B, rows, columns] and chroma, as a tuple of float32.
+
+        The tables [1, 8, 8, 2], the bits [B], the levels of luma and of chroma. With slopes, bits
+        and levels are the means of two searches, with all bits dearer and cheaper, and their
+        slopes follow: how levels and the bits of blocks change with the strengths, each of luma
+        and chroma. Between the two a quadratic error is as steep as the line through both.
+        """
+        search, qtables = self._made(numbers, step)
+
+        def one(image, luma, chroma):
+            analysis = analyse(image, qtables, self.sampling)
+
+            def found(change):
+                analysis.log2_lambda = Planes(luma + change, np.stack([chroma + change] * 2))
+                return search.search(analysis)
+
+            if not slopes:
+                plain = found(0)
+                return [np.float32(plain.bits), *map(np.float32, plain.integers)]
+            dear, cheap = found(DEARER), found(-DEARER)
+            pairs = list(zip(dear.integers, cheap.integers, strict=True))
+            result = [np.float32((dear.bits + cheap.bits) / 2)]
+            result += [(np.float32(a) + b) / 2 for a, b in pairs]
+            result += [(np.float32(a) - b) / (2 * DEARER) for a, b in pairs]
+            of_luma, *of_chroma = (
+                _bits(a) - _bits(b)
+                for planes in pairs
+                for a, b in zip(*(np.reshape(p, [-1, *p.shape[-4:]]) for p in planes), strict=True)
+            )
+            # Cb and Cr share their strengths.
+            return [*result, of_luma / (2 * DEARER), sum(of_chroma) / (2 * DEARER)]
+
+        return np.float32(qtables)[None], *_for_all(one, pixels, luma, chroma)
+
+    def file(self, image, step, numbers):
+        """The bytes of the file of one picture, progressive."""
+        search, qtables = self._made(numbers, step)
+        integers = search(analyse(image, qtables, self.sampling))
+        size = image.shape[:2]
+        return jpeg_file.write_jpeg(integers, qtables, *size, self.sampling, "progressive")
+
+
+def _for_all(function, *batch):
+    """What a function gives of each image, stacked."""
+    return tuple(map(np.stack, zip(*_pool().map(function, *batch), strict=True)))
+
+
+@functools.cache
+def _pool():
+    """As many threads as `machine.limit` lets TensorFlow have."""
+    return ThreadPoolExecutor(int(os.environ.get("TF_NUM_INTRAOP_THREADS") or machine.cores()))
+
+
+def _bits(integers):
+    """The bits of blocks int16 [rows, columns, 8, 8]: float32 [rows, columns]."""
+    blocks = integers.reshape(-1, BLOCK * BLOCK)
+    ac, dc = np.zeros((2, 256), np.int64)
+    huffman.count_ac(blocks, ac)
+    huffman.count_dc(blocks, dc)
+    bits = np.empty(len(blocks), np.float32)
+    huffman.block_bits(blocks, huffman.code_lengths(ac), bits)
+    sizes = np.frexp(np.abs(np.diff(blocks[:, 0].astype(np.int64), prepend=0)))[1]
+    bits += huffman.code_lengths(dc)[sizes] + sizes
+    return bits.reshape(integers.shape[:2])

@@ -1,0 +1,107 @@
+"""The summaries of a training for TensorBoard."""
+
+from image_utils import from_blocks
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.metrics.measures import bpp, psnr
+from learned_jpeg.models import encoding
+
+import numpy as np
+import tensorflow as tf
+
+SUMMARY_STEPS = 100  # from one line of scalars to the next
+VALIDATION_STEPS = 200  # from one validation to the next
+PICTURE_STEPS = 1000  # from one set of pictures to the next
+
+PROBES = 4  # the crops whose files and pictures are shown
+
+_CODING = encoding.Coding(huffman="standard")
+
+
+class Summaries(tf.keras.callbacks.Callback):
+    """Scalars, validation, the true bpp and PSNR of real files, pictures, the tables.
+
+    The files are those of the same few training crops throughout, at the dial's default, so that
+    the curves compare. The validation is at the default and at both ends of the dial's values;
+    the latter have the value in their names.
+
+    folder: of the summaries; pipeline: the model's; probes: uint8 [n, size, size, 3]; valid: a
+    list of such batches; last_step: has summaries whatever its number; chief: whether this
+    process writes (what reads a distributed variable has to happen on every worker).
+    """
+
+    def __init__(self, folder, pipeline, probes, valid, last_step, chief):
+        super().__init__()
+        make_writer = tf.summary.create_file_writer if chief else tf.summary.create_noop_writer
+        self.writer = make_writer(*[str(folder)] * chief)
+        self.pipeline, self.probes, self.valid = pipeline, probes, valid
+        self.last_step = last_step
+        dial = pipeline.dial
+        self.default = dial and dial.default
+        self.dials = {"": self.default}
+        if dial:
+            ends = {dial.values[0], dial.values[-1]} - {dial.default}
+            self.dials |= {f"{dial.name}_{value:g}/": value for value in sorted(ends)}
+            # As tensors, with which a graph is for all of them.
+            self.dials = {
+                name: tf.constant(value, tf.float32) for name, value in self.dials.items()
+            }
+
+        @tf.function
+        def loss_terms(images, dial):
+            images = tf.cast(images, tf.float32) / 255.0
+            return pipeline.loss_terms(images, dial=dial)
+
+        self.loss_terms = loss_terms
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.optimizer.iterations.numpy())
+        last = step == self.last_step
+        if step % SUMMARY_STEPS and not last:
+            return
+        with self.writer.as_default(step):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+            tf.summary.scalar("learning_rate", self.model.optimizer.learning_rate)
+            self._files()
+            if step % PICTURE_STEPS == 0 or step == SUMMARY_STEPS or last:
+                self._pictures()
+            if step % VALIDATION_STEPS == 0 or step == SUMMARY_STEPS or last:
+                self._validate()
+        self.writer.flush()
+        self.model.reset_metrics()
+
+    def _files(self):
+        measured = []
+        for image in self.probes:
+            data = encoding.encode(self.pipeline, image, self.default, _CODING)
+            decoded = jpeg_file.decode(data)
+            measured.append([bpp(len(data), *image.shape[:2]), psnr(image, decoded)])
+        for name, value in zip(("file/bpp", "file/psnr"), np.mean(measured, 0), strict=True):
+            tf.summary.scalar(name, value)
+
+    def _pictures(self):
+        images = tf.constant(self.probes, tf.float32) / 255.0
+        reconstruction, coded = self.pipeline.reconstruct(images, self.default)
+        _images("original", images)
+        _images("reconstruction", reconstruction)
+        names = ("luma", "chroma")
+        for name, table in zip(names, tf.unstack(coded.qtables[:1], axis=-1), strict=True):
+            table = tf.image.resize(table[..., None] / 255.0, [128, 128], method="nearest")
+            _images(f"qtables/{name}", table)
+        for name, blocks in zip(names, coded.edit.attention or (), strict=False):
+            # Each block's 8x8 factors where the block is in the image.
+            _images(f"attention/{name}", from_blocks(blocks)[..., None])
+
+    def _validate(self):
+        for prefix, dial in self.dials.items() if self.valid else ():
+            terms = [
+                {name: value * len(batch) for name, value in self.loss_terms(batch, dial).items()}
+                for batch in self.valid
+            ]
+            for name in terms[0]:
+                mean = sum(term[name] for term in terms) / sum(map(len, self.valid))
+                tf.summary.scalar(f"valid/{prefix}{name}", mean)
+
+
+def _images(name, images):
+    tf.summary.image(name, images, max_outputs=PROBES)

@@ -1,0 +1,99 @@
+"""Progressive files: what libjpeg reads from them, and how small they are."""
+
+import itertools
+
+from learned_jpeg.jpeg import jpeg_file, progressive, scans
+from learned_jpeg.jpeg.sampling import Planes, grid
+from learned_jpeg.search import tuning
+from learned_jpeg.search.quantizer import Trellis, analyse
+
+import mozjpeg_lossless_optimization
+import numpy as np
+import pytest
+import skimage.data
+from makers import picture
+
+FLAT = np.full([8, 8, 2], 16)
+
+
+def gray(blocks):
+    """A gray picture's file from int16 [rows, columns, 8, 8], and its integers as libjpeg reads
+    them."""
+    rows, columns = blocks.shape[:2]
+    data = jpeg_file.write_jpeg(
+        Planes(blocks, None), FLAT, 8 * rows, 8 * columns, "444", "progressive"
+    )
+    return data, jpeg_file.read_jpeg(data)[0].luma
+
+
+@pytest.mark.parametrize("quality", [5, 40, 75, 95, 100])
+@pytest.mark.parametrize("sampling", ["444", "420"])
+def test_a_file_is_no_larger_than_mozjpegs_lossless_transcoder_makes_it(quality, sampling):
+    pixels = skimage.data.astronaut()[:, :501]
+    qtables = tuning.tuned_qtables(quality, "visual")
+    integers = Trellis("visual")(analyse(pixels, qtables, sampling))
+    ours, baseline = (
+        jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, huffman)
+        for huffman in ("progressive", "optimized")
+    )
+    # At 4:4:4 it has the same order of the means, and one scan less of them.
+    assert len(ours) <= len(mozjpeg_lossless_optimization.optimize(baseline)) + 20
+    np.testing.assert_array_equal(jpeg_file.decode(ours), jpeg_file.decode(baseline))
+
+
+def test_more_blocks_without_levels_than_one_run_holds():
+    blocks = np.zeros([200, 400, 8, 8], np.int16)
+    blocks[0, 0, 7, 7], blocks[-1, -1, 0, 1] = 1, -1
+    data, read = gray(blocks)
+    np.testing.assert_array_equal(read, blocks)
+    assert len(data) < 80_000 / 8 + 400
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_levels_of_any_size_and_sparsity(seed, monkeypatch):
+    """Also with all that the choice of scans may choose."""
+    generator = np.random.default_rng(seed)
+    sizes = 2.0 ** generator.uniform(0, 10, [30, 40, 8, 8])
+    there = generator.random([30, 40, 8, 8]) < generator.choice(
+        [0.001, 0.05, 0.3, 1], [30, 40, 1, 1]
+    )
+    blocks = np.int16(np.where(there, sizes * generator.choice([-1, 1], sizes.shape), 0))
+    for low in range(4):
+        plan = [(1, 2, low, False), (3, 63, low, False)]
+        plan += [(1, 63, bit, True) for bit in range(low - 1, -1, -1)]
+        monkeypatch.setattr(progressive, "_plan", lambda levels, plan=plan: plan)
+        np.testing.assert_array_equal(gray(blocks)[1], blocks)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(gray(blocks)[1], blocks)
+
+
+def test_all_bands_are_counted_as_their_scans_are():
+    pixels = np.asarray(picture(240, 160))
+    integers = Trellis("psnr")(analyse(pixels, tuning.tuned_qtables(70, "psnr"), "444")).luma
+    levels = progressive.Levels.of(integers.reshape(-1, 64))
+    bands, unused = np.array([1, 2, 6, 20, 64]), np.zeros(256, np.int64)
+    nothing = np.zeros(0, np.uint8)
+    for low in range(3):
+        counts = np.zeros([5, 5, 256], np.int64)
+        scans.count_bands(levels.starts, levels.places, levels.values, bands, low, counts)
+        bits = progressive._bits_of_bands(counts)
+        for i, j in itertools.combinations(range(5), 2):
+            expected, state = np.zeros(256, np.int64), np.zeros(3, np.int64)
+            walk = levels.walk(bands[i], bands[j] - 1, low, False)
+            walk(expected, unused, unused, nothing, state)
+            np.testing.assert_array_equal(counts[i, j], expected)
+            assert bits[i, j] > state[0]
+
+
+def test_a_picture_in_colour_has_scans_that_show_it_from_the_start():
+    """The means come first, then AC; each scan has at most one table."""
+    luma, chroma = grid(40, 56, "420")
+    generator = np.random.default_rng(0)
+    planes = [np.int16(generator.integers(-4, 5, [*n, 8, 8])) for n in (luma, [2, *chroma])]
+    data = jpeg_file.write_jpeg(Planes(*planes), FLAT, 40, 56, "420", "progressive")
+    first = [data.index(b"\xff\xda") + 4]
+    first.append(data.index(b"\xff\xda", first[0]) + 4)
+    assert [data[at : at + data[at] * 2 + 4] for at in first] == [
+        bytes([1, 1, 0x00, 0, 0, 0]),
+        bytes([2, 2, 0x10, 3, 0x10, 0, 0, 0]),
+    ]

@@ -1,0 +1,90 @@
+"""The list of architectures: each has what every command asks of it."""
+
+import argparse
+import inspect
+from pathlib import Path
+
+from jpeg_pipeline import Dial, JPEGPipeline
+from learned_jpeg.models import architectures, encoding
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.training import train_options
+
+import pytest
+
+PROJECT = Path(architectures.__file__).parents[2]
+
+
+@pytest.fixture(params=architectures.NAMES)
+def architecture(request):
+    return architectures.load(request.param)
+
+
+def test_every_script_with_an_architecture_is_listed():
+    scripts = {
+        path.stem for path in PROJECT.glob("*.py") if "\nARCHITECTURE = " in path.read_text()
+    }
+    assert set(architectures.NAMES) == scripts
+    assert len(set(architectures.NAMES)) == len(architectures.NAMES)
+
+
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_the_name_is_that_of_script_and_class(name):
+    architecture = architectures.load(name)
+    assert issubclass(architecture, JPEGPipeline)
+    assert architecture.architecture == architecture.__module__ == name
+
+
+def test_an_unknown_name_is_answered_with_those_that_there_are():
+    with pytest.raises(UserError, match="'jpegli'; there are .*ljpeg_attention"):
+        architectures.load("jpegli")
+
+
+def test_those_that_can_be_trained_are_all_but_the_anchor():
+    assert set(architectures.trained()) == set(architectures.NAMES) - {"ljpeg_PIL"}
+
+
+def arguments_of(architecture):
+    """{name: default} of what its __init__ takes, base classes' included."""
+    found = {}
+    for kind in architecture.__mro__[:-1]:
+        for name, parameter in inspect.signature(kind.__init__).parameters.items():
+            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+                found.setdefault(name, parameter.default)
+    return found
+
+
+def test_every_option_of_the_model_is_an_argument_and_comes_from_train(architecture):
+    parser = argparse.ArgumentParser()
+    if architecture.trained:
+        train_options.add_train_options(parser, architecture)
+        architecture.add_options(parser)
+        line = ["--train_glob", "x"]
+        assert set(architecture.model_options) <= set(vars(parser.parse_args(line)))
+        if "--published" in parser.format_help():
+            # A model that is built without options, as of a training that predates them, is the
+            # published one; the preset's values are defaults at the second parse.
+            parser.parse_args([*line, "--published"])
+            options = vars(parser.parse_args(line))
+            for name in architecture.model_options:
+                assert arguments_of(architecture)[name] == options[name], name
+    assert set(architecture.model_options) <= set(arguments_of(architecture))
+    # All that shapes model or loss is kept with a checkpoint, or is what draws its start.
+    assert set(arguments_of(architecture)) - set(architecture.model_options) <= (
+        {"seed", "lmbda", "weights"} | {"lpips_weight", "rounding"}
+    )
+
+
+def test_the_dial_is_within_its_bounds(architecture):
+    dial = architecture.dial
+    if dial is not None:
+        assert isinstance(dial, Dial) and dial.name in ("quality", "lambda")
+        assert dial.low <= dial.default <= dial.high
+        assert dial.values and list(dial.values) == sorted(set(dial.values))
+        assert all(dial.low <= value <= dial.high for value in dial.values)
+
+
+def test_tiles_fit_the_grids_of_both_samplings(architecture):
+    assert architecture.tile % 16 == 0
+    assert architecture.tile > 2 * architecture.receptive_field
+    assert architecture.quantizer in encoding.QUANTIZERS
+    assert architecture.tune in encoding.TUNES

@@ -1,0 +1,133 @@
+"""From pixels to a file: tiles, gray pictures, scaled tables, choices."""
+
+import ljpeg_PIL
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.sampling import SAMPLINGS
+from learned_jpeg.metrics import measures
+from learned_jpeg.models import architectures, encoding
+from learned_jpeg.models.encoding import Coding
+from learned_jpeg.runtime.errors import UserError
+
+import numpy as np
+import pytest
+
+# Those whose integers are found by the search have tests of their own.
+ROUNDED = [name for name in architectures.NAMES if architectures.load(name).quantizer == "round"]
+
+
+def dial_of(pipeline, value=40.0):
+    return None if pipeline.dial is None else value
+
+
+def read(pipeline, pixels, dial, **options):
+    return jpeg_file.read_jpeg(encoding.encode(pipeline, pixels, dial, **options))
+
+
+def assert_planes_equal(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS)
+@pytest.mark.parametrize("name", ROUNDED)
+@pytest.mark.parametrize("height, width", [(153, 131), (64, 72)])
+def test_tiles_give_the_same_file_as_the_whole_image(
+    name, height, width, kind, photograph, randomized, monkeypatch
+):
+    pipeline, pixels = randomized(name, 20, kind), photograph[:height, :width]
+    dial = dial_of(pipeline)
+    whole = encoding.encode(pipeline, pixels, dial)
+    monkeypatch.setattr(pipeline, "tile", 64)
+    assert encoding.encode(pipeline, pixels, dial) == whole
+    # The coefficients are those of the whole image at once, not only of tiles among themselves.
+    coded = pipeline.encode(pixels[None].astype(np.float32) / 255, dial)
+    assert_planes_equal(
+        jpeg_file.read_jpeg(whole)[0], [plane[0].numpy() for plane in coded.coefficients]
+    )
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS)
+@pytest.mark.parametrize("name", ROUNDED)
+def test_a_gray_image_gives_the_luma_of_its_rgb_form(name, kind, photograph, randomized):
+    pipeline, gray = randomized(name, 20, kind), photograph[:45, :70, 1:2]
+    one, *_, found = read(pipeline, gray, dial_of(pipeline))
+    three, *_ = read(pipeline, np.repeat(gray, 3, axis=-1), dial_of(pipeline))
+    assert one.chroma is None and found == "444"
+    np.testing.assert_array_equal(one.luma, three.luma)
+
+
+def test_scaled_tables_are_written_and_the_error_grows_with_them(photograph, decode, randomized):
+    pipeline, pixels = randomized("ljpeg", 20), photograph[:45, :70]
+    plain, scaled = (encoding.encode(pipeline, pixels, table_scale=scale) for scale in (1.0, 2.5))
+    expected = np.clip(np.round(jpeg_file.read_jpeg(plain)[1] * 2.5), 1, 255)
+    assert np.abs(jpeg_file.read_jpeg(scaled)[1] - expected).max() <= 1
+    assert len(scaled) < len(plain)
+    assert measures.psnr(pixels, decode(scaled)) < measures.psnr(pixels, decode(plain))
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_a_file_may_have_another_sampling_than_the_model(name, photograph, randomized):
+    pixels = photograph[:45, :70]
+    for of_model, of_file in (SAMPLINGS, SAMPLINGS[::-1]):
+        pipeline = randomized(name, 20, of_model)
+        dial = dial_of(pipeline)
+        other = encoding.encode(pipeline, pixels, dial, Coding(sampling=of_file))
+        assert jpeg_file.read_jpeg(other)[-1] == of_file
+        assert encoding.encode(randomized(name, 20, of_file), pixels, dial) == other
+
+
+def test_without_a_dial_set_it_is_the_default(photograph):
+    pipeline, pixels = ljpeg_PIL.LJPEGPIL(), photograph[:20, :20]
+    default = encoding.encode(pipeline, pixels, pipeline.dial.default)
+    assert encoding.encode(pipeline, pixels) == default
+    assert encoding.encode(pipeline, pixels, 30) != default
+
+
+@pytest.mark.parametrize("dial", [0, 100.5, -1, float("nan")])
+def test_a_dial_beyond_its_bounds_is_refused(dial, photograph):
+    with pytest.raises(UserError, match="quality .* not in 1 to 100"):
+        encoding.encode(ljpeg_PIL.LJPEGPIL(), photograph, dial)
+
+
+def test_a_model_without_a_dial_has_none_to_set(photograph, randomized):
+    with pytest.raises(UserError, match="ljpeg has tables of its own"):
+        encoding.encode(randomized("ljpeg"), photograph, 50)
+
+
+def test_what_is_left_open_is_taken_from_the_model_and_nothing_else():
+    assert Coding().with_defaults("420", "trellis") == Coding("progressive", "420", "trellis")
+    chosen = Coding("standard", "444", "round", "visual")
+    assert chosen.with_defaults("420", "trellis") == chosen
+
+
+@pytest.mark.parametrize("name", ["ljpeg", "ljpeg_attention", "google_baseline", "ljpeg_PIL"])
+@pytest.mark.parametrize("sampling", ["444", "420"])
+def test_every_model_can_search_and_its_file_is_smaller_at_the_same_tables(
+    name, sampling, photograph, randomized
+):
+    model = ljpeg_PIL.LJPEGPIL() if name == "ljpeg_PIL" else randomized(name)
+    picture = photograph[:150, :133]
+    rounded, searched = (
+        encoding.encode(model, picture, coding=Coding("optimized", sampling, quantizer))
+        for quantizer in ("round", "trellis")
+    )
+    # A random network of pixels may leave hardly more than headers.
+    assert len(searched) < (1.02 if name == "google_baseline" else 0.97) * len(rounded)
+    read = [jpeg_file.read_jpeg(data) for data in (rounded, searched)]
+    np.testing.assert_array_equal(read[0][1], read[1][1])
+    assert read[1][4] == sampling
+    levels = [np.abs(one[0].luma.astype(int)) for one in read]
+    assert np.abs(levels[0] - levels[1]).max() <= 2 + 0.5 * levels[0].max()
+
+
+def test_auto_takes_one_of_both_samplings_and_needs_the_search(photograph):
+    model = ljpeg_PIL.LJPEGPIL()
+    picture = photograph[:64, :64]
+    auto = encoding.encode(model, picture, coding=Coding(sampling="auto", quantizer="trellis"))
+    both = [
+        encoding.encode(model, picture, coding=Coding(sampling=one, quantizer="trellis"))
+        for one in ("444", "420")
+    ]
+    assert auto in both
+    with pytest.raises(UserError, match="trellis"):
+        encoding.encode(model, picture, coding=Coding(sampling="auto"))

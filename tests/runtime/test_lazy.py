@@ -1,0 +1,52 @@
+"""Modules that are imported at their first use."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from learned_jpeg.runtime import lazy
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.lazy import lazy_import
+
+import pytest
+
+PROJECT = Path(lazy.__file__).parents[2]
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_module_is_imported_at_its_first_use_and_not_before(tmp_path, monkeypatch):
+    (tmp_path / "seldom_needed.py").write_text("value = 3")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = lazy_import("seldom_needed")
+    assert "seldom_needed" not in sys.modules
+    assert module.value == 3
+    # What is replaced in the module is replaced for all who imported it.
+    monkeypatch.setattr(sys.modules["seldom_needed"], "value", 4)
+    assert module.value == 4
+    monkeypatch.delitem(sys.modules, "seldom_needed")
+
+
+def test_a_submodule_comes_by_its_whole_name():
+    assert lazy_import("os.path").join("a", "b") == "a/b"
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(UserError, match="no_such_package is missing"):
+        _ = lazy_import("no_such_package").x
+    with pytest.raises(ModuleNotFoundError, match="learned_jpeg.no_such_module"):
+        _ = lazy_import("learned_jpeg.no_such_module").x
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = lazy_import("os").no_such_name
+
+
+def test_tensorflow_starts_in_silence():
+    done = run(
+        "from learned_jpeg.runtime.lazy import lazy_import; tf = lazy_import('tensorflow')\n"
+        "print(float(tf.reduce_sum(tf.ones([2]))))"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2.0\n", "")

@@ -1,0 +1,116 @@
+from learned_jpeg.jpeg.jpeg_file import write_jpeg
+from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
+from learned_jpeg.metrics.measures import Reference
+from learned_jpeg.models import encoding
+from learned_jpeg.models.encoding import Coding
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.search import refining
+from learned_jpeg.search.quantizer import Trellis, analyse
+from learned_jpeg.search.refining import MIXTURES, refine
+from learned_jpeg.search.tuning import tuned_qtables
+from ljpeg_PIL import LJPEGPIL
+
+import numpy as np
+import pytest
+import skimage.data
+
+LPIPS = MIXTURES["visual"]
+PICTURE = skimage.data.astronaut()[:201, 100:263]
+
+
+def refined(pixels, tune, sampling, steps, mixture, quality=50, **options):
+    """(Planes, file) of a picture."""
+    qtables = tuned_qtables(quality, tune)
+    analysis = analyse(pixels, qtables, sampling)
+    search = Trellis(tune, huffman="optimized")
+    integers = refine(search, analysis, pixels, steps, mixture, **options)
+    return integers, write_jpeg(integers, qtables, *pixels.shape[:2], sampling, "optimized")
+
+
+def equal(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_two_steps_lessen_lpips_at_about_the_same_size(sampling, decode):
+    plain, fine = (refined(PICTURE, "visual", sampling, steps, LPIPS)[1] for steps in (0, 2))
+    reference = Reference(PICTURE)
+    before, after = (reference.measure(decode(data), ["lpips", "psnr"]) for data in (plain, fine))
+    assert after["lpips"] < 0.92 * before["lpips"]
+    assert after["psnr"] > before["psnr"] - 0.03
+    assert len(fine) < 1.02 * len(plain)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("quality", [60, 85])
+def test_without_a_mixture_error_and_bits_together_fall(sampling, quality, decode):
+    costs = []
+    for steps in (0, 1):
+        _, data = refined(PICTURE, "psnr", sampling, steps, {}, quality)
+        error = np.square(decode(data).astype(float) - PICTURE).sum() / 3
+        price = Trellis("psnr").lmbda(tuned_qtables(quality, "psnr"))
+        costs.append(error + price * 8 * len(data))
+    assert costs[1] < costs[0]
+
+
+def test_a_search_that_goes_astray_leaves_the_plain_one(monkeypatch):
+    plain, _ = refined(PICTURE, "visual", "420", 0, {})
+    far = np.full([2, *plain.chroma.shape[1:]], 9, np.float32)
+    monkeypatch.setattr(refining._Refiner, "chroma_shift", lambda self, integers: far)
+    assert equal(refined(PICTURE, "visual", "420", 2, {})[0], plain)
+    monkeypatch.setattr(refining, "LONGEST", -0.5)  # uphill
+    monkeypatch.setattr(refining, "NEWEST", 1)
+    assert equal(refined(PICTURE, "visual", "420", 2, LPIPS)[0], plain)
+
+
+def test_it_is_the_same_every_time():
+    first, second = (refined(PICTURE[:99], "visual", "420", 1, LPIPS)[1] for _ in range(2))
+    assert first == second
+
+
+def test_a_gray_picture_has_less_lpips_too(decode):
+    gray = PICTURE[..., 1:2]
+    plain, fine = (refined(gray, "visual", "444", steps, LPIPS)[1] for steps in (0, 2))
+    reference = Reference(np.repeat(gray, 3, 2))
+    before, after = (reference.measure(decode(x), ["lpips"])["lpips"] for x in (plain, fine))
+    assert after < 0.95 * before
+    assert refined(gray, "psnr", "444", 2, {})[1] == refined(gray, "psnr", "444", 0, {})[1]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 4), (33, 33)])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_small_pictures_are_refined_by_what_can_see_them(size, sampling):
+    pixels = PICTURE[: size[0], : size[1]]
+    mixture = {"lpips": 0.2, "ms_ssim": 0.1, "hvs": 0.1}
+    integers, _ = refined(pixels, "visual", sampling, 1, mixture, 20)
+    assert isinstance(integers, Planes)
+
+
+def test_sixteen_bits_are_refined():
+    deep = PICTURE[:64, :64].astype(np.uint16) * 257
+    assert (
+        refined(deep, "visual", "420", 1, LPIPS)[1]
+        == (refined(PICTURE[:64, :64], "visual", "420", 1, LPIPS)[1])
+    )
+
+
+def test_each_step_is_told():
+    told = []
+    refined(PICTURE[:64, :64], "psnr", "420", 3, {}, progress=lambda: told.append(1))
+    assert len(told) == 3
+
+
+def test_files_are_refined_if_searched_for(decode):
+    def encode(**options):
+        return encoding.encode(LJPEGPIL(), PICTURE, 50.0, Coding(**options))
+
+    reference = Reference(PICTURE)
+    figures = [
+        reference.measure(decode(encode(tune="visual", refine=steps)), ["lpips"])["lpips"]
+        for steps in (0, 1)
+    ]
+    assert figures[1] < figures[0]
+    with pytest.raises(UserError, match="quantizer trellis"):
+        encode(refine=1)
+    with pytest.raises(UserError, match="refine is -1"):
+        Coding(refine=-1)

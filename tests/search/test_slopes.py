@@ -1,0 +1,103 @@
+from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes, grid, halved, up
+from learned_jpeg.jpeg.standard import DCT_MATRIX
+from learned_jpeg.jpeg.transform import from_blocks, inverse
+from learned_jpeg.search import slopes
+from learned_jpeg.search.slopes import Picture, tiles, to_coefficients, up_adjoint
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ONES = np.ones([8, 8, 2], np.uint8)
+
+
+def random_planes(size, sampling, generator):
+    luma, chroma = grid(*size, sampling)
+    return Planes(
+        generator.integers(-9, 10, [*luma, 8, 8]), generator.integers(-9, 10, [2, *chroma, 8, 8])
+    )
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 9), (32, 21)])
+def test_the_adjoint_of_the_decoders_upsampling(size):
+    generator = np.random.default_rng(0)
+    # Of multiples of 16 the decoder's filter rounds nothing.
+    samples = 16 * generator.integers(-99, 99, [2, halved(size[0]), halved(size[1])])
+    slope = generator.normal(size=[2, *size])
+    changed = (up(samples, *size) * slope).sum()
+    assert (samples * up_adjoint(slope)).sum() == pytest.approx(changed)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("size", [(48, 64), (45, 51)])
+def test_coefficients_change_the_decoded_picture_as_their_gradient_says(size, sampling):
+    generator = np.random.default_rng(1)
+    planes = random_planes(size, sampling, generator)
+    gray = Planes(*(np.zeros_like(plane) for plane in planes))
+    change = inverse(planes, ONES, *size, sampling) - inverse(gray, ONES, *size, sampling).astype(
+        np.float32
+    )
+    slope = to_coefficients(change, sampling)
+    inner = sum((a * b).sum() for a, b in zip(slope, planes, strict=True))
+    assert inner == pytest.approx((change**2).sum(), rel=0.01)  # but for roundings
+
+
+@pytest.mark.parametrize("size", [(1, 1), (768, 769), (1700, 3000)])
+def test_tiles_cover_each_pixel_once(size):
+    covered = np.zeros(size, int)
+    for tile in tiles(*size):
+        top, bottom, left, right = tile.inner
+        covered[top:bottom, left:right] += 1
+        assert top % 16 == left % 16 == tile.outer[0] % 16 == tile.outer[2] % 16 == 0
+        assert max(bottom - top, right - left) <= slopes.TILE + 8
+        assert tile.area == (bottom - top) * (right - left)
+    assert (covered == 1).all()
+
+
+def coded(pixels, decode, tmp_path, quality=20):
+    Image.fromarray(pixels).save(tmp_path / "x.jpg", quality=quality)
+    return decode((tmp_path / "x.jpg").read_bytes())
+
+
+@pytest.mark.parametrize("name", ["lpips", "ms_ssim", "hvs"])
+def test_the_gradient_is_that_of_finite_differences(name, photograph, decode, tmp_path):
+    pixels = photograph[100:270, 20:190]
+    picture = Picture(pixels, [name], "444")
+    decoded = coded(pixels, decode, tmp_path).astype(np.float32)
+    found = []
+    values = picture.slopes(decoded, [1.0], lambda tile, planes: found.append(planes))
+    assert values == pytest.approx(picture.distortions(decoded), rel=1e-3)
+    # Downhill, in luma alone: the same for all colours.
+    luma = found[0].luma
+    step = luma / np.abs(luma).max()
+    direction = from_blocks(DCT_MATRIX.T @ step @ DCT_MATRIX)[:170, :170, None]
+    little = np.float32(0.5 / np.abs(direction).max())
+    up, down = (picture.distortions(decoded + s * little * direction) for s in (1, -1))
+    assert (up - down)[0] / (2 * little) == pytest.approx((luma * step).sum(), rel=0.1)
+
+
+def test_a_picture_in_tiles_has_about_the_same_gradient(photograph, decode, tmp_path, monkeypatch):
+    decoded = coded(photograph, decode, tmp_path)
+
+    def luma():
+        picture, result = Picture(photograph, ["lpips"], "420"), np.zeros([38, 26, 8, 8])
+
+        def accept(tile, planes):
+            tile.blocks(result, 8)[:] = planes.luma
+
+        values = picture.slopes(decoded, [1.0], accept)
+        return len(picture.tiles), values[0], result.ravel()
+
+    count, value, whole = luma()
+    monkeypatch.setattr(slopes, "TILE", 160)
+    monkeypatch.setattr(slopes, "MARGIN", 64)
+    more, near, parts = luma()
+    assert (count, more) == (1, 4)
+    assert near == pytest.approx(value, rel=0.15)
+    assert np.corrcoef(whole, parts)[0, 1] > 0.9
+
+
+def test_without_distortions_there_is_nothing_to_do(photograph):
+    picture = Picture(photograph, [], "420")
+    assert picture.distortions(photograph).size == 0
+    assert picture.slopes(photograph, [], None).size == 0

@@ -1,0 +1,135 @@
+import itertools
+
+from learned_jpeg.jpeg.standard import ZIGZAG
+from learned_jpeg.search import trellis
+
+import numpy as np
+import pytest
+import trellis_reference as reference
+
+NONE = np.zeros(64, np.float32)
+
+
+def lengths_of(generator):
+    return generator.uniform(1, 16, 256).astype(np.float32)
+
+
+def search(x, squares, dead, zone, lmbda, lengths, keep=0.0, band=(1, 63), ends=None):
+    """(levels, cost) of what is found. ends: the bits of the ends of 0, 1, .. blocks in a row; by
+    default each has the symbol 0 of its own."""
+    blocks = len(x)
+    out, full = np.full([blocks, 64], 99, np.int16), np.empty(blocks, np.bool_)
+    one, price = np.ones(blocks, np.float32), np.full(blocks, lmbda, np.float32)
+    cost = np.empty(blocks, np.float32)
+    ends = np.float32(lengths[0] * np.arange(33) if ends is None else ends)
+    weights = squares, dead, zone, np.float32(keep), one, one, price
+    trellis.search_band(x, *weights, *band, lengths, ends[1], out, cost, full)
+    return out, trellis.choose_ends(cost, full, price, ends, *band, out)
+
+
+def sparse_blocks(generator, count, most):
+    """Blocks with up to `most` coefficients that do not round to 0, at any places."""
+    x = generator.uniform(-0.49, 0.49, [count, 64])
+    for block in x:
+        places = generator.choice(np.arange(1, 64), generator.integers(0, most + 1), replace=False)
+        block[places] = generator.laplace(0, 1.5, len(places))
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize(("hidden", "keep"), [(False, 0.0), (True, 0.0), (True, 0.5)])
+def test_no_levels_of_a_block_cost_less(hidden, keep):
+    generator = np.random.default_rng(hidden)
+    lengths = lengths_of(generator)
+    squares = generator.uniform(0.2, 2, 64).astype(np.float32)
+    dead = generator.uniform(0.2, 2, 64).astype(np.float32) * hidden
+    zone = generator.uniform(0, 2, 64).astype(np.float32) * hidden
+    x = sparse_blocks(generator, 1000, 4)
+    found, _ = search(x, squares, dead, zone, 0.15, lengths, keep)
+    for block, levels in zip(x, found, strict=True):
+        error = squares, dead, zone, keep
+        cost = reference.block_cost(block, levels[ZIGZAG[1:]].tolist(), error, 0.15, lengths)
+        assert cost <= reference.best_block(block, error, 0.15, lengths) + 1e-4
+
+
+def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
+    generator = np.random.default_rng(2)
+    lengths = lengths_of(generator)
+    squares = np.ones(64, np.float32)
+    x = generator.laplace(0, 3, [300, 64]).astype(np.float32)
+    found, total = search(x, squares, NONE, NONE, 0.2, lengths)
+    costs = []
+    for block, levels in zip(x, found, strict=True):
+        levels = levels[ZIGZAG[1:]].tolist()
+        rounded = np.trunc(block + np.copysign(0.5, block))[ZIGZAG[1:]].astype(int).tolist()
+        cost, plain = (
+            reference.block_cost(block, some, (squares, NONE, NONE, 0.0), 0.2, lengths)
+            for some in (levels, rounded)
+        )
+        assert cost <= plain + 1e-4
+        costs.append(cost - float((block[1:].astype(np.float64) ** 2).sum()))
+    np.testing.assert_allclose(total, sum(costs), rtol=1e-4)
+
+
+@pytest.mark.parametrize("band", [(1, 63), (3, 20)])
+def test_blocks_that_end_in_a_row_share_a_symbol_where_that_costs_least(band):
+    """All ways to leave the levels of some blocks out, and the search's own levels for others."""
+    generator = np.random.default_rng(4)
+    squares = np.ones(64, np.float32)
+    for lmbda in (0.05, 0.15, 0.3):
+        lengths = lengths_of(generator)
+        ends = np.concatenate([[0], np.cumsum(generator.uniform(0, 3, 32)) + 2])
+        x = sparse_blocks(generator, 9, 2)
+        x[:, ZIGZAG[band[1]]] = 0  # a level there has no end, which counts among the levels' bits
+        found, total = search(x, squares, NONE, NONE, lmbda, lengths, band=band, ends=ends)
+        places = ZIGZAG[band[0] : band[1] + 1]
+        paid = np.full(33, -100)  # for each block with levels
+        every, _ = search(x, squares, NONE, NONE, lmbda, lengths, band=band, ends=paid)
+        assert len(np.unique(every[:, places].any(1))) == 2
+
+        def cost(levels, lmbda=lmbda, lengths=lengths, x=x, ends=ends, places=places):
+            bits, row = 0.0, 0
+            for block in levels[:, places]:
+                if block.any():
+                    bits += ends[row] + reference.band_bits(block.tolist(), lengths)
+                    row = 0
+                row += 1
+            return lmbda * (bits + ends[row]) + ((x - levels)[:, places] ** 2).sum()
+
+        best = min(
+            cost(np.where(np.array(kept)[:, None], every, 0))
+            for kept in itertools.product((False, True), repeat=len(x))
+        )
+        assert cost(found) == pytest.approx(best, rel=1e-5)
+        zero = float((x[:, places] ** 2).sum())
+        assert total == pytest.approx(cost(found) - zero, rel=1e-4, abs=1e-4)
+
+
+def test_the_means_are_the_best_of_all_near_the_rounded_ones():
+    generator = np.random.default_rng(3)
+    lengths = lengths_of(generator)
+    for _ in range(100):
+        x = np.zeros([5, 64], np.float32)
+        x[:, 0] = generator.normal(0, 4, 5)
+        weights, lmbdas = generator.uniform(0.2, 2, [2, 5]).astype(np.float32) * [[1], [0.3]]
+        weights, lmbdas = weights.astype(np.float32), lmbdas.astype(np.float32)
+        out = np.zeros([5, 64], np.int16)
+        trellis.search_dc(x, weights, lmbdas, lengths, 1024, out)
+        scan = x[:, 0], weights, lmbdas
+        middle = np.floor(scan[0] + 0.5).astype(int)
+        best = min(
+            reference.dc_cost(scan[0], (middle + moves).tolist(), *scan[1:], lengths)
+            for moves in itertools.product((-1, 0, 1), repeat=5)
+        )
+        found = reference.dc_cost(scan[0], out[:, 0].tolist(), *scan[1:], lengths)
+        assert found <= best + 1e-4
+
+
+def test_levels_stay_in_what_a_file_holds():
+    x = np.full([2, 64], 5000, np.float32) * np.float32([[1], [-1]])
+    lengths = np.full(256, 4, np.float32)
+    found, _ = search(x, np.ones(64, np.float32), NONE, NONE, 0.1, lengths)
+    assert abs(found[:, 1:]).max() == 1023
+    out = np.zeros([2, 64], np.int16)
+    one = np.ones(2, np.float32)
+    trellis.search_dc(x, one, one, lengths, 1024, out)
+    assert out[:, 0].tolist() == [1024, -1024]
