@@ -84,7 +84,7 @@ OWN = {
     "--lpips_weight": ("1", {"ljpeg", "ljpeg_attention"}),
     "--total_weight_regularizer": ("1", {"ljpeg", "ljpeg_attention"}),
     "--rate": ("bits", {"ljpeg", "ljpeg_attention"}),
-    "--rounding": ("mixed", {"ljpeg", "ljpeg_attention"}),
+    "--rounding": ("mixed", {"ljpeg", "ljpeg_attention", "google_baseline"}),
     "--backbone": ("vgg19", {"ljpeg_attention"}),
     "--backbone_weights": ("f", {"ljpeg_attention"}),
     "--feature_cache": ("f", {"ljpeg_attention"}),
