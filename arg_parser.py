@@ -1,221 +1,204 @@
-"""The options that the architectures' scripts share, and what options are made with."""
+"""The command line of an architecture's script.
+
+`compress` and `models` are the package's own; here are `train` and the options of all trainings.
+"""
 
 import argparse
-import math
+import functools
 
-from learned_jpeg.jpeg.jpeg_file import HUFFMAN
-from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, TUNES
+from jpeg_pipeline import ROUNDINGS
+from learned_jpeg.cli import command, options
+from learned_jpeg.cli.options import number
+from learned_jpeg.runtime.lazy import lazy_import
 
+training = lazy_import("learned_jpeg.training.training")
 
-def number(kind, low, high=math.inf, low_included=True):
-    """An argparse type: a `kind` (int or float) within the bounds, or an error that states them."""
-
-    def parse(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not (low <= value <= high) or (value == low and not low_included):
-            bound = f"{'at least' if low_included else 'above'} {low:g}"
-            if high != math.inf:
-                bound += f" and at most {high:g}"
-            name = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {name} {bound}")
-        return value
-
-    return parse
+_EXAMPLES = """\
+examples:
+  python3 {script} train --train_glob photos
+  python3 {script} train --train_glob "photos/*.png" --checkpoint_dir mine --last_step 500
+  python3 {script} compress photo.png --model mine
+"""
+# What all architectures of the published code have in common: its defaults of `train`.
+PUBLISHED = {"last_step": 1_000_000, "lr": 1e-4, "settle": 0.0, "patchsize": 256, "lmbda": 0.01}
 
 
-def numbers(low, high):
-    """An argparse type: numbers with commas between them, sorted."""
-    one = number(float, low, high)
+class Preset(argparse.Action):
+    """A flag whose `const`, {dest: value}, holds for all that is not given beside it.
 
-    def parse(text):
-        values = sorted({one(part) for part in text.split(",")})
-        return [int(value) if value.is_integer() else value for value in values]
+    It makes them the defaults of its parser, so the arguments have to be parsed once more.
+    """
 
-    return parse
-
-
-class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults in the help, where there are some, and the description as it is."""
-
-    def _get_help_string(self, action):
-        # "(default: None)" and "(default: False)" tell nobody anything.
-        if action.default is None or action.default is False:
-            return action.help
-        return super()._get_help_string(action)
-
-
-class _Completion(argparse.Action):
-    """Prints what a shell needs to complete the command's options, and ends it."""
+    def __init__(self, **kwargs):
+        super().__init__(nargs=0, default=False, **kwargs)
 
     def __call__(self, parser, namespace, values, option_string=None):
-        import shtab
-
-        print(shtab.complete(parser, values))
-        parser.exit()
+        parser.set_defaults(**self.const)
+        setattr(namespace, self.dest, True)
 
 
-def add_completion(parser):
-    """Adds --print_completion."""
+def add_train_options(parser, architecture):
+    """Adds the options of `train` that all architectures read, and --lambda to those that do.
+
+    An architecture's `add_options` sets other defaults where its training needs them.
+    """
+    options.add_jobs(parser)
     parser.add_argument(
-        "--print_completion",
-        action=_Completion,
-        choices=("bash", "zsh", "tcsh"),
-        default=argparse.SUPPRESS,
-        help="print what that shell needs to complete the options of the script, called by its "
-        "name, and exit",
+        "--json", action="store_true", help="print how it ended as JSON, and all else on stderr"
     )
-
-
-def add_jobs(parser, what="cores that are made use of"):
-    """Adds --jobs."""
-    words = f"{what}; as many as this process may use"
-    parser.add_argument("--jobs", type=number(int, 1), metavar="N", help=words)
-
-
-def add_coding_options(parser):
-    """Adds what else than the entropy coding decides how a file is written."""
-    parser.add_argument(
-        "--quantizer",
-        choices=QUANTIZERS,
-        help="what chooses the integers: rounding, or a search for the least error and bits "
-        "together; by default what the model was trained for",
+    data = parser.add_argument_group("images")
+    data.add_argument(
+        "--train_glob",
+        nargs="+",
+        required=True,
+        metavar="GLOB",
+        help='training photographs: quoted globs ("photos/*.png"; ** looks into subfolders), '
+        "folders, or @LIST, a text file with one of these a line",
     )
-    parser.add_argument(
-        "--sampling",
-        choices=SAMPLINGS,
-        help="sampling of chroma; auto takes for each image what the search finds cheaper; by "
-        "default what the model was trained for",
+    data.add_argument(
+        "--valid_glob",
+        nargs="+",
+        metavar="GLOB",
+        help="photographs for the validation loss, taken every 200 steps from a crop at each "
+        "one's centre; none without it",
     )
-    parser.add_argument(
-        "--tune",
-        choices=TUNES,
-        help="the error that the search minimizes: the squared one, or that of the eye; by "
-        "default what the model was trained for",
+    data.add_argument(
+        "--downscale",
+        type=number(float, 1),
+        default=1.0,
+        metavar="FACTOR",
+        help="reduce the photographs by this first, against the traces of JPEG that they have",
     )
-    parser.add_argument(
-        "--refine",
+    data.add_argument(
+        "--batchsize", type=number(int, 1), default=8, metavar="N", help="crops a step"
+    )
+    data.add_argument(
+        "--patchsize",
+        type=number(int, 8),
+        default=256,
+        metavar="PIXELS",
+        help="side of the square crops, in pixels; smaller images are left out",
+    )
+    threads = {"default": 16, "metavar": "N", "help": "images decoded at the same time"}
+    data.add_argument("--preprocess_threads", type=number(int, 1), **threads)
+
+    if "lmbda" in architecture.model_options:
+        parser.add_argument_group("loss").add_argument(
+            "--lambda",
+            type=number(float, 0, low_included=False),
+            default=0.01,
+            dest="lmbda",
+            metavar="L",
+            help="weight of the distortion (the squared error on the scale 0 to 255) against the "
+            "rate: higher for better and larger files",
+        )
+
+    steps = parser.add_argument_group("optimization")
+    steps.add_argument(
+        "--last_step",
         type=number(int, 0),
+        default=4000,
+        metavar="STEP",
+        help="train until this step, counted from the very start, not from a resumption; at 0 "
+        "ljpeg_rdo has its tables alone, and no network",
+    )
+    steps.add_argument(
+        "--lr",
+        type=number(float, 0, low_included=False),
+        default=1e-4,
+        metavar="RATE",
+        help="learning rate of Adam. An entry of a learned table moves by up to lr / 1e-5 levels a "
+        "step, and by 5%% of its value at the most",
+    )
+    steps.add_argument(
+        "--lr_decay",
+        type=number(float, 0, 1, low_included=False),
+        default=1.0,
+        metavar="FACTOR",
+        help="factor on the learning rate after every 10,000 steps; 1 is none",
+    )
+    steps.add_argument(
+        "--settle",
+        type=number(float, 0, 1),
+        default=0.2,
+        metavar="PART",
+        help="part of the steps, the last ones, in which the learning rate falls to a hundredth",
+    )
+    steps.add_argument(
+        "--seed",
+        type=number(int, 0, 2**31 - 1),
         default=0,
         metavar="N",
-        help="search N times more, each time nearer to what the eye (LPIPS) or, with --tune psnr, "
-        "PSNR sees of the file before; takes seconds per megapixel; --quantizer trellis alone",
+        help="seed of everything random: the same seed gives the same run on one machine",
+    )
+    steps.add_argument(
+        "--checkpoint_steps",
+        type=number(int, 1),
+        default=200,
+        metavar="N",
+        help="steps from checkpoint to checkpoint: what a power cut can cost",
+    )
+    steps.add_argument(
+        "--init_checkpoint",
+        metavar="DIR",
+        help="start from the weights of another run of the same architecture (a neighbouring "
+        "lambda's, say) instead of random ones; its step and optimizer are not taken over",
     )
 
 
-def add_model_options(parser, default):
-    """Adds the options of `compress` that name a trained model.
-
-    default: what stands for none of them.
-    """
-    group = parser.add_argument_group("model").add_mutually_exclusive_group()
-    group.add_argument(
-        "--model",
-        metavar="NAME",
-        help="a shipped model (the command `models` lists them), NAME/lambda_* for one of its "
-        "lambdas, or a folder: of a checkpoint, or of a run, lambda_*/train; of several lambdas "
-        f"the middle one is taken, unless a --target_* chooses (default: {default})",
+def add_rounding(parser):
+    """Adds --rounding, for architectures whose loss goes through the rounding."""
+    parser.add_argument(
+        "--rounding",
+        choices=ROUNDINGS,
+        default="mixed",
+        help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
+        "slope 1 for those that do not become 0, which LPIPS and google_baseline need",
     )
-    group.add_argument(
+
+
+def _add_train(parser, subparsers, architecture):
+    """Adds the command `train` of an architecture."""
+    name = architecture.architecture
+    where = "folder of the checkpoint, its config.json and the TensorBoard summaries"
+    parser.add_argument("--checkpoint_dir", metavar="DIR", help=where)
+    train = command.add(
+        subparsers,
+        "train",
+        "trains a model, or goes on with one (train --help lists the options)",
+        "Trains a model on random crops of photographs, or goes on where an earlier training "
+        "of\nthe same folder stopped. Ctrl-C saves before it ends.",
+        _EXAMPLES.format(script=f"{name}.py"),
+    )
+    # Without a default of its own, so that the option counts on either side of `train`.
+    train.add_argument(
         "--checkpoint_dir",
         default=argparse.SUPPRESS,
         metavar="DIR",
-        help="the same for a folder of a checkpoint",
+        help=f"{where} (default: train)",
     )
-    group.add_argument("--run_dir", metavar="RUN", help="the same for a folder of a run")
+    add_train_options(train, architecture)
+    architecture.add_options(train.add_argument_group(f"options of {name}"))
 
 
-def add_compress_options(parser, dial):
-    """Adds the options of `compress`.
+def parse(architecture, description, argv=None):
+    """The arguments of a script, which hold `command`: "train", "compress" or "models".
 
-    dial: the architecture's Dial, or None; its option sets `dial`.
+    architecture: its class; description: its docstring.
     """
-    files = parser.add_argument_group("files")
-    files.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="IN",
-        help="an image, and after it, if you like, the name of its JPEG file; - is the standard "
-        "input or output; with --output_dir any number of images, folders, quoted globs and "
-        "@LIST, a text file with one a line",
-    )
-    files.add_argument(
-        "--output_dir",
-        metavar="DIR",
-        help="write all JPEG files below this folder, in the folders of their inputs",
-    )
-    files.add_argument(
-        "--force", action="store_true", help="overwrite an output that exists already"
-    )
-    files.add_argument(
-        "--overwrite_input",
-        action="store_true",
-        help="allow an output to take the place of its own input",
-    )
-    files.add_argument(
-        "--skip_larger",
-        action="store_true",
-        help="keep a JPEG file as it is where its result would not be smaller",
-    )
-    add_jobs(files, "files at a time, and cores that are made use of")
-    files.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
-    files.add_argument("--json", action="store_true", help="print the report as JSON, at the end")
+    add_train = functools.partial(_add_train, architecture=architecture)
+    more = [add_train] if architecture.trained else []
+    parser = command.make_parser(architecture, description, more=more)
+    args = parser.parse_args(argv)
+    if getattr(args, "published", False):  # whose values are defaults now
+        args = parser.parse_args(argv)
+    return args
 
-    rate = parser.add_argument_group("size and quality")
-    if dial is not None:
-        rate.add_argument(
-            f"--{dial.name}",
-            type=number(float, dial.low, dial.high),
-            default=dial.default,
-            dest="dial",
-            metavar=dial.name[0].upper(),
-            help=f"{dial.low:g} to {dial.high:g}, more for better and larger files; the target's "
-            "to choose if there is one",
-        )
-    rate.add_argument(
-        "--huffman",
-        choices=HUFFMAN,
-        default="progressive",
-        help="entropy coding: optimized scans and tables, the best tables of one scan, or the "
-        "example tables of the standard; the picture is the same",
-    )
-    add_coding_options(rate)
-    target = rate.add_mutually_exclusive_group()
-    for kind, high, what in (
-        ("bpp", math.inf, "at most this number of bits per pixel, for each file"),
-        ("size", math.inf, "at most this number of bytes, for each file"),
-        ("psnr", math.inf, "at least this PSNR in dB against the input"),
-        ("ssimulacra2", 100, "at least this SSIMULACRA2: 70 is good, 90 looks like the input"),
-    ):
-        target.add_argument(
-            f"--target_{kind}",
-            type=number(float, 0, high, low_included=False),
-            metavar=kind.upper(),
-            help=f"{what}; within 1%% where the models can",
-        )
 
-    picture = parser.add_argument_group("picture")
-    picture.add_argument(
-        "--strip",
-        action="store_true",
-        help="leave out all metadata; the picture is turned upright and converted to sRGB",
-    )
-    picture.add_argument(
-        "--srgb",
-        action="store_true",
-        help="convert the colours to sRGB; otherwise a profile is kept, wide gamut too",
-    )
-    picture.add_argument(
-        "--background",
-        metavar="COLOR",
-        help="what shows through transparent parts, a name or #rrggbb; white, with a warning",
-    )
-    picture.add_argument(
-        "--max_megapixels",
-        type=number(float, 0, low_included=False),
-        default=200.0,
-        metavar="N",
-        help="refuse larger pictures, before their pixels take up memory",
-    )
+def main(architecture, description, argv=None):
+    """Runs the command of an architecture's script; returns the exit status."""
+    args = parse(architecture, description, argv)
+    if args.command == "train":
+        args.checkpoint_dir = args.checkpoint_dir or "train"
+        return training.train(architecture, args)
+    return command.do(architecture, args)

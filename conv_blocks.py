@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import learned_jpeg.runtime.tensorflow_settings  # noqa: F401
 from learned_jpeg.jpeg.standard import BLOCK
 from learned_jpeg.runtime.errors import UserError
 

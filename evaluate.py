@@ -9,13 +9,13 @@ is measured already is not measured again: an interrupted evaluation goes on whe
 
 import argparse
 import contextlib
+import functools
 import json
 import re
 import sys
 from pathlib import Path
 
-import arg_parser
-from learned_jpeg.cli import command
+from learned_jpeg.cli import command, options
 from learned_jpeg.evaluation import curves, fingerprints, measuring, series
 from learned_jpeg.evaluation.report import SHEET_IMAGES, Report
 from learned_jpeg.evaluation.tables import PROTOCOLS, count
@@ -23,10 +23,12 @@ from learned_jpeg.jobs import workers
 from learned_jpeg.jpeg.jpeg_file import HUFFMAN
 from learned_jpeg.models import architectures
 from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, Coding
+from learned_jpeg.pictures import reading
 from learned_jpeg.rivals.encoders import ENCODERS
 from learned_jpeg.runtime import locks, machine
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.packages import PROJECT
+from learned_jpeg.runtime.paths import shown
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
@@ -46,11 +48,11 @@ _QUICK = {
 
 def parse_args(argv=None):
     """The options of the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=arg_parser.Formatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=options.Formatter)
     _add_inputs(parser.add_argument_group("what to measure"))
     _add_coding(parser.add_argument_group("how files are written"))
     _add_output(parser.add_argument_group("results and work"))
-    arg_parser.add_completion(parser)
+    options.add_completion(parser)
     args = parser.parse_args(argv)
     if args.quick:
         for name, value in _QUICK.items():
@@ -86,7 +88,7 @@ def _add_inputs(group):
     group.add_argument(
         "--jpeg_type",
         nargs="*",
-        choices=architectures.NAMES,
+        choices=architectures.names(),
         default=list(architectures.trained()),
         help="runs of which architectures to evaluate; none: the other encoders alone",
     )
@@ -107,13 +109,13 @@ def _add_inputs(group):
     )
     group.add_argument(
         "--qualities",
-        type=arg_parser.numbers(1, 100),
+        type=options.numbers(1, 100),
         metavar="Q,Q,...",
         help="the dots of encoders, and of models whose dial is a quality, instead of their own",
     )
     group.add_argument(
         "--rates",
-        type=arg_parser.numbers(0.01, 24),
+        type=options.numbers(0.01, 24),
         metavar="BPP,BPP,...",
         help="compare at equal bytes too: for each image the file is searched that comes nearest "
         "to these bits per pixel; by default only for the images of the sheet, to the size of "
@@ -137,7 +139,7 @@ def _add_coding(group):
         help="entropy coding of the files, on both sides: the standard's example tables as in "
         "the published comparison, tables made for each image, or a progressive file with them",
     )
-    arg_parser.add_coding_options(group)
+    options.add_coding_options(group)
     group.add_argument(
         "--also",
         nargs="+",
@@ -160,7 +162,7 @@ def _add_output(group):
     )
     group.add_argument(
         "--workers",
-        type=arg_parser.number(int, 1),
+        type=options.number(int, 1),
         default=machine.cores(),
         metavar="N",
         help="processes that measure",
@@ -194,7 +196,8 @@ def _choices(text):
 def main(argv=None):
     """The command; returns the exit status. Raises UserError for a mistake of the user's."""
     args = parse_args(argv)
-    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+    quiet = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
+    with quiet, reading.limit():
         found = [report.summary() for report in _run(args)]
     if args.json:
         print(json.dumps(found))
@@ -204,6 +207,7 @@ def main(argv=None):
 def _run(args):
     """Measures and shows all test sets; returns their Reports."""
     reports = []
+    say = functools.cache(measuring.say)  # once for all sets
     try:
         sets = _find_sets(args.test_image_glob)
         with (
@@ -211,7 +215,7 @@ def _run(args):
             workers.Pool(args.workers, args.dask) as pool,
         ):
             for set_name, images in sets.items():
-                reports.append(_report(args, set_name, images, pool))
+                reports.append(_report(args, set_name, images, pool, say))
                 print("\n".join([""] * (len(reports) > 1) + reports[-1].write()))
     except OSError as error:
         raise UserError(
@@ -234,9 +238,9 @@ def _find_sets(globs):
     return sets
 
 
-def _report(args, set_name, images, pool):
+def _report(args, set_name, images, pool, say):
     """Measures one test set; returns its Report."""
-    found = curves.find_curves(args, set_name, measuring.say)
+    found = curves.find_curves(args, set_name, say)
     dots = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.dots}
     measured, images = measuring.measure_all(dots, images, args.metrics, pool)
     # Sizes that nobody asked for are those of the sheet alone.
@@ -248,11 +252,11 @@ def _report(args, set_name, images, pool):
     searched, _ = measuring.measure_all(sized, compared, args.metrics, pool, known)
 
     def point(dot, result):
-        return series.Point(dot.name, result.figures, dot.folder)
+        return series.Point(shown(dot.name), result.figures, dot.folder)
 
-    shown = [
+    drawn = [
         series.Series(
-            curve.label,
+            shown(curve.label),
             curve.kind,
             [point(dot, measured[dot]) for dot in curve.dots if not measured[dot].failed],
             {
@@ -264,16 +268,16 @@ def _report(args, set_name, images, pool):
         for curve in found
     ]
     choices = [f"{name} {choice}" for name, choice in fingerprints.choices(args.coding).items()]
-    subject = ", ".join([set_name, count(len(images), "image"), PROTOCOLS[args.huffman], *choices])
+    subject = [shown(set_name), count(len(images), "image"), PROTOCOLS[args.huffman], *choices]
     return Report(
         Path(args.output_dir),
         f"{set_name}_{curves.protocol(args.coding)}",
-        subject,
-        [one for one in shown if one.points],
+        ", ".join(subject),
+        [one for one in drawn if one.points],
         images,
         indices,
         args.metrics,
-        tuple(curve.label for curve in found if curve.name in (args.focus or ())),
+        tuple(shown(curve.label) for curve in found if curve.name in (args.focus or ())),
     )
 
 

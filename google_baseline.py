@@ -22,7 +22,6 @@ from jpeg_pipeline import Dial, JPEGPipeline
 from learned_jpeg.cli import command
 from learned_jpeg.jpeg import standard
 from learned_jpeg.runtime.lazy import lazy_import
-from learned_jpeg.training import train_options
 
 conv_blocks = lazy_import("conv_blocks")
 tf = lazy_import("tensorflow")
@@ -110,9 +109,9 @@ class GoogleBaseline(JPEGPipeline):
         parser.set_defaults(lmbda=0.005, patchsize=64, last_step=2000, lr=3e-4)
         parser.add_argument(
             "--published",
-            action=train_options.Preset,
+            action=arg_parser.Preset,
             const={
-                **train_options.PUBLISHED,
+                **arg_parser.PUBLISHED,
                 **{"max_noise": MAX_NOISE, "frozen_norm": False, "rounding": "cubic"},
             },
             help="the defaults of the published code for all that is not given: a million steps on "
@@ -138,7 +137,7 @@ class GoogleBaseline(JPEGPipeline):
             help="the network's products in bfloat16 in training: 1.7 times as fast where a CPU "
             "has AVX512_BF16 or AMX, and slow where not",
         )
-        train_options.add_rounding(parser)
+        arg_parser.add_rounding(parser)
 
 
 ARCHITECTURE = GoogleBaseline
@@ -146,7 +145,7 @@ ARCHITECTURE = GoogleBaseline
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    return command.main(GoogleBaseline, __doc__, argv)
+    return arg_parser.main(GoogleBaseline, __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ frequency (or row) on the last axis but one and the horizontal one on the last. 
 [..., 8, 8, 2]: [vertical, horizontal, (luma, chroma)].
 """
 
+import learned_jpeg.runtime.tensorflow_settings  # noqa: F401
 from learned_jpeg.jpeg.sampling import Planes
 from learned_jpeg.jpeg.standard import (
     BLOCK,

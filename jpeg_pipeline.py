@@ -7,37 +7,26 @@ Files are written from the same stages up to the rounding, which a quantizer doe
 image (`learned_jpeg.models.encoding`). Importing this module does not import TensorFlow.
 """
 
-from dataclasses import dataclass
+import functools
 from typing import Any, NamedTuple
 
 from learned_jpeg.jpeg import standard
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
+from learned_jpeg.models import tiles
+from learned_jpeg.models.model import Dial, FileModel
 from learned_jpeg.runtime.lazy import lazy_import
-from learned_jpeg.search import quantizer
-
-import numpy as np
 
 image_utils = lazy_import("image_utils")
 lpips_tf2 = lazy_import("learned_jpeg.metrics.lpips_tf2")
 tf = lazy_import("tensorflow")
 
+__all__ = ["ARCHITECTURES", "ROUNDINGS", "Coded", "Dial", "Edit", "JPEGPipeline"]
+
+# The one list of architectures: the scripts with a class ARCHITECTURE.
+ARCHITECTURES = ("ljpeg_PIL", "ljpeg", "ljpeg_attention", "google_baseline", "ljpeg_rdo")
+
 # The surrogate gradients of the rounding: image_utils has a function `round_<name>` for each.
 ROUNDINGS = ("cubic", "mixed")
-
-
-@dataclass(frozen=True)
-class Dial:
-    """What moves one model along the rate axis; more of it is finer and takes more bits.
-
-    name: "quality" or "lambda"; low, high: its bounds; default: what `compress` takes; values:
-    the dots of an evaluation.
-    """
-
-    name: str
-    low: float
-    high: float
-    default: float
-    values: tuple
 
 
 class Edit(NamedTuple):
@@ -64,34 +53,20 @@ class Coded(NamedTuple):
     edit: Edit
 
 
-class JPEGPipeline:
-    """The encoder's data flow; an architecture overrides the stages that it replaces.
+class DifferentiableJPEG(FileModel):
+    """The data flow as a graph; an architecture overrides the stages that it replaces.
 
-    lmbda: weight of the distortion against the rate. lpips_weight: weight of LPIPS beside the
-    squared error in the distortion; at 0 it is not computed. rounding: the surrogate gradient of
-    the coefficients' rounding, one of ROUNDINGS. sampling: of chroma, one of SAMPLINGS.
+    rounding: the surrogate gradient of the coefficients' rounding, one of ROUNDINGS. sampling: of
+    chroma, one of SAMPLINGS.
     """
 
-    architecture = None  # its name, which is its script's
-    trained = True  # whether there is something to train
-    portable = False  # whether its parts are all variables that numpy, as `weights`, can stand for
-    dial = None  # a Dial, or None for a model with tables of one rate
     receptive_field = 0  # pixels to each side of a block that decide about it
     tile = 1024  # side in pixels of what is analysed at a time, a multiple of 16
-    quantizer = "round"  # what chooses the integers of a file
-    tune = "psnr"  # what error a search for them minimizes
-    refine_weights = {"lpips": 0.2}  # what --refine lessens, see learned_jpeg.search.refining
-    model_options = ("lmbda", "sampling")  # the arguments of __init__ that shape model or loss
 
-    def __init__(self, lmbda=0.01, lpips_weight=0.0, rounding="cubic", sampling="444", seed=0):
-        self.lmbda = lmbda
-        self.lpips_weight = lpips_weight
+    def __init__(self, rounding="cubic", **kwargs):
+        super().__init__(**kwargs)
         self.rounding = rounding
-        self.sampling = sampling
-        self.seed = seed
-        self.step = None  # a function that gives the optimizer's count, for `random_seed`
-        self.graphs = {}  # the analysis as a graph for each sampling, see models.encoding
-        self.loss_names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
+        self.graphs = {}  # the analysis as a graph for each sampling, see models.tiles
 
     # The stages that an architecture may replace.
 
@@ -99,26 +74,23 @@ class JPEGPipeline:
         """images [B, H, W, 3] in [0, 1] -> the same."""
         return images
 
-    def get_qtables(self, batch, dial, training):
-        """batch: number of images; dial: a number or None -> [batch or 1, 8, 8, 2]."""
-        raise NotImplementedError
-
     def edit_coefficients(self, y, images, dial, sampling, features):
         """y: Planes, coefficients over tables; images [B, H, W, 3] in [0, 1], H and W multiples
         of 8; sampling: of y; features: those of a cache, or None -> Edit."""
         return Edit(y)
 
-    def rate(self, coded, height, width):
-        """The rate term of the loss, a scalar."""
-        raise NotImplementedError
+    def parts(self):
+        """{name: variable or layer}: what a checkpoint holds of the model."""
+        kinds = tf.Variable, tf.Module
+        return {name: part for name, part in vars(self).items() if isinstance(part, kinds)}
 
     # The flow.
 
     @property
     def edits(self):
         """Whether image or coefficients are edited, by what needs TensorFlow."""
-        stages = ("edit_image", "edit_coefficients")
-        return any(getattr(type(self), name) is not getattr(JPEGPipeline, name) for name in stages)
+        plain, stages = DifferentiableJPEG, ("edit_image", "edit_coefficients")
+        return any(getattr(type(self), name) is not getattr(plain, name) for name in stages)
 
     def analyse(
         self, images, dial=None, training=False, features=None, table_scale=None, sampling=None
@@ -179,27 +151,54 @@ class JPEGPipeline:
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         return self.decode(coded.coefficients, coded.qtables, height, width, not training), coded
 
-    # Files.
+    def analyse_picture(self, pixels, dial, coding, table_scale=1.0):
+        if self.edits:
+            return tiles.analyse(self, pixels, dial, coding, table_scale)
+        return super().analyse_picture(pixels, dial, coding, table_scale)
 
-    def complete(self, coding):
-        """A Coding whose sampling and quantizer, where open, are those of the training."""
-        return coding.with_defaults(self.sampling, self.quantizer)
+    # What several points of a rate-distortion curve share.
 
-    def file_qtables(self, dial, coding, table_scale=1.0):
-        """The tables of a file: uint8 [8, 8, 2]. coding: a complete Coding, with one sampling."""
-        tables = np.asarray(self.get_qtables(1, dial, False), np.float32)[0]
-        return standard.file_qtables(tables * table_scale)
-
-    def search(self, dial, coding):
-        """The quantizer.Trellis that chooses a file's integers. coding: a complete Coding."""
-        return quantizer.Trellis(coding.tune or self.tune, huffman=coding.huffman)
-
-    def log2_lambda(self, analysis, dial):
-        """How much more the bits of a block weigh to the search, in doublings: Planes [rows,
-        columns] and [2, rows', columns'] for a quantizer.Analysis; or None."""
+    @classmethod
+    def frozen_network(cls, options):
+        """{what: text} that the output of a network follows from which no training changes, by
+        the options of the training; None without such a network."""
         return None
 
-    # Training and validation.
+    @classmethod
+    def shared(cls, folder, options):
+        if frozen := cls.frozen_network(options):
+            return " ".join(map(str, frozen.values()))
+        edits = cls.edit_image is not DifferentiableJPEG.edit_image
+        return str(folder) if edits else None
+
+    def share(self, remembered):
+        """Takes from memory what that network gives. remembered: a network to one that calls it
+        only for images that it does not know."""
+        network = remembered(functools.partial(self.edit_image, training=False))
+        self.edit_image = lambda images, training: network(images)
+
+
+class JPEGPipeline(DifferentiableJPEG):
+    """The flow with a loss: what an architecture that is trained derives from.
+
+    lmbda: weight of the distortion against the rate. lpips_weight: weight of LPIPS beside the
+    squared error in the distortion; at 0 it is not computed. seed: of all that is random.
+    """
+
+    portable = False  # whether its parts are all variables that numpy, as `weights`, can stand for
+    model_options = ("lmbda", "sampling")  # the arguments of __init__ that shape model or loss
+
+    def __init__(self, lmbda=0.01, lpips_weight=0.0, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.lmbda = lmbda
+        self.lpips_weight = lpips_weight
+        self.seed = seed
+        self.step = None  # a function that gives the optimizer's count, for `random_seed`
+        self.loss_names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
+
+    def rate(self, coded, height, width):
+        """The rate term of the loss, a scalar."""
+        raise NotImplementedError
 
     def prepare(self, args, source):
         """What is learned before the steps, if anything; args: the options of `train`; source: a
@@ -227,11 +226,6 @@ class JPEGPipeline:
         terms["loss"] = self.lmbda * distortion + terms["rate"]
         return terms
 
-    def parts(self):
-        """{name: variable or layer}: what a checkpoint holds of the model."""
-        kinds = tf.Variable, tf.Module
-        return {name: part for name, part in vars(self).items() if isinstance(part, kinds)}
-
     def random_seed(self, salt):
         """A seed [2] of the stateless generators for this step, replica and purpose (`salt`).
 
@@ -245,8 +239,17 @@ class JPEGPipeline:
         """The optimizer that the architecture is trained with."""
         return tf.keras.optimizers.Adam(learning_rate)
 
+    @staticmethod
+    def check_options(args):
+        """Raises UserError for options of `train` that are good each and cannot work together."""
+
     def warn_of_options(self):
         """Says on stderr what about the options of a training cannot be meant."""
+
+    def frozen_features(self):
+        """What gives the features [B, rows, columns, channels] of images that no step changes, so
+        that they may be computed once; None where all is trained."""
+        return None
 
     @classmethod
     def add_options(cls, parser):

@@ -17,7 +17,6 @@ from jpeg_pipeline import JPEGPipeline
 from learned_jpeg.cli import command
 from learned_jpeg.jpeg.standard import BLOCK
 from learned_jpeg.runtime.lazy import lazy_import
-from learned_jpeg.training import train_options
 
 image_utils = lazy_import("image_utils")
 tf = lazy_import("tensorflow")
@@ -99,9 +98,9 @@ class LJPEG(JPEGPipeline):
         parser.set_defaults(lmbda=0.005, patchsize=128, lr=1e-3)
         parser.add_argument(
             "--published",
-            action=train_options.Preset,
+            action=arg_parser.Preset,
             const={
-                **train_options.PUBLISHED,
+                **arg_parser.PUBLISHED,
                 **{"total_weight_regularizer": 0.0, "rate": "published", "rounding": "cubic"},
             },
             help="the defaults of the published code for all that is not given: a million steps at "
@@ -130,7 +129,7 @@ class LJPEG(JPEGPipeline):
             help="the rate beside the tables': the mean of the attention, as published, or an "
             "estimate of the file's bits per pixel, for which lambdas are about a tenth",
         )
-        train_options.add_rounding(parser)
+        arg_parser.add_rounding(parser)
 
 
 ARCHITECTURE = LJPEG
@@ -138,7 +137,7 @@ ARCHITECTURE = LJPEG
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    return command.main(LJPEG, __doc__, argv)
+    return arg_parser.main(LJPEG, __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ import arg_parser
 from jpeg_pipeline import Edit
 from learned_jpeg.cli import command
 from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.models import checkpoints
+from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
 from ljpeg import LJPEG
 
@@ -41,10 +43,24 @@ class LJPEGAttention(LJPEG):
         network = getattr(conv_blocks, backbone)(backbone_weights)
         self.attention = conv_blocks.VGGAttention(network, train_backbone)
 
-    def shared_features(self):
-        """What gives the features of images [1, H, W, 3], H and W multiples of 8, alike in every
-        model of this backbone; None where it is trained too."""
+    @classmethod
+    def frozen_network(cls, options):
+        if options.get("train_backbone"):
+            return None
+        weights = options.get("backbone_weights")
+        return {
+            "backbone": options.get("backbone", "vgg16"),
+            "backbone_weights": weights and checkpoints.sha256(weights),
+        }
+
+    def frozen_features(self):
         return None if self.attention.train_backbone else self.attention.features
+
+    def share(self, remembered):
+        network, edit_coefficients = remembered(self.attention.features), self.edit_coefficients
+        self.edit_coefficients = lambda y, images, dial, sampling, _: edit_coefficients(
+            y, images, dial, sampling, network(images)
+        )
 
     def edit_coefficients(self, y, images, dial, sampling, features):
         luma, chroma = tf.unstack(self.attention(images, features=features), axis=-1)
@@ -60,6 +76,11 @@ class LJPEGAttention(LJPEG):
         if self.rate_of_bits:
             return rate
         return rate + 0.5 * sum(map(tf.reduce_mean, coded.edit.attention))
+
+    @staticmethod
+    def check_options(args):
+        if args.feature_cache and args.train_backbone:
+            raise UserError("--feature_cache holds features that --train_backbone would change")
 
     def warn_of_options(self):
         """None: the attention is a rate term of its own."""
@@ -109,7 +130,7 @@ ARCHITECTURE = LJPEGAttention
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    return command.main(LJPEGAttention, __doc__, argv)
+    return arg_parser.main(LJPEGAttention, __doc__, argv)
 
 
 if __name__ == "__main__":

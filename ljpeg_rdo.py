@@ -22,12 +22,13 @@ import functools
 from pathlib import Path
 
 import arg_parser
-from jpeg_pipeline import Coded, Dial, Edit, JPEGPipeline
+from jpeg_pipeline import Coded, Edit, JPEGPipeline
 from learned_jpeg.cli import command
 from learned_jpeg.jpeg import sampling
 from learned_jpeg.jpeg.sampling import Planes
 from learned_jpeg.jpeg.standard import BLOCK
-from learned_jpeg.models import checkpoints
+from learned_jpeg.models import checkpoints, rdo
+from learned_jpeg.models.rdo import RDO
 from learned_jpeg.rivals import encoders
 from learned_jpeg.runtime import machine
 from learned_jpeg.runtime.lazy import lazy_import
@@ -39,7 +40,6 @@ batch_search = lazy_import("learned_jpeg.training.batch_search")
 distortions = lazy_import("learned_jpeg.metrics.distortions")
 evolution = lazy_import("learned_jpeg.training.evolution")
 lpips_tf2 = lazy_import("learned_jpeg.metrics.lpips_tf2")
-quantizer = lazy_import("learned_jpeg.search.quantizer")
 tf = lazy_import("tensorflow")
 workers = lazy_import("learned_jpeg.jobs.workers")
 
@@ -52,8 +52,6 @@ CROPS = 64  # that evolution writes, each at another step
 WORTH = {"mse": 0.92, "ms_ssim": 0.78, "lpips": 0.86, "hvs": 0.56}
 # What nobody sees is added to each, so that flat crops do not count for more than others.
 LEAST = {"mse": 0.2, "ms_ssim": 3e-4, "lpips": 2e-3, "hvs": 0.05}
-# The least share of LPIPS in refining, where it has a weight, see `learned_jpeg.search.refining`.
-LEAST_SHARE = 0.1
 # What the weights' options are called: the metric of files that each stands for, and its name.
 METRICS = {
     "mse": ("psnr", "PSNR"),
@@ -64,13 +62,9 @@ METRICS = {
 }
 
 
-class LJPEGRDO(JPEGPipeline):
-    """The pipeline with learned tables, error and strengths for the search."""
+class LJPEGRDO(RDO, JPEGPipeline):
+    """The learned model of the search with what trains it."""
 
-    architecture = "ljpeg_rdo"
-    default_model = "rdo_visual"
-    dial = Dial("quality", 1, 100, 75, (*range(1, 10), *range(10, 91, 5)))
-    quantizer = "trellis"
     portable = True
     model_options = ("sampling", "search", *(f"{name}_weight" for name in METRICS))
 
@@ -84,27 +78,20 @@ class LJPEGRDO(JPEGPipeline):
         hvs_weight=0.15,
         sampling="420",
         weights=None,
+        seed=0,
         **kwargs,
     ):
-        super().__init__(sampling=sampling, **kwargs)
-        self.tune = search
+        if weights is None:
+            weights = {
+                name: tf.Variable(value, name=name, trainable=name != "numbers")
+                for name, value in rdo.start(seed).items()
+            }
+        super().__init__(weights, search, lpips_weight, sampling, seed=seed, **kwargs)
         each = mse_weight, ms_ssim_weight, lpips_weight, ssimulacra2_weight, hvs_weight
         self.all_weights = {name: w for name, w in zip(METRICS, each, strict=True) if w > 0}
         # SSIMULACRA2 has no gradient here.
         self.metric_weights = {n: w for n, w in self.all_weights.items() if n in WORTH}
-        # Whoever refines wants LPIPS, however small a part it had in the training.
-        self.refine_weights = {"lpips": max(lpips_weight, LEAST_SHARE)} if lpips_weight else {}
         self.loss_names = ["loss", "psnr", "rate", *self.metric_weights]
-        start = {"numbers": np.zeros(learned_tune.NUMBERS, np.float32)}
-        start |= strengths.start(np.random.default_rng(self.seed))
-        if weights is None:
-            weights = {
-                name: tf.Variable(value, name=name, trainable=name != "numbers")
-                for name, value in start.items()
-            }
-        elif any(np.shape(weights.get(name)) != value.shape for name, value in start.items()):
-            raise ValueError("its weights are those of another model")
-        self.weights = weights
 
     @property
     def batches(self):
@@ -113,35 +100,6 @@ class LJPEGRDO(JPEGPipeline):
 
     def parts(self):
         return self.weights
-
-    # Files
-
-    def complete(self, coding):
-        return coding.with_defaults("auto", "trellis")
-
-    def _step(self, dial):
-        return tuning.step_of(float(dial), tuning.TUNES[self.tune])
-
-    def _of_dial(self, dial):
-        return learned_tune.learned(
-            self.weights["numbers"], self._step(dial), tuning.TUNES[self.tune]
-        )
-
-    def get_qtables(self, batch, dial, training):
-        return self._of_dial(dial)[1].astype(np.float32)[None]
-
-    def search(self, dial, coding):
-        tune, exact = self._of_dial(dial)
-        base = tuning.TUNES[coding.tune or self.tune]
-        return quantizer.Trellis(base if coding.tune else tune, exact, coding.huffman, base)
-
-    def log2_lambda(self, analysis, dial):
-        weights = {name: np.asarray(value) for name, value in self.weights.items()}
-        if not weights["last"].any():
-            return None
-        return strengths.of_picture(weights, analysis, learned_tune.place(self._step(dial)))
-
-    # Training
 
     def prepare(self, args, source):
         """Tables and error, by evolution."""
@@ -285,7 +243,7 @@ ARCHITECTURE = LJPEGRDO
 
 def main(argv=None):
     """Runs the script; returns its exit status."""
-    return command.main(LJPEGRDO, __doc__, argv)
+    return arg_parser.main(LJPEGRDO, __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ def make_pipeline(name, quality):
 
 def make_network(layer, tile_side):
     """A function that passes an image, uint8 [H, W, 3], through a layer, tile by tile."""
+    import learned_jpeg.runtime.tensorflow_settings  # noqa: E402, F401
+
     import tensorflow as tf
 
     signature = [tf.TensorSpec([1, None, None, 3])]
@@ -78,7 +80,7 @@ def measure(name, megapixels, args):
     from learned_jpeg.models import architectures
 
     layer, file_seconds = None, [0.0]
-    if name in architectures.NAMES:
+    if name in architectures.names():
         from learned_jpeg.api import Model
 
         pipeline, layer = make_pipeline(name, args.quality)
@@ -150,7 +152,7 @@ def main():
     )
     for megapixels in args.megapixels:
         anchor = None
-        for name in args.encoders or (*OTHERS, *architectures.NAMES):
+        for name in args.encoders or (*OTHERS, *architectures.names()):
             command = [sys.executable, __file__, "--measure", "--quality", str(args.quality)]
             command += ["--encoders", name, "--megapixels", str(megapixels)]
             for option in ("huffman", "sampling", "quantizer"):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import learned_jpeg.runtime.tensorflow_settings  # noqa: E402, F401
 from jpeg_pipeline import ROUNDINGS  # noqa: E402
 from learned_jpeg.cli.command import run  # noqa: E402
 from learned_jpeg.evaluation import series, tables  # noqa: E402

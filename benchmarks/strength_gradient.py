@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import learned_jpeg.runtime.tensorflow_settings  # noqa: E402, F401
 from learned_jpeg.cli.command import run  # noqa: E402
 from learned_jpeg.jpeg.sampling import Planes  # noqa: E402
 from learned_jpeg.metrics import distortions, lpips_tf2

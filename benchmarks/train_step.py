@@ -35,6 +35,7 @@ OPTIONS = {"lpips": {"lpips_weight": 500.0}, "bfloat16": {"bfloat16": True}}
 
 def measure(args):
     """Trains one case for some steps and prints a JSON object of its figures."""
+    import learned_jpeg.runtime.tensorflow_settings  # noqa: E402, F401
     from learned_jpeg.models import architectures, checkpoints
     from learned_jpeg.training import crops, feature_cache, trainer
 

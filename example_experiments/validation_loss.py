@@ -17,6 +17,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
+import learned_jpeg.runtime.tensorflow_settings  # noqa: E402, F401
 from learned_jpeg.cli.command import run  # noqa: E402
 from learned_jpeg.models.checkpoints import read_config  # noqa: E402
 from learned_jpeg.runtime.errors import UserError  # noqa: E402

@@ -1,107 +1,219 @@
-"""The public face: `load` a trained model, `encode` pictures. See docs/python.md."""
+"""The public face: `encode`, `save` and `load`. See docs/python.md."""
 
+import functools
 import os
+import warnings
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from jpeg_pipeline import Dial, JPEGPipeline
 from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
-from learned_jpeg.models import architectures, encoding
+from learned_jpeg.models import encoding, shipped
 from learned_jpeg.models.encoding import Coding
+from learned_jpeg.models.model import Dial, FileModel
+from learned_jpeg.pictures import metadata
 from learned_jpeg.runtime.errors import UserError
-from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.runtime.files import write_whole
 
 import numpy as np
+from PIL import Image
 
-checkpoints = lazy_import("learned_jpeg.models.checkpoints")
-shipped = lazy_import("learned_jpeg.models.shipped")
+DEFAULT_MODEL = "rdo_visual"
+# Pillow's modes whose samples are those of a file; the others of _AS are converted without loss.
+_SAMPLES = ("RGB", "L", "I;16")
+_AS = {"1": "L", "P": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 
 
 class Model:
-    """A trained model, or an architecture that has nothing to train, that writes JPEG files."""
+    """A model that writes JPEG files. `load` makes one; it may be used by several threads."""
 
-    def __init__(self, pipeline: JPEGPipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, model: FileModel) -> None:
+        self._model = model
 
     @property
     def architecture(self) -> str:
         """The name of its architecture."""
-        return str(self._pipeline.architecture)
+        return str(self._model.architecture)
+
+    @property
+    def quality_range(self) -> tuple[float, float] | None:
+        """The lowest and the highest `quality`, or None for a model of one rate."""
+        dial = self._model.dial
+        return None if dial is None else (dial.low, dial.high)
+
+    @property
+    def default_quality(self) -> float | None:
+        """The `quality` of `encode` without any, or None for a model of one rate."""
+        dial = self._model.dial
+        return None if dial is None else dial.default
 
     @property
     def dial(self) -> Dial | None:
-        """Its Dial (name, low, high, default, values), or None for a model of one rate."""
-        return self._pipeline.dial
+        """Deprecated: what `quality_range` and `default_quality` say."""
+        _deprecated("Model.dial", "quality_range and default_quality")
+        return self._model.dial
 
     @property
     def lmbda(self) -> float | None:
-        """The weight of the distortion that it was trained with; None if it was not trained."""
-        return self._pipeline.lmbda if self._pipeline.trained else None
+        """The weight of the distortion that it was trained with; None if it had none."""
+        return self._model.lmbda
 
     def encode(
         self,
-        pixels: np.ndarray,
+        image: "np.typing.ArrayLike | Image.Image",
+        quality: float | None = None,
         *,
-        dial: float | None = None,
-        huffman: str = "progressive",
         sampling: str | None = None,
+        refine: int = 0,
+        huffman: str = "progressive",
         quantizer: str | None = None,
         tune: str | None = None,
         table_scale: float = 1.0,
-        refine: int = 0,
+        exif: "bytes | Image.Exif | None" = None,
+        icc_profile: bytes | None = None,
+        xmp: bytes | None = None,
         progress: Callable[[], object] | None = None,
+        dial: float | None = None,
     ) -> bytes:
-        """One picture to the bytes of a standard JPEG file. Safe to call from several threads.
+        """One picture to the bytes of a standard JPEG file.
 
         Args:
-          pixels: uint8 or uint16 [H, W, 3], sRGB, or [H, W, 1] for a gray file; 1 to 65500 a
-            side.
-          dial: where on the model's dial; None for its default.
+          image: a Pillow image, of mode RGB or L or one that converts to these without loss; or an
+            array, uint8 or uint16 [H, W, 3] of sRGB, or [H, W] or [H, W, 1] for a gray file. 1 to
+            65500 pixels a side. A Pillow image's ICC profile goes into the file, as with Pillow.
+          quality: 1 to 100 on about mozjpeg's scale, more for better and larger files, whole or
+            not; None for the model's default, 75 for the shipped ones of the search.
+          sampling: of chroma, "444", "420", or "auto" for the one that suits the picture; None for
+            what the model was trained for, like quantizer and tune.
+          refine: steps of searching again for what is seen, seconds a megapixel each; quantizer
+            "trellis" alone has them, and it needs TensorFlow.
           huffman: "progressive", "optimized" (sequential), or "standard" (the example tables).
-          sampling: of chroma, "444" or "420"; None for what the model was trained for, like
-            quantizer and tune.
+          quantizer: "round", or "trellis" for the search.
+          tune: the error that the search minimizes, "psnr" or "visual".
           table_scale: a factor on the quantization tables, for rates between two models'.
-          refine: steps of searching again for what is seen; quantizer "trellis" alone has them.
-          progress: called after each of them.
+          exif, icc_profile, xmp: metadata of the file, as Pillow's `Image.save` takes them.
+          progress: called after each step of refining.
+          dial: deprecated, the former name of quality.
 
         Raises:
-          UserError: pixels of another kind, or a choice that does not exist.
+          UserError: an image of another kind, a choice that does not exist, or metadata that a
+            JPEG file cannot hold.
         """
-        pixels = np.asarray(pixels)
-        if (
-            pixels.dtype not in (np.uint8, np.uint16)
-            or pixels.ndim != 3
-            or pixels.shape[2] not in (1, 3)
-        ):
-            raise UserError(
-                f"pixels are {pixels.dtype} {list(pixels.shape)}; uint8 or uint16 [H, W, 3] or "
-                "[H, W, 1] is needed"
-            )
-        if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
-            raise UserError(f"pixels are {list(pixels.shape)}; JPEG holds 1 to {MAX_SIDE} a side")
+        if dial is not None:
+            _deprecated("dial", "quality")
+            quality = dial
+        if isinstance(image, Image.Image) and icc_profile is None:
+            icc_profile = image.info.get("icc_profile")
+        items = _items(exif, icc_profile, xmp)
         coding = Coding(huffman, sampling, quantizer, tune, refine)
-        return encoding.encode(self._pipeline, pixels, dial, coding, table_scale, progress)
+        data = encoding.encode(self._model, _pixels(image), quality, coding, table_scale, progress)
+        return metadata.embed(data, items)
+
+    def save(
+        self,
+        image: "np.typing.ArrayLike | Image.Image",
+        path: "str | os.PathLike[str] | BinaryIO",
+        quality: float | None = None,
+        **options: Any,
+    ) -> None:
+        """Writes the file of a picture, whole or not at all, over one that exists.
+
+        path: of the file, or a binary file object. image, quality, options: those of `encode`.
+        Raises UserError like `encode`, and OSError where the file cannot be written.
+        """
+        data = self.encode(image, quality, **options)
+        if isinstance(path, str | os.PathLike):
+            write_whole(Path(path), data)
+        else:
+            path.write(data)
+
+
+def _deprecated(old: str, new: str) -> None:
+    warnings.warn(f"{old} is deprecated: use {new}", DeprecationWarning, stacklevel=3)
+
+
+def _pixels(image: "np.typing.ArrayLike | Image.Image") -> "np.typing.NDArray[Any]":
+    """The array of an image: uint8 or uint16 [H, W, 3] or [H, W, 1]. Raises UserError."""
+    if isinstance(image, Image.Image):
+        if image.has_transparency_data or image.mode not in (*_SAMPLES, *_AS):
+            raise UserError(
+                f"an image of mode {image.mode}{' with transparency' * image.has_transparency_data}"
+                ': JPEG has none of that; convert it first, with image.convert("RGB") say'
+            )
+        image = image.convert(_AS.get(image.mode, image.mode))
+    pixels = np.asarray(image)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if (
+        pixels.dtype not in (np.uint8, np.uint16)
+        or pixels.ndim != 3
+        or pixels.shape[2] not in (1, 3)
+    ):
+        raise UserError(
+            f"pixels are {pixels.dtype} {list(pixels.shape)}; uint8 or uint16 [H, W, 3], [H, W] or "
+            "[H, W, 1] is needed"
+        )
+    if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
+        raise UserError(f"pixels are {list(pixels.shape)}; JPEG holds 1 to {MAX_SIDE} a side")
+    return pixels
+
+
+def _items(
+    exif: "bytes | Image.Exif | None", icc_profile: bytes | None, xmp: bytes | None
+) -> metadata.Items:
+    """The metadata of a file. Raises UserError for what it cannot hold."""
+    if isinstance(exif, Image.Exif):
+        exif = exif.tobytes()
+    items = metadata.Items(
+        exif=exif.removeprefix(metadata.EXIF_HEADER) if exif else None, icc=icc_profile, xmp=xmp
+    )
+    metadata.check(items)
+    if lines := items.warnings():
+        raise UserError(f"metadata that a JPEG file cannot hold: {'; '.join(lines)}")
+    return items
 
 
 def load(folder: str | os.PathLike[str]) -> Model:
     """The trained model in a checkpoint folder, or by the name of a shipped one.
 
-    Names are "rdo_visual" or "attention_bits/lambda_001", as `models` of the scripts lists them,
-    and "ljpeg_PIL", which has nothing to train. A folder that exists goes first.
+    Names are "rdo_visual" and the others that the command `learned-jpeg models` lists, in a clone
+    also those of its runs, "attention_bits/lambda_001" say, and "ljpeg_PIL", which has nothing to
+    train. A folder that exists goes first.
 
     Raises UserError where there is none, or several, or it is broken.
     """
-    if str(folder) in architectures.NAMES and not architectures.load(str(folder)).trained:
-        return Model(architectures.load(str(folder))())
-    if not os.path.exists(folder):
-        found = shipped.folders(folder)
-        if len(found) > 1:
-            names = ", ".join(f"{folder}/{path.parent.name}" for path in found)
-            raise UserError(f"{folder}: one model for each lambda; name one, of {names}")
-        folder = found[0]
-    return Model(checkpoints.restore(folder))
+    return Model(shipped.load(folder))
 
 
-def encode(pixels: np.ndarray, **options: Any) -> bytes:
-    """One picture to the bytes of a JPEG file by "ljpeg_PIL"; options are `Model.encode`'s."""
-    return load("ljpeg_PIL").encode(pixels, **options)
+@functools.cache
+def _default() -> Model:
+    return load(DEFAULT_MODEL)
+
+
+def encode(
+    image: "np.typing.ArrayLike | Image.Image",
+    quality: float | None = None,
+    *,
+    model: Model | None = None,
+    **options: Any,
+) -> bytes:
+    """One picture to the bytes of a JPEG file: `Model.encode` of the default model, "rdo_visual".
+
+    model: another one, of `load`.
+    """
+    return (model or _default()).encode(image, quality, **options)
+
+
+def save(
+    image: "np.typing.ArrayLike | Image.Image",
+    path: "str | os.PathLike[str] | BinaryIO",
+    quality: float | None = None,
+    *,
+    model: Model | None = None,
+    **options: Any,
+) -> None:
+    """Writes the file of a picture: `Model.save` of the default model, "rdo_visual".
+
+    model: another one, of `load`.
+    """
+    (model or _default()).save(image, path, quality, **options)

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import learned_jpeg.runtime.tensorflow_settings  # noqa: F401
 import ljpeg
 from learned_jpeg.models import architectures, checkpoints
 
@@ -57,7 +58,7 @@ def decode():
 @functools.cache
 def _far_from_the_start(name):
     """One model of an architecture for all tests of a process, its graphs traced once."""
-    pipeline = checkpoints.build(architectures.load(name), {})
+    pipeline = checkpoints.build(architectures.script(name), {})
     for number, weight in enumerate(_variables(pipeline)):
         weight.assign_add(tf.random.stateless_normal(weight.shape, [number, 0], stddev=0.02))
     return pipeline

@@ -118,11 +118,56 @@ def resource(number, content):
     return head + content + bytes(len(content) % 2)
 
 
-def photoshop(samples):
-    """The bytes of a PSD of uint8 [H, W, 3] with IPTC, EXIF, XMP and a profile."""
+def photoshop(samples, resources=None):
+    """The bytes of a PSD of uint8 [H, W, 3], by default with IPTC, EXIF, XMP and a profile."""
     height, width, _ = samples.shape
-    resources = resource(0x0404, IPTC) + resource(0x0422, exif().tobytes()[6:])
-    resources += resource(0x0424, XMP) + resource(0x040F, srgb_profile())
+    if resources is None:
+        resources = resource(0x0404, IPTC) + resource(0x0422, exif().tobytes()[6:])
+        resources += resource(0x0424, XMP) + resource(0x040F, srgb_profile())
     head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, height, width, 8, 3)
     head += struct.pack(">II", 0, len(resources)) + resources + struct.pack(">IH", 0, 0)
     return head + np.moveaxis(samples, -1, 0).tobytes()
+
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 9: 4, 10: 8}
+
+
+def directory(tags, place, order="<", inner=None):
+    """A directory at a place of a TIFF structure, and what it points to behind it.
+
+    tags: {tag: (type, [number] or bytes)}; inner: {tag: tags of the directory that it holds}.
+    """
+    inner = inner or {}
+    start, rows, behind = place + 2 + 12 * (len(tags) + len(inner)) + 4, [], b""
+    for tag, (kind, value) in tags.items():
+        if not isinstance(value, bytes):
+            letter = {1: "B", 3: "H", 4: "I", 5: "I", 7: "B", 9: "i", 10: "i"}[kind]
+            value = struct.pack(f"{order}{len(value)}{letter}", *value)
+        row = tag, kind, len(value) // _SIZES[kind]
+        if len(value) > 4:
+            where = struct.pack(order + "I", start + len(behind))
+            value, behind = where, behind + value + bytes(len(value) % 2)
+        rows.append((*row, value))
+    for tag, part in inner.items():
+        rows.append((tag, 4, 1, struct.pack(order + "I", start + len(behind))))
+        behind += directory(part, start + len(behind), order)
+    packed = b"".join(struct.pack(order + "HHI4s", *row) for row in sorted(rows))
+    return struct.pack(order + "H", len(rows)) + packed + bytes(4) + behind
+
+
+def structure(tags, order="<", inner=None):
+    """A TIFF structure of one `directory`."""
+    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8)
+    return head + directory(tags, 8, order, inner)
+
+
+def raw_tiff(samples, size, photometric, bits=(8,), tags=None, order="<", inner=None):
+    """The bytes of a TIFF whose strip, uncompressed, is just these bytes; size: (width, height).
+
+    bits: of each sample of a pixel; tags: more, as `directory` takes them, or others.
+    """
+    known = {256: (4, size[:1]), 257: (4, size[1:]), 258: (3, bits), 259: (3, [1])}
+    known |= {262: (3, [photometric]), 277: (3, [len(bits)]), 278: (4, size[1:])}
+    known |= {279: (4, [len(samples)]), 284: (3, [1])} | (tags or {})
+    length = len(structure(known | {273: (4, [0])}, order, inner))
+    return structure(known | {273: (4, [length])}, order, inner) + samples

@@ -6,6 +6,8 @@ import inspect
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import learned_jpeg
@@ -14,7 +16,7 @@ from learned_jpeg.jpeg import jpeg_file
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms
 
 PROJECT = Path(learned_jpeg.__file__).parent.parent
 RUNS = PROJECT / "example_experiments"
@@ -47,13 +49,15 @@ def pixels():
 
 
 def test_few_names_are_exported_and_all_are_documented():
-    assert sorted(learned_jpeg.__all__) == ["Model", "UserError", "encode", "load"]
+    names = ["Model", "UserError", "encode", "load", "register_pillow", "save"]
+    assert sorted(learned_jpeg.__all__) == names
     for name in learned_jpeg.__all__:
         value = getattr(learned_jpeg, name)
         assert inspect.getdoc(value)
         assert value.__name__ == name
     public = [name for name in vars(learned_jpeg.Model) if not name.startswith("_")]
-    assert public == ["architecture", "dial", "lmbda", "encode"]
+    names = ["architecture", "quality_range", "default_quality", "dial", "lmbda", "encode", "save"]
+    assert public == names
     assert all(inspect.getdoc(getattr(learned_jpeg.Model, name)) for name in public)
 
 
@@ -75,7 +79,8 @@ def test_a_model_says_what_it_is(name, architecture, dial, lmbda, model):
     loaded = model(name)
     assert isinstance(loaded, learned_jpeg.Model)
     assert (loaded.architecture, loaded.lmbda) == (architecture, lmbda)
-    assert (loaded.dial and loaded.dial.name) == dial
+    assert loaded.quality_range == ((1, 100) if dial else None)
+    assert (loaded.default_quality is None) == (dial is None)
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "ljpeg_PIL"])
@@ -113,18 +118,120 @@ def test_every_choice_gives_a_file_that_pillow_shows(model, pixels, sampling, hu
     assert np.abs(shown - source).mean() < 25
 
 
-def test_the_dial_moves_the_rate(model, pixels):
+def test_the_quality_moves_the_rate(model, pixels):
     for name in ("ljpeg_PIL", "google_baseline_lr_1e-5/lambda_0005"):
-        dial = model(name).dial
-        sizes = [len(model(name).encode(pixels, dial=value)) for value in (dial.low, 30, dial.high)]
+        low, high = model(name).quality_range
+        sizes = [len(model(name).encode(pixels, quality)) for quality in (low, 30, high)]
         assert sizes == sorted(set(sizes))
-        assert model(name).encode(pixels) == model(name).encode(pixels, dial=dial.default)
+        assert model(name).encode(pixels) == model(name).encode(pixels, model(name).default_quality)
 
 
-def test_encode_is_the_anchors(model, pixels):
-    assert learned_jpeg.encode(pixels) == model("ljpeg_PIL").encode(pixels)
-    options = {"dial": 30, "sampling": "420", "huffman": "optimized", "table_scale": 2.0}
-    assert learned_jpeg.encode(pixels, **options) == model("ljpeg_PIL").encode(pixels, **options)
+def test_without_a_model_the_searched_default_writes(model, pixels):
+    default = model("rdo_visual")
+    assert learned_jpeg.encode(pixels) == default.encode(pixels, 75)
+    assert len(learned_jpeg.encode(pixels)) < len(model("ljpeg_PIL").encode(pixels, 75))
+    options = {"sampling": "420", "huffman": "optimized", "table_scale": 2.0}
+    assert learned_jpeg.encode(pixels, 30, **options) == default.encode(pixels, 30, **options)
+    anchor = model("ljpeg_PIL")
+    assert learned_jpeg.encode(pixels, model=anchor) == anchor.encode(pixels)
+
+
+def test_the_old_word_for_quality_works_with_a_warning(model, pixels):
+    with pytest.warns(DeprecationWarning, match="use quality"):
+        old = model("ljpeg_PIL").encode(pixels, dial=30)
+    assert old == model("ljpeg_PIL").encode(pixels, quality=30)
+    with pytest.warns(DeprecationWarning, match="quality_range"):
+        assert model("ljpeg_PIL").dial.low == 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "I;16", "YCbCr"])
+def test_a_pillow_image_is_the_array_of_its_samples(mode, pixels):
+    picture = Image.fromarray(pixels)
+    image = picture.convert("L").point(lambda v: 257 * v, "I").convert("I;16")
+    image = image if mode == "I;16" else picture.convert(mode)
+    samples = image if mode in ("L", "I;16") else image.convert("L" if mode == "1" else "RGB")
+    assert learned_jpeg.encode(image) == learned_jpeg.encode(np.asarray(samples))
+
+
+def test_a_gray_array_needs_no_third_axis(pixels):
+    gray = pixels[..., 0]
+    assert learned_jpeg.encode(gray) == learned_jpeg.encode(gray[..., None])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "F", "PA"])
+def test_a_pillow_image_that_jpeg_cannot_hold_is_refused(mode, pixels):
+    image = Image.fromarray(pixels)
+    image = image.convert("P").convert(mode) if mode == "PA" else image.convert(mode)
+    with pytest.raises(learned_jpeg.UserError, match=f"mode {mode}.*convert"):
+        learned_jpeg.encode(image)
+
+
+def test_metadata_is_what_pillow_reads_back(pixels):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "somebody"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"
+    for given in (exif, exif.tobytes()):
+        data = learned_jpeg.encode(pixels, exif=given, icc_profile=profile, xmp=xmp)
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.getexif()[ExifTags.Base.Artist] == "somebody"
+            assert image.info["icc_profile"] == profile
+            assert image.info["xmp"] == xmp
+    # A Pillow image brings its own profile along, as Pillow does.
+    image = Image.fromarray(pixels)
+    image.info["icc_profile"] = profile
+    with Image.open(io.BytesIO(learned_jpeg.encode(image))) as written:
+        assert written.info["icc_profile"] == profile
+
+
+def test_metadata_that_does_not_fit_is_refused(pixels):
+    with pytest.raises(learned_jpeg.UserError, match="metadata"):
+        learned_jpeg.encode(pixels, exif=b"no TIFF structure")
+
+
+def test_a_file_is_saved_whole_or_not_at_all(pixels, tmp_path):
+    learned_jpeg.save(pixels, tmp_path / "a.jpg", quality=60)
+    assert (tmp_path / "a.jpg").read_bytes() == learned_jpeg.encode(pixels, 60)
+    with pytest.raises(learned_jpeg.UserError):
+        learned_jpeg.save(pixels, tmp_path / "a.jpg", quality=101)
+    assert (tmp_path / "a.jpg").read_bytes() == learned_jpeg.encode(pixels, 60)
+    buffer = io.BytesIO()
+    learned_jpeg.save(pixels, buffer)
+    assert buffer.getvalue() == learned_jpeg.encode(pixels)
+    with pytest.raises(OSError):
+        learned_jpeg.save(pixels, tmp_path / "a.jpg" / "b.jpg")
+
+
+def test_pillow_saves_by_it_when_asked(pixels, tmp_path):
+    learned_jpeg.register_pillow()
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / "a.jpg", format="LEARNED_JPEG", quality=60, subsampling="4:2:0")
+    expected = learned_jpeg.encode(pixels, 60, sampling="420")
+    assert (tmp_path / "a.jpg").read_bytes() == expected
+    image.save(tmp_path / "b.jpg", quality=60)  # Pillow's own
+    assert (tmp_path / "b.jpg").read_bytes() != learned_jpeg.encode(pixels, 60)
+    with pytest.raises(learned_jpeg.UserError, match="4:1:1"):
+        image.save(tmp_path / "a.jpg", format="LEARNED_JPEG", subsampling="4:1:1")
+
+
+def test_importing_and_encoding_change_nothing_of_the_hosts():
+    code = """
+import logging, os, signal, sys, warnings
+import PIL.Image, numba, numpy as np
+numba.njit(lambda x: x)(1)  # as in a host that has numba for itself
+def state():
+    return (dict(os.environ), sys.excepthook, signal.getsignal(signal.SIGINT), list(sys.path),
+            list(warnings.filters), PIL.Image.MAX_IMAGE_PIXELS,
+            logging.getLogger("tensorflow").level, np.geterr(), logging.root.handlers[:])
+before = state()
+import learned_jpeg
+learned_jpeg.encode(np.zeros([40, 40, 3], np.uint8))
+assert state() == before
+assert not {"argparse", "tensorflow"} & set(sys.modules)
+assert "LEARNED_JPEG" not in PIL.Image.SAVE
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_threads_give_the_files_that_one_thread_gives(model):
@@ -141,8 +248,8 @@ def test_threads_give_the_files_that_one_thread_gives(model):
         return loaded.encode(picture, sampling=sampling)
 
     # Models of which no graph is traced yet: the first threads do it together.
-    model("learned_q_w10/lambda_001")._pipeline.graphs.clear()
-    model("attention_bits/lambda_001")._pipeline.graphs.clear()
+    model("learned_q_w10/lambda_001")._model.graphs.clear()
+    model("attention_bits/lambda_001")._model.graphs.clear()
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         parallel = list(pool.map(encode, work))
     assert parallel == [encode(arguments) for arguments in work]
@@ -151,7 +258,7 @@ def test_threads_give_the_files_that_one_thread_gives(model):
 @pytest.mark.parametrize(
     "wrong",
     [
-        np.zeros([8, 8], np.uint8),
+        np.zeros([8], np.uint8),
         np.zeros([8, 8, 4], np.uint8),
         np.zeros([8, 8, 2], np.uint8),
         np.zeros([1, 8, 8, 3], np.uint8),
@@ -177,8 +284,8 @@ def test_pixels_of_another_kind_are_refused(wrong, name, model):
         ({"sampling": "422"}, "422"),
         ({"quantizer": "floor"}, "floor"),
         ({"tune": "butter"}, "butter"),
-        ({"dial": 0}, "quality 0"),
-        ({"dial": 101}, "quality 101"),
+        ({"quality": 0}, "quality 0"),
+        ({"quality": 101}, "quality 101"),
         ({"table_scale": 0.0}, "table_scale"),
         ({"table_scale": float("nan")}, "table_scale"),
     ],

@@ -124,8 +124,9 @@ def test_the_documents_example_is_an_architecture(tmp_path, monkeypatch):
     """It trains, and what it was trained to compresses a picture that Pillow shows."""
     import io
 
+    import arg_parser
+    import jpeg_pipeline
     from learned_jpeg import api
-    from learned_jpeg.cli import command
     from learned_jpeg.models import architectures
 
     import numpy as np
@@ -136,13 +137,13 @@ def test_the_documents_example_is_an_architecture(tmp_path, monkeypatch):
     assert len(lines) <= 30
     (tmp_path / "flat.py").write_text(example)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(architectures, "NAMES", (*architectures.NAMES, "flat"))
+    monkeypatch.setattr(jpeg_pipeline, "ARCHITECTURES", (*jpeg_pipeline.ARCHITECTURES, "flat"))
     picture = np.random.default_rng(0).integers(0, 256, [9, 9, 3], np.uint8).repeat(8, 0)
     Image.fromarray(picture.repeat(8, 1)).save(tmp_path / "picture.png")
     folder = tmp_path / "train"
     options = ["--train_glob", str(tmp_path / "*.png"), "--patchsize", "32", "--batchsize", "2"]
     options += ["--checkpoint_dir", str(folder), "--last_step", "3", "--lr", "0.5"]
-    assert command.main(architectures.load("flat"), "", ["train", *options]) == 0
+    assert arg_parser.main(architectures.load("flat"), "", ["train", *options]) == 0
     model = api.load(folder)
     assert model.architecture == "flat" and model.dial is None
     pixels = np.asarray(Image.open(tmp_path / "picture.png"))

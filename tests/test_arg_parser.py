@@ -8,7 +8,6 @@ import google_baseline
 import ljpeg
 import ljpeg_attention
 import ljpeg_PIL
-from learned_jpeg.cli import command
 
 import pytest
 
@@ -48,7 +47,7 @@ SCRIPTS = {
 
 
 def parse(*arguments, name="ljpeg_attention"):
-    return command.parse(SCRIPTS[name], "x", arguments)
+    return arg_parser.parse(SCRIPTS[name], "x", arguments)
 
 
 def refusal(capsys, *arguments, name="ljpeg_attention"):

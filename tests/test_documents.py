@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import arg_parser
 import evaluate
-from learned_jpeg.cli import command
 from learned_jpeg.models import architectures
 
 import pytest
@@ -18,7 +18,7 @@ from PIL import Image
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [PROJECT / "README.md", *PROJECT.glob("docs/*.md"), *PROJECT.glob("*/README.md")]
-SCRIPTS = {f"{name}.py" for name in architectures.NAMES}
+SCRIPTS = {f"{name}.py" for name in architectures.names()}
 
 
 def commands(path):
@@ -56,7 +56,7 @@ def test_a_command_is_understood(name, words):
         evaluate.parse_args(options)
     elif script in SCRIPTS:
         module = importlib.import_module(script.removesuffix(".py"))
-        command.parse(module.ARCHITECTURE, module.__doc__, options)
+        arg_parser.parse(module.ARCHITECTURE, module.__doc__, options)
     else:
         known = (PROJECT / script).read_text()
         assert all(f'"{word}"' in known for word in options if re.match("--[a-z]", word))

@@ -180,6 +180,30 @@ def test_runs_can_be_shown_with_other_choices_too(batch, images, at_once, capsys
     assert (coding.quantizer, coding.refine) == ("trellis", 5)
 
 
+def test_names_of_any_kind_end_in_the_tables_and_plots(tmp_path, trained, photograph):
+    """Dollars and backslashes are formulas to Matplotlib, and some names are no Unicode."""
+    run = tmp_path / "batch" / r"run_$5_\q$"
+    shutil.copytree(trained, run / "lambda_$x_{$" / "train")
+    folder = tmp_path / r"set_$\p$"
+    folder.mkdir()
+    names = [r"price_$5_\q$.png", os.fsdecode(b"no_utf_\xff.png"), "esc\x1b[2J.png", "smile😀.png"]
+    for name in names:
+        Image.fromarray(photograph[:48, :64]).save(folder / name)
+    line = command(tmp_path)[2:]
+    line[line.index("--test_image_glob") + 1] = str(folder)
+    line[line.index("--jpeg_type")] = "--jpeg_type=ljpeg"
+    assert evaluate.main(line) == 0
+    batch = tmp_path / "batch"
+    stem = r"set_$\p$_standard"
+    found = {row["image"] for row in table(batch, stem=stem)}
+    assert found == {names[0], r"no_utf_\udcff.png", r"esc\x1b[2J.png", names[3]}
+    assert {r"run_$5_\q$ (ljpeg)"} < {row["curve"] for row in table(batch, stem=stem)}
+    for ending in ("_psnr.pdf", "_psnr.png", "_comparison.png", ".html", ".md", ".txt"):
+        assert (batch / f"{stem}{ending}").stat().st_size > 0
+    svg = (batch / f"{stem}_psnr.svg").read_text()
+    assert r"run_$5_\q$ (ljpeg)" in svg and r"set_$\p$, 4 images" in svg
+
+
 def test_two_evaluations_do_not_write_into_one_folder(batch, images):
     with locks.alone(batch, ""), pytest.raises(UserError, match="--output_dir"):
         run(batch, images)

@@ -60,7 +60,7 @@ def dial_of(pipeline, value):
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("high", [2, 20, 150])
 @pytest.mark.parametrize(
-    "name", [n for n in architectures.NAMES if n != "ljpeg_rdo"]
+    "name", [n for n in architectures.names() if n != "ljpeg_rdo"]
 )  # has its own
 def test_pillow_shows_the_reconstruction(name, high, sampling, photograph, decode, randomized):
     model, pixels = randomized(name, high, sampling), photograph[:173, 60:]
@@ -210,7 +210,7 @@ def test_without_weight_lpips_is_not_computed(photograph, monkeypatch):
 @pytest.mark.parametrize("name", architectures.trained())
 def test_every_part_of_a_model_learns_at_420(name, photograph, training_of):
     """From its start, but for what the zeros of a last layer hide, and what evolution learns."""
-    model = architectures.load(name)(sampling="420")
+    model = architectures.script(name)(sampling="420")
     side = 176 if "ms_ssim_weight" in model.model_options else 32
     crop = photograph[:side, :side]
     model.reconstruct(batch_of(crop), dial_of(model, 20.0))  # makes the variables

@@ -1,4 +1,4 @@
-"""What the architectures' scripts do: parse, then compress, train or list; errors in one line."""
+"""A command line: its parser, `compress` and `models`, and errors in one line."""
 
 import argparse
 import contextlib
@@ -6,14 +6,12 @@ import os
 import signal
 import sys
 
-import arg_parser
+from learned_jpeg.cli import options
 from learned_jpeg.runtime.errors import Stopped, UserError
 from learned_jpeg.runtime.lazy import lazy_import
-from learned_jpeg.training import train_options
 
 compress = lazy_import("learned_jpeg.jobs.compress")
 shipped = lazy_import("learned_jpeg.models.shipped")
-training = lazy_import("learned_jpeg.training.training")
 
 STATUS = """\
 exit status:
@@ -24,68 +22,48 @@ exit status:
   130  Ctrl-C: files are whole or not there, a training is saved and the same command goes on
   143  a training: SIGTERM, as Ctrl-C
 """
-_EXAMPLES = {
-    "compress": """\
+_EXAMPLES = """\
 examples:
-  python3 {script} compress photo.png{model}
-  python3 {script} compress photo.png small.jpg --target_size 200000{model}
-  python3 {script} compress photos "more/**/*.tif" --output_dir out{model}
-  python3 {script} compress - - < photo.png > photo.jpg{model}
-""",
-    "train": """\
-examples:
-  python3 {script} train --train_glob photos
-  python3 {script} train --train_glob "photos/*.png" --checkpoint_dir mine --last_step 500
-  python3 {script} compress photo.png --model mine
-""",
-}
+  {program} photo.png{model}
+  {program} photo.png small.jpg --target_size 200000{model}
+  {program} photos "more/**/*.tif" --output_dir out{model}
+  {program} - - < photo.png > photo.jpg{model}
+"""
 
 
-def make_parser(architecture, description):
-    """The parser of a script, whose arguments hold `command`: "train", "compress" or "models".
+def add(subparsers, name, help, description, examples=""):
+    """Adds the parser of a command. examples: what its help ends with, before STATUS."""
+    text = {"help": help, "description": description, "epilog": f"{examples}\n{STATUS}"}
+    return subparsers.add_parser(name, **text, formatter_class=options.Formatter)
 
-    architecture: its class, derived from JPEGPipeline; description: the script's docstring.
+
+def make_parser(architecture, description, program=None, more=()):
+    """The parser of a command line, whose arguments hold `command`.
+
+    architecture: a class derived from FileModel; program: how `compress` is called, by default
+    as a script's; more: functions (parser, subparsers) that add other commands.
     """
-    name, default = architecture.architecture, _default_model(architecture)
-    formatter = {"formatter_class": arg_parser.Formatter}
+    formatter = {"formatter_class": options.Formatter}
     parser = argparse.ArgumentParser(description=description, epilog=STATUS, **formatter)
-    arg_parser.add_completion(parser)
+    options.add_completion(parser)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def add(command, help, description):
-        model = " --model train" if architecture.trained and default == "train" else ""
-        examples = _EXAMPLES.get(command, "").format(script=f"{name}.py", model=model)
-        text = {"help": help, "description": description, "epilog": f"{examples}\n{STATUS}"}
-        return subparsers.add_parser(command, **text, **formatter)
-
-    if architecture.trained:
-        where = "folder of the checkpoint, its config.json and the TensorBoard summaries"
-        parser.add_argument("--checkpoint_dir", metavar="DIR", help=where)
-        train = add(
-            "train",
-            "trains a model, or goes on with one (train --help lists the options)",
-            "Trains a model on random crops of photographs, or goes on where an earlier training "
-            "of\nthe same folder stopped. Ctrl-C saves before it ends.",
-        )
-        # Without a default of its own, so that the option counts on either side of `train`.
-        train.add_argument(
-            "--checkpoint_dir",
-            default=argparse.SUPPRESS,
-            metavar="DIR",
-            help=f"{where} (default: train)",
-        )
-        train_options.add_train_options(train, architecture)
-        architecture.add_options(train.add_argument_group(f"options of {name}"))
+    for add_command in more:
+        add_command(parser, subparsers)
+    default = _default_model(architecture)
+    program = program or f"python3 {architecture.architecture}.py compress"
+    model = " --model train" if architecture.trained and default == "train" else ""
     written = add(
+        subparsers,
         "compress",
         "writes images as JPEG files (compress --help lists the options)",
         "Writes images as standard JPEG files: one, or many with --output_dir.",
+        _EXAMPLES.format(program=program, model=model),
     )
     if architecture.trained:
-        arg_parser.add_model_options(written, default)
-        listed = add("models", "lists the shipped models", "Lists the shipped models.")
+        options.add_model_options(written, default)
+        listed = add(subparsers, "models", *["lists the shipped models"] * 2)
         listed.add_argument("--json", action="store_true", help="print the list as JSON")
-    arg_parser.add_compress_options(written, architecture.dial)
+    options.add_compress_options(written, architecture.dial)
     return parser
 
 
@@ -94,30 +72,14 @@ def _default_model(architecture):
     return getattr(architecture, "default_model", None) or "train"
 
 
-def parse(architecture, description, argv=None):
-    """The arguments of a script; see `make_parser`."""
-    parser = make_parser(architecture, description)
-    args = parser.parse_args(argv)
-    if getattr(args, "published", False):
-        args = parser.parse_args(argv)
-    return args
-
-
-def main(architecture, description, argv=None):
-    """Runs the command of an architecture's script; returns the exit status.
-
-    architecture: a class derived from JPEGPipeline; description: the script's docstring.
-    """
-    args = parse(architecture, description, argv)
+def do(architecture, args, program=None):
+    """Runs `compress` or `models`; returns the exit status. args: of `make_parser`'s parser."""
     if args.command == "models":
-        return shipped.show(architecture, args.json)
-    if args.command == "compress":
-        if architecture.trained:
-            args.model = args.model or args.run_dir or args.checkpoint_dir
-            args.model = args.model or _default_model(architecture)
-        return compress.compress(architecture, args)
-    args.checkpoint_dir = args.checkpoint_dir or "train"
-    return training.train(architecture, args)
+        return shipped.show(architecture, program, args.json)
+    if architecture.trained:
+        args.model = args.model or args.run_dir or args.checkpoint_dir
+        args.model = args.model or _default_model(architecture)
+    return compress.compress(architecture, args)
 
 
 def run(main):

@@ -2,7 +2,7 @@
 
 A coder can be sent to another process. It has
 
-    dial: a jpeg_pipeline.Dial, or None where it has one rate;
+    dial: a model.Dial, or None where it has one rate;
     encode(pixels uint8 [H, W, 3], dial, table_scale=1.0, sampling=None) -> the bytes of a JPEG
         file; sampling: of chroma, None for the coder's.
 """
@@ -12,11 +12,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jpeg_pipeline import Dial
-from learned_jpeg import api
 from learned_jpeg.jobs.targets import Setting, Target
-from learned_jpeg.models import checkpoints
+from learned_jpeg.models import checkpoints, encoding, shipped
 from learned_jpeg.models.encoding import Coding
+from learned_jpeg.models.model import Dial
 from learned_jpeg.rivals.encoders import ENCODERS
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
@@ -59,7 +58,7 @@ class Encoder:
 class Model:
     """A checkpoint, or an architecture with nothing to train.
 
-    folder: as `api.load` takes it; checkpoint: the digest of its content; coding: how its files
+    folder: as `shipped.load` takes it; checkpoint: the digest of its content; coding: how its files
     are written; rounds: whether its integers are rounded, whatever bits they take; shared: a name
     for the network whose output for an image is the same at other dots, of this model or of those
     with the same frozen backbone; or None.
@@ -77,8 +76,8 @@ class Model:
         return self._load().dial
 
     def encode(self, pixels, dial, table_scale=1.0, sampling=None):
-        coding = vars(replace(self.coding, sampling=sampling or self.coding.sampling))
-        return self._load().encode(pixels, dial=dial, table_scale=table_scale, **coding)
+        coding = replace(self.coding, sampling=sampling or self.coding.sampling)
+        return encoding.encode(self._load(), pixels, dial, coding, table_scale)
 
     def _load(self):
         return _load(self.folder, self.checkpoint, self.shared)
@@ -87,12 +86,9 @@ class Model:
 @functools.lru_cache(maxsize=TOGETHER)
 def _load(folder, checkpoint, shared):
     """The model of a folder; the digest tells a model of yesterday from today's."""
+    model = shipped.load(folder)
     if shared:
-        pipeline = checkpoints.restore(folder)
-        _share(pipeline, shared)
-        model = api.Model(pipeline)
-    else:
-        model = api.load(folder)
+        model.share(functools.partial(_remember, shared))
     if checkpoint and checkpoints.describe(Path(folder))[2] != checkpoint:
         raise UserError(f"{folder}: the checkpoint changed while it was evaluated")
     return model
@@ -129,22 +125,12 @@ class _Remembered:
 _remembered = {}  # the _Remembered of the one `shared` in use
 
 
-def _share(pipeline, shared):
-    """Lets a pipeline take from memory what other dots need of an image too: features of a frozen
-    backbone, or the edited image, which no dial changes."""
-    edit_image, edit_coefficients = pipeline.edit_image, pipeline.edit_coefficients
-    features = getattr(pipeline, "shared_features", lambda: None)()
+def _remember(shared, network):
+    """What calls a network only for what was not seen under that name."""
     if shared not in _remembered:
         _remembered.clear()
-        network = features or functools.partial(edit_image, training=False)
         _remembered[shared] = _Remembered(network)
-    network = _remembered[shared]
-    if features:
-        pipeline.edit_coefficients = lambda y, images, dial, sampling, _: edit_coefficients(
-            y, images, dial, sampling, network(images)
-        )
-    else:
-        pipeline.edit_image = lambda images, training: network(images)
+    return _remembered[shared]
 
 
 def of_size(coders, pixels, n_bytes):

@@ -4,8 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from jpeg_pipeline import JPEGPipeline
-from learned_jpeg.evaluation import coders, fingerprints
+from learned_jpeg.evaluation import coders, fingerprints, tables
 from learned_jpeg.evaluation.points import Curve, Dot, Size, TestImage
 from learned_jpeg.models import architectures, checkpoints
 from learned_jpeg.rivals.encoders import ENCODERS
@@ -41,7 +40,8 @@ def find_curves(args, set_name, say):
         curves.append(_baseline_curve(args, set_name))
     curves += _run_curves(args, set_name, say)
     for coding in args.also:
-        others = _run_curves(argparse.Namespace(**vars(args) | {"coding": coding}), set_name, say)
+        again = argparse.Namespace(**vars(args) | {"coding": coding})
+        others = _run_curves(again, set_name, lambda line: None)  # which is said already
         chosen = " ".join(_chosen(coding))
         for curve in others:
             curve.name, curve.label = f"{curve.name}, {chosen}", f"{curve.label}, {chosen}"
@@ -123,20 +123,12 @@ def _sized(args, folder, found):
 
 def _model(args, architecture, folder, options, checkpoint):
     """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
-    default = options.get("quantizer") or architectures.load(architecture).quantizer
+    kind = architectures.load(architecture)
+    default = options.get("quantizer") or kind.quantizer
     rounds = (args.coding.quantizer or default) == "round"
-    coder = coders.Model(
-        str(folder), checkpoint, args.coding, rounds, _shared(architecture, folder, options)
-    )
+    shared = kind.shared(folder, options)
+    coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
     return coder, fingerprints.of_model(architecture, checkpoint, args.coding)
-
-
-def _shared(architecture, folder, options):
-    """As coders.Model takes it."""
-    if options.get("backbone") and not options.get("train_backbone"):
-        return f"{options['backbone']} {options.get('backbone_weights')}"
-    edits = architectures.load(architecture).edit_image is not JPEGPipeline.edit_image
-    return str(folder) if edits else None
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):
@@ -185,7 +177,7 @@ def _run_curves(args, set_name, say):
         raise UserError(f"--batch_dir {batch_dir} is not a folder")
     if missing := set(args.runs or ()) - {path.name for path in batch_dir.iterdir()}:
         raise UserError(f"--runs: {batch_dir} has no {' and no '.join(sorted(missing))}")
-    curves = []
+    curves, others = [], []
     for name in args.jpeg_type:
         if not architectures.load(name).trained:
             model = _model(args, name, name, {}, "")
@@ -195,10 +187,14 @@ def _run_curves(args, set_name, say):
             break
         if run.name.startswith(("_", ".")) or args.runs and run.name not in args.runs:
             continue
-        found = _curves_of_run(args, set_name, run, say)
-        if not found and not _holds_baseline(args, run):
+        before = len(others)
+        found = _curves_of_run(args, set_name, run, say, others)
+        if not found and not _holds_baseline(args, run) and len(others) == before:
             say(f"skipped: {run}: no lambda_<value>/train with a checkpoint to evaluate")
         curves += found
+    if others:
+        names = ", ".join(sorted(set(others)))
+        say(f"left out: the {tables.count(len(others), 'checkpoint')} of {names}")
     if args.jpeg_type and not curves:
         raise UserError(
             f"--batch_dir {batch_dir} holds no run of {' or '.join(args.jpeg_type)}: a run is a "
@@ -214,14 +210,18 @@ def _holds_baseline(args, folder):
     )
 
 
-def _curves_of_run(args, set_name, run, say):
-    """The curves of a run: that of its lambdas, and one of each checkpoint with a dial."""
+def _curves_of_run(args, set_name, run, say, others):
+    """The curves of a run: that of its lambdas, and one of each checkpoint with a dial.
+
+    others: to which the architecture of each checkpoint that is not asked for is added.
+    """
     curves, models, dots, names = [], {}, [], set()
     for train in sorted([*run.glob("lambda_*/train"), *run.glob("train")]):
         try:
             architecture, options, checkpoint = checkpoints.describe(train)
             if architecture not in args.jpeg_type:
-                raise UserError(f"{train}: {architecture}, not {' or '.join(args.jpeg_type)}")
+                others.append(architecture)
+                continue
             dial = architectures.load(architecture).dial
             if dial is None and train.parent == run:
                 raise UserError(f"{train}: {architecture} is in RUN/lambda_<value>/train")

@@ -12,6 +12,7 @@ from learned_jpeg.evaluation import coders
 from learned_jpeg.evaluation.figures import Results
 from learned_jpeg.jobs import workers
 from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.paths import shown
 
 import numpy as np
 from tqdm import tqdm
@@ -100,7 +101,7 @@ def _encode(dots, results, pool, sizes_of):
                     )
                     for index in part
                 ]
-                bar.set_postfix_str(dots[group[0].dot], refresh=False)
+                bar.set_postfix_str(shown(dots[group[0].dot]), refresh=False)
                 these = [one.dot for one in group]
                 yield (group, part, images), workers.encode, (these, images, pool.threads)
 
@@ -143,7 +144,7 @@ def _measure(results, images, pool):
             for start in range(0, len(those), together):
                 part = those[start : start + together]
                 files = [(one.dot.jpeg(image).read_bytes(), one.to_measure(index)) for one in part]
-                bar.set_postfix_str(image.name, refresh=False)
+                bar.set_postfix_str(shown(image.name), refresh=False)
                 yield (index, part), workers.measure, (image, files, pool.threads)
 
     with _bar("measuring", total) as bar:
@@ -177,4 +178,4 @@ def _bar(what, total):
 
 def say(line):
     """Prints a line on stderr, beside a progress bar."""
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(shown(line), file=sys.stderr)

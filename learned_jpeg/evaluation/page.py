@@ -11,6 +11,7 @@ from learned_jpeg.evaluation import bd_rates, series
 from learned_jpeg.evaluation.plots import styles
 from learned_jpeg.evaluation.stored import METRICS
 from learned_jpeg.pictures import reading
+from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.files import write_whole
 
 import jinja2
@@ -140,7 +141,7 @@ def _pictures(report, metrics):
         if shown and pixels > _PIXELS:
             break
         source = {"src": _original(original), "width": width, "height": height}
-        shown.append({"name": name, **source, "sizes": sizes})
+        shown.append({"name": paths.shown(name), **source, "sizes": sizes})
     return shown
 
 

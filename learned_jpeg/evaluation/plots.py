@@ -27,6 +27,7 @@ STYLE = {
     "legend.fontsize": 7,
     "pdf.fonttype": 42,  # text stays text, as publishers ask for
     "svg.hashsalt": "learned_jpeg",  # the same figure gives the same bytes
+    "text.parse_math": False,  # a name may have dollars in it
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from learned_jpeg.evaluation import fingerprints, series, tables
 from learned_jpeg.evaluation.stored import METRICS
+from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.lazy import lazy_import
 
@@ -158,7 +159,7 @@ class Report:
 
     def _write_tables(self, shown, compared, digest, notices):
         names = [name for name in METRICS if name in ("bpp", *self.wanted)]
-        images = [image.name for image in self.images]
+        images = [paths.shown(image.name) for image in self.images]
         bd, dots = tables.bd_table(compared, shown), tables.dot_table(self.curves, names)
         for ending, rows in (
             ("_bd_rate.csv", tables.bd_figures(compared)),

@@ -6,6 +6,7 @@ import textwrap
 from learned_jpeg.evaluation.plots import STYLE
 from learned_jpeg.jpeg.jpeg_file import decode
 from learned_jpeg.pictures import reading
+from learned_jpeg.runtime import paths
 
 import matplotlib
 import numpy as np
@@ -43,7 +44,7 @@ def draw(shown, originals, subject):
             files = [decode(point.file(name).read_bytes()) for _, point in pairs]
             crop = telling_crop(original, files)
             y = _HEADING + row * block + _ABOVE
-            axes = _place(figure, original, _GAP, y, _WHOLE, name)
+            axes = _place(figure, original, _GAP, y, _WHOLE, paths.shown(name))
             for colour, line_width in (("white", 2.4), ("black", 0.8)):
                 axes.add_patch(_frame(crop, original.shape, edgecolor=colour, lw=line_width))
             crops = [(original, "original", "", False), *_labelled(pairs, files, index)]

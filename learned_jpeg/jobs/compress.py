@@ -8,12 +8,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from learned_jpeg import api
 from learned_jpeg.jobs.one_picture import Options, Report, compress_file
 from learned_jpeg.jobs.targets import KINDS, Setting, Target
 from learned_jpeg.models import checkpoints, shipped
+from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths
 from learned_jpeg.runtime.errors import Stopped, UserError
@@ -58,7 +58,7 @@ def make_settings(architecture, args, target):
     architecture: the class of the script that runs, which holds to its own models.
     """
     if not architecture.trained:
-        return [Setting(api.Model(architecture()), args.dial)]
+        return [Setting(architecture(), args.dial)]
     folders = shipped.folders(args.model, architecture.architecture)
     dial = getattr(args, "dial", None)
     for folder in folders:
@@ -67,7 +67,7 @@ def make_settings(architecture, args, target):
             raise UserError(f"{shown(folder)}: holds a model of {name}; use {name}.py")
     if target is None:
         folders = [folders[len(folders) // 2]]
-    settings = [Setting(api.load(folder), dial) for folder in folders]
+    settings = [Setting(shipped.load(folder), dial) for folder in folders]
     if target is not None and settings[0].model.dial is None and len(settings) == 1:
         raise UserError(
             f"--target_{target.kind} needs a --model with several lambdas to choose from, "
@@ -120,7 +120,7 @@ def compress(architecture, args):
             leave=not of_one,
         ) as bar:
             if of_one:
-                options.coding["progress"] = bar.update
+                options = replace(options, progress=bar.update)
             try:
                 for number, report in compress_all(pairs, settings, options, jobs):
                     reports[number] = report
@@ -151,10 +151,7 @@ def make_options(args):
         if (value := getattr(args, f"target_{kind}")) is not None:
             target = Target(kind, value)
     return Options(
-        coding={
-            name: getattr(args, name)
-            for name in ("huffman", "sampling", "quantizer", "tune", "refine")
-        },
+        coding=Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine),
         background=_color(args.background),
         strip=args.strip,
         srgb=args.srgb,

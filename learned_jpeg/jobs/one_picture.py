@@ -4,10 +4,13 @@ import math
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from learned_jpeg.jobs.targets import Target, psnr, sampling
 from learned_jpeg.metrics import measures
+from learned_jpeg.models import encoding
+from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import metadata, reading
 from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.errors import UserError
@@ -61,11 +64,11 @@ class Door:
 class Options:
     """What holds for each of the files.
 
-    coding: the keywords of `api.Model.encode`. srgb: convert the colours to sRGB. skip_larger:
-    keep a JPEG file whose result is not smaller.
+    srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
+    progress: called after each step of refining.
     """
 
-    coding: dict
+    coding: Coding
     background: tuple[int, int, int] | None = None
     strip: bool = False
     srgb: bool = False
@@ -73,6 +76,7 @@ class Options:
     force: bool = False
     overwrite_input: bool = False
     target: Target | None = None
+    progress: Callable | None = None
     door: Door = field(default_factory=Door)
 
 
@@ -114,8 +118,8 @@ def _compress(path, data, output, settings, options, report):
     report.warnings = source.warnings
 
     def finished(setting, scale):
-        coding = options.coding | ({"sampling": setting.sampling} if setting.sampling else {})
-        data = setting.model.encode(pixels, dial=setting.dial, table_scale=scale, **coding)
+        coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
+        data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
         return metadata.embed(data, source.metadata)
 
     if options.target is None:

@@ -68,7 +68,7 @@ class Setting:
     sampling: of chroma, None for what the files are to have anyway.
     """
 
-    model: object  # an api.Model
+    model: object  # a FileModel
     dial: float | None = None
     sampling: str | None = None
 

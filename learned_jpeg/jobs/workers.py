@@ -30,10 +30,19 @@ from learned_jpeg.runtime.errors import UserError
 # What a worker does
 
 
+@functools.cache
+def _picture_limit():
+    """`reading.limit` for the rest of this process."""
+    limit = reading.limit()
+    limit.__enter__()
+    return limit
+
+
 def prepare(threads):
     """Before TensorFlow starts; the same number everywhere, for it can change the last bits."""
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    _picture_limit()
 
 
 def readable(path):

@@ -15,7 +15,9 @@ _COLOURS = np.ascontiguousarray(RGB_TO_YCBCR.T, np.float32)
 # the two halves give the same coefficients to the last bit.
 # Of 16 bits, 257 are a level.
 _LEVELS = np.float32(255) * (np.arange(256, dtype=np.float32) * np.float32(1 / 255))
-_DCT = np.kron(DCT_MATRIX, DCT_MATRIX).T.astype(np.float32)
+# Of a block's 64 samples, row by row, to its 64 coefficients.
+DCT_OF_BLOCK = np.kron(DCT_MATRIX, DCT_MATRIX).astype(np.float32)
+_DCT = DCT_OF_BLOCK.T
 
 # What is transformed at a time, in rows of blocks: memory grows with the planes alone.
 _BAND = 16

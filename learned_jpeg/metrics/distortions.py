@@ -4,13 +4,13 @@ Both take float32 [B, H, W, 3] RGB in [0, 1] and give one figure for each image,
 """
 
 from learned_jpeg.jpeg.standard import BLOCK
+from learned_jpeg.jpeg.transform import DCT_OF_BLOCK
 from learned_jpeg.metrics import lpips_tf2
 from learned_jpeg.metrics.psnr_hvs_m import LUMA, MASKING, SENSITIVITY
 from learned_jpeg.runtime.lazy import lazy_import
 
 import numpy as np
 
-image_utils = lazy_import("image_utils")
 tf = lazy_import("tensorflow")
 
 MIN_SIZE = 161  # of MS-SSIM: the coarsest of five scales must hold a window of 11x11
@@ -50,9 +50,9 @@ def _analyse(images):
     """The blocks' DCT coefficients [B, rows, columns, 64] of luma, and what each block masks."""
     luma = tf.linalg.matvec(images, LUMA.astype(np.float32))
     rows, columns = (tf.shape(luma)[axis] // BLOCK * BLOCK for axis in (1, 2))
-    tiles = image_utils.to_blocks(luma[:, :rows, :columns])
-    coefficients = image_utils.dct(tiles)
-    flat = tf.reshape(coefficients, tf.concat([tf.shape(coefficients)[:3], [BLOCK**2]], 0))
+    blocks = tf.nn.space_to_depth(luma[:, :rows, :columns, None], BLOCK)
+    flat = tf.reshape(tf.reshape(blocks, [-1, BLOCK**2]) @ DCT_OF_BLOCK.T, tf.shape(blocks))
+    tiles = tf.reshape(blocks, tf.concat([tf.shape(blocks)[:3], [BLOCK, BLOCK]], 0))
     whole = _scatter(tiles)
     quarters = tf.add_n(
         [

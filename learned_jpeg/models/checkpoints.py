@@ -179,7 +179,7 @@ def defaults(architecture):
     for kind in reversed(architecture.__mro__):
         found |= inspect.signature(kind.__init__).parameters
     names = (*architecture.model_options, "seed")
-    return {name: found[name].default for name in names}
+    return {name: found[name].default for name in names if name in found}
 
 
 def _fits(value, default):
@@ -267,7 +267,9 @@ def restore(folder):
     if not arrays:
         newest(folder)
     try:
-        architecture = architectures.load(config["architecture"])
+        # A checkpoint of TensorFlow's is read by what was trained.
+        find = architectures.load if arrays else architectures.script
+        architecture = find(config["architecture"])
         if not architecture.trained:
             raise UserError(f"{config['architecture']} has nothing to train")
         weights = {"weights": arrays} if arrays else {}

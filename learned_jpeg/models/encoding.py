@@ -1,31 +1,21 @@
-"""From pixels to a JPEG file: analysed tile by tile, quantized as a whole, written."""
+"""From pixels to a JPEG file: analysed, quantized as a whole, written."""
 
 import functools
-import threading
 from dataclasses import dataclass, replace
 
-from learned_jpeg.jpeg import jpeg_file, transform
+from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS as FILE_SAMPLINGS
-from learned_jpeg.jpeg.sampling import Planes, grid
-from learned_jpeg.jpeg.standard import BLOCK
 from learned_jpeg.runtime.errors import UserError
-from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.search import auto_sampling, quantizer, refining
-from learned_jpeg.search.quantizer import Analysis
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
-
-tf = lazy_import("tensorflow")
 
 QUANTIZERS = ("round", "trellis")
 SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
 # What is searched at both samplings to choose one: pixels, in strips of so many rows.
 ENOUGH, STRIP = 500_000, 64
-
-# One tile has all cores; more at a time would only take more memory.
-_one_tile = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class Coding:
 def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None):
     """One image to the bytes of a standard JPEG file.
 
-    pipeline: a JPEGPipeline; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
+    pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
     dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
     for the rates between those of two models; progress: called after each step of refining.
     Raises UserError for a choice that the model does not have.
@@ -71,7 +61,8 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
     coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
 
     def analysis_of(pixels, sampling):
-        return analyse(pipeline, pixels, dial, replace(coding, sampling=sampling), table_scale)
+        one = replace(coding, sampling=sampling)
+        return pipeline.analyse_picture(pixels, dial, one, table_scale)
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
@@ -125,94 +116,3 @@ def _check_dial(pipeline, value):
     if not dial.low <= value <= dial.high:
         raise UserError(f"{dial.name} {value:g} is not in {dial.low:g} to {dial.high:g}")
     return float(value)
-
-
-def analyse(pipeline, pixels, dial, coding, table_scale=1.0):
-    """The first half of the encoder on a whole image: Analysis.
-
-    coding: a complete Coding, with one sampling. The networks see tiles that overlap by their
-    receptive field, so that memory does not grow with the image by more than the image and its
-    coefficients; the result is the same.
-    """
-    if not pipeline.edits:
-        qtables = pipeline.file_qtables(dial, coding, table_scale)
-        if coding.quantizer == "trellis":
-            analysis = quantizer.analyse(pixels, qtables, coding.sampling)
-            analysis.log2_lambda = pipeline.log2_lambda(analysis, dial)
-            return analysis
-        planes = transform.forward(pixels, coding.sampling)
-        for plane, table in zip(planes, np.moveaxis(qtables, -1, 0), strict=True):
-            if plane is not None:
-                plane /= table.astype(np.float32)
-        return Analysis(planes, qtables, coding.sampling, *pixels.shape[:2])
-    return _analyse_tiles(pipeline, pixels, dial, coding, table_scale)
-
-
-def _analyse_tiles(pipeline, pixels, dial, coding, table_scale):
-    height, width, channels = pixels.shape
-    sampling, samples = coding.sampling, None
-    if coding.quantizer == "trellis" and sampling == "420" and channels == 3:
-        samples = np.empty([2, height, width], np.float32)
-    luma, chroma = ([*size, BLOCK, BLOCK] for size in grid(height, width, sampling))
-    planes = Planes(np.empty(luma, np.float32), np.empty([2, *chroma], np.float32))
-    steps = Planes(BLOCK, BLOCK if sampling == "444" else 2 * BLOCK)  # pixels a block
-    margin = -(-pipeline.receptive_field // steps.chroma) * steps.chroma
-    analyse_tile = _tile_function(pipeline, sampling)
-    for top in range(0, height, pipeline.tile):
-        for left in range(0, width, pipeline.tile):
-            above, before = min(margin, top), min(margin, left)
-            tile = pixels[
-                top - above : top + pipeline.tile + margin,
-                left - before : left + pipeline.tile + margin,
-            ]
-            tile = np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3])
-            with _one_tile:
-                *coded, qtables, chroma = analyse_tile(tile, dial or 0.0, table_scale)
-            if samples is not None:
-                place = samples[:, top : top + pipeline.tile, left : left + pipeline.tile]
-                place[:] = chroma[
-                    :, above : above + place.shape[1], before : before + place.shape[2]
-                ]
-            for plane, part, step in zip(planes, coded, steps, strict=True):
-                place = plane[
-                    ...,
-                    top // step : (top + pipeline.tile) // step,
-                    left // step : (left + pipeline.tile) // step,
-                    :,
-                    :,
-                ]
-                rows, columns = above // step, before // step
-                place[:] = part[
-                    ..., rows : rows + place.shape[-4], columns : columns + place.shape[-3], :, :
-                ]
-    if channels == 1:
-        planes = Planes(planes.luma, None)
-    return Analysis(planes, qtables.numpy(), sampling, height, width, samples)
-
-
-def _tile_function(pipeline, sampling):
-    """The pipeline's first half as a graph: (levels [H, W, 3], dial, scale of the tables) to the
-    coefficients over their tables, luma and chroma, the tables, uint8 [8, 8, 2], and the edited
-    Cb and Cr around 0, [2, H, W] and what is beyond to whole blocks."""
-    if sampling in pipeline.graphs:
-        return pipeline.graphs[sampling]
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, None, 3]),
-            tf.TensorSpec([]),
-            tf.TensorSpec([]),
-        ],
-        autograph=False,
-    )
-    def analyse_tile(tile, dial, table_scale):
-        images = tile[None] / 255.0
-        dial = dial if pipeline.dial else None
-        edit, qtables, ycbcr = pipeline.analyse(
-            images, dial, table_scale=table_scale, sampling=sampling
-        )
-        chroma = tf.transpose(ycbcr[0, ..., 1:], [2, 0, 1])
-        return edit.y.luma[0], edit.y.chroma[0], tf.cast(qtables[0], tf.uint8), chroma
-
-    pipeline.graphs[sampling] = analyse_tile
-    return analyse_tile

@@ -1,6 +1,7 @@
 """The shipped models by name, and the checkpoint folders that a name or a folder stands for."""
 
 import json
+import os
 from pathlib import Path
 
 from learned_jpeg.models import architectures, checkpoints
@@ -64,6 +65,19 @@ def folders(name, architecture=None):
     return found
 
 
+def load(name):
+    """The model of a name or a folder, a FileModel. See `api.load`."""
+    if str(name) in architectures.names() and not architectures.load(str(name)).trained:
+        return architectures.load(str(name))()
+    if not os.path.exists(name):
+        found = folders(name)
+        if len(found) > 1:
+            names = ", ".join(f"{name}/{path.parent.name}" for path in found)
+            raise UserError(f"{name}: one model for each lambda; name one, of {names}")
+        name = found[0]
+    return checkpoints.restore(name)
+
+
 def describe(name):
     """What a shipped model is: {name, architecture, lambdas, dial, bpp, bytes, good_at}.
 
@@ -84,8 +98,11 @@ def describe(name):
     }
 
 
-def show(architecture, as_json=False):
-    """Lists the shipped models of an architecture's class on stdout; returns the exit status."""
+def show(architecture, program=None, as_json=False):
+    """Lists the shipped models of an architecture's class on stdout; returns the exit status.
+
+    program: how `compress` is called, by default as a script's.
+    """
     found = [describe(name) for name in shipped()]
     found = [model for model in found if model["architecture"] == architecture.architecture]
     if as_json:
@@ -103,5 +120,6 @@ def show(architecture, as_json=False):
             f"    {model['good_at']}\n"
             f"    {low:g} to {high:g} bpp by {', '.join(by)}; {model['bytes'] / 1e6:.2f} MB"
         )
-    print(f"\npython3 {architecture.architecture}.py compress photo.png --model NAME")
+    program = program or f"python3 {architecture.architecture}.py compress"
+    print(f"\n{program} photo.png --model NAME")
     return 0

@@ -1,34 +1,34 @@
 """What belongs to a picture, gathered from files of every kind. See `metadata`."""
 
+import re
 import struct
 
-from learned_jpeg.pictures import colours, jpeg_items, png_items, xmp
+from learned_jpeg.pictures import colours, exif, jpeg_items, png_items, xmp
 from learned_jpeg.pictures.metadata import (
-    EXIF_HEADER,
     IPTC_RESOURCE,
     Items,
     check,
     check_profile,
-    load_exif,
     read_photoshop,
     take_out,
 )
-
-from PIL import ExifTags, Image
 
 # Photoshop file format, image resources.
 EXIF_RESOURCE, XMP_RESOURCE = 0x0422, 0x0424
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP specification, part 3
 
 # The tags of a TIFF that say how its own pixels are stored; Exif 2.3 and TIFF 6.0.
-_STRUCTURE = frozenset(
+_PIXELS = frozenset(
     [*range(254, 269), 273, 274, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 290, 291, 292]
     + [293, 296, 297, 301, 317, 318, 319, *range(320, 334), 338, 339, 340, 341, 342, 343, 347]
-    + [*range(512, 522), *range(529, 533), 34675, 34665, 34853, 33723, 34377, 700]
+    + [*range(512, 522), *range(529, 533), 34675]
 )
-_DESCRIPTIVE = frozenset([269, 270, 271, 272, 285, 305, 306, 315, 316, 33432])
+_ITEMS = frozenset([700, 33723, 34377, 34665, 34853])  # XMP, IPTC, Photoshop's, EXIF, GPS
+# Names, dates and rights; Windows's title, comment, author, keywords, subject and rating.
+_DESCRIPTIVE = frozenset(
+    [269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)]
+)
 _GEOTIFF = frozenset([33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113])
-_IFDS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
 def collect(data, decoded):
@@ -39,10 +39,10 @@ def collect(data, decoded):
     elif decoded.kind == "PNG":
         png_items.gather(items, data, decoded.space)
     elif decoded.kind == "TIFF":
-        _of_tiff(items, data, decoded.tags)
+        _of_tiff(items, data, decoded)
     else:
         _of_info(items, decoded.image)
-        others = {"AVIF": _of_avif, "BMP": _of_bmp, "JPEG2000": _of_jpeg2000}
+        others = {"AVIF": _of_avif, "BMP": _of_bmp, "GIF": _of_gif, "JPEG2000": _of_jpeg2000}
         if decoded.kind in others:
             others[decoded.kind](items, data)
         check_profile(items)
@@ -50,17 +50,14 @@ def collect(data, decoded):
     return items
 
 
-def _of_tiff(items, data, tags):
-    exif = Image.Exif()
-    for tag in _DESCRIPTIVE & set(tags):
-        exif[tag] = tags[tag]
-    if 34665 in tags or 34853 in tags:
-        full = load_exif(data)
-        for ifd in _IFDS:
-            if entries := full.get_ifd(ifd):
-                exif.get_ifd(ifd).update(entries)
-    if len(exif):
-        items.exif = exif.tobytes()
+def _of_tiff(items, data, decoded):
+    # A picture behind a preview has its metadata at the preview.
+    first = {tag: value for tag, value in decoded.first.items() if tag not in _PIXELS}
+    tags = first | decoded.tags
+    try:
+        items.exif = exif.of_tiff(data, decoded.place, _DESCRIPTIVE)
+    except ValueError as error:
+        items.left.append(f"EXIF ({error})")
     items.xmp = _bytes(tags.get(700))
     items.icc = _bytes(tags.get(34675))
     check_profile(items)
@@ -76,7 +73,7 @@ def _of_tiff(items, data, tags):
             items.density = 0, x, y
     if items.xmp and tags.get(274, 1) != 1:
         items.xmp = take_out(items, xmp.ORIENTATION)  # the pixels are turned
-    others = sorted(set(tags) - _STRUCTURE - _DESCRIPTIVE)
+    others = sorted(set(tags) - _PIXELS - _ITEMS - _DESCRIPTIVE)
     if _GEOTIFF & set(others):
         items.left.append("GeoTIFF tags")
     if 50706 in others:
@@ -88,15 +85,15 @@ def _of_tiff(items, data, tags):
 def _of_info(items, image):
     """What Pillow found."""
     info = image.info
-    exif, packet = info.get("exif"), info.get("xmp")
+    structure, packet = info.get("exif"), info.get("xmp")
     for number, _, content in getattr(image, "resources", ()):  # Photoshop's
         if number == IPTC_RESOURCE:
             items.iptc = items.iptc or content
         elif number == EXIF_RESOURCE:
-            exif = exif or content
+            structure = structure or content
         elif number == XMP_RESOURCE:
             packet = packet or content
-    items.exif = bytes(exif).removeprefix(EXIF_HEADER) if exif else None
+    items.exif = bytes(structure) if structure else None
     items.xmp = packet.encode() if isinstance(packet, str) else _bytes(packet)
     items.icc = info.get("icc_profile") or None
     if comment := info.get("comment"):
@@ -125,6 +122,19 @@ def _of_bmp(items, data):
         items.icc = data[14 + place : 14 + place + size]
     elif kind == b"KNIL":
         items.left.append("ICC profile in another file")
+
+
+def _of_gif(items, data):
+    """XMP (XMP specification, part 3, 1.1.2) and a profile, which Pillow passes over."""
+    packet = re.search(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe\xfd", data, re.DOTALL)
+    items.xmp = packet and packet[1]
+    profile = re.search(rb"\x21\xff\x0bICCRGBG1012", data)
+    if profile:
+        place, parts = profile.end(), []
+        while size := int.from_bytes(data[place : place + 1]):
+            parts.append(data[place + 1 : place + 1 + size])
+            place += 1 + size
+        items.icc = b"".join(parts) or None
 
 
 def _of_jpeg2000(items, data):

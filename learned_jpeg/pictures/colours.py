@@ -8,7 +8,7 @@ import functools
 import io
 import struct
 
-from learned_jpeg.pictures.containers import vips
+from learned_jpeg.pictures import containers
 
 import numpy as np
 from PIL import ImageCms
@@ -30,6 +30,7 @@ _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
 _STEPS = np.linspace(0, 1, 1024)
+BAND = 512  # rows that are converted at a time
 
 
 def srgb_curve(x):
@@ -173,21 +174,40 @@ def to_srgb(samples, profile):
     if channels == 1 and (profile is None or space(profile) == "RGB"):
         samples = np.repeat(samples, 3, axis=-1)
     kinds = {1: ("b-w", "grey16"), 3: ("srgb", "rgb16"), 4: ("cmyk", "cmyk")}
-    image = vips().Image.new_from_array(
-        np.ascontiguousarray(samples), interpretation=kinds[samples.shape[-1]][deep]
-    )
-    source = {"input_profile": "cmyk"}  # libvips's own
-    if profile is not None:
-        image = image.copy()
-        image.set_type(vips().GValue.blob_type, "icc-profile-data", profile)
-        source = {"embedded": True}
-    try:
-        result = image.icc_transform(
-            "srgb", depth=16 if deep else 8, intent="perceptual", **source
-        ).numpy()
-    except vips().Error as error:
-        raise ValueError(" ".join(error.detail.split())) from error
+    with containers.vips() as vips:
+        image = vips.Image.new_from_array(
+            np.ascontiguousarray(samples), interpretation=kinds[samples.shape[-1]][deep]
+        )
+        source = {"input_profile": "cmyk"}  # libvips's own
+        if profile is not None:
+            image = image.copy()
+            image.set_type(vips.GValue.blob_type, "icc-profile-data", profile)
+            source = {"embedded": True}
+        depth = 16 if deep else 8
+        result = image.icc_transform("srgb", depth=depth, intent="perceptual", **source).numpy()
     return result[..., :1] if channels == 1 else result
+
+
+def from_ycbcr(samples, luma, reference):
+    """YCbCr of a TIFF, uint8 or uint16 [H, W, 3], to RGB: TIFF 6.0, sections 20 and 21.
+
+    luma: the parts of red, green and blue in Y; reference: the codes of black and white of each.
+    Raises ValueError for numbers that are none.
+    """
+    top = np.iinfo(samples.dtype).max
+    black, white = np.array(reference, np.float32).reshape(3, 2).T
+    red, green, blue = np.array(luma, float)
+    matrix = np.array([[1, 0, 2 - 2 * red], [1, 0, 0], [1, 2 - 2 * blue, 0]])
+    with np.errstate(all="ignore"):
+        matrix[1, 1:] = -blue / green * matrix[2, 1], -red / green * matrix[0, 2]
+        matrix = (matrix * [top, top // 2, top // 2] / (white - black)).T.astype(np.float32)
+    if not np.isfinite(matrix).all():
+        raise ValueError("YCbCr of no colours")
+    result = np.empty_like(samples)
+    for start in range(0, len(samples), BAND):
+        part = slice(start, start + BAND)
+        result[part] = np.clip(np.rint((samples[part] - black) @ matrix), 0, top)
+    return result
 
 
 def is_srgb(profile):

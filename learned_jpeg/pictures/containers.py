@@ -4,10 +4,12 @@ A decoder gets the parts that decide about pixels alone, so that no text, profil
 beside them can keep a picture from being read.
 """
 
+import contextlib
 import functools
 import io
 import re
 import struct
+import threading
 import zlib
 from dataclasses import dataclass, field
 
@@ -58,10 +60,11 @@ def kind(head):
 @dataclass
 class JpegParts:
     """segments: [(marker, payload)] before the first scan, and comments behind it; core: the file
-    without what is not pixels; trailer: what stands behind its end marker."""
+    without what is not pixels; ended: whether it has an end marker; trailer: what stands behind."""
 
     segments: list = field(default_factory=list)
     core: bytes = b""
+    ended: bool = False
     trailer: bytes = b""
 
 
@@ -77,7 +80,7 @@ def jpeg_parts(data):
         place, marker = found.start(), data[found.start() + 1]
         if marker == 0xD9:
             kept.append(data[place : place + 2])
-            parts.trailer = data[place + 2 :]
+            parts.ended, parts.trailer = True, data[place + 2 :]
             break
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
         if not (0xE1 <= marker <= 0xEF or marker == 0xFE) or marker == APP14:
@@ -89,27 +92,26 @@ def jpeg_parts(data):
     return parts
 
 
-def png_chunks(data):
-    """[(type, payload)] of a PNG file, up to where it is broken."""
-    chunks, place = [], len(PNG_SIGNATURE)
+def png_places(data):
+    """(type, start of the payload, its end) of each chunk of a PNG file, to where it is broken."""
+    place = len(PNG_SIGNATURE)
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
-        chunks.append((name, data[place + 8 : place + 8 + length]))
+        yield name, place + 8, place + 8 + length
         place += 12 + length
         if name == b"IEND":
             break
-    return chunks
+
+
+def png_chunks(data):
+    """[(type, payload)] of a PNG file, to where it is broken."""
+    return [(name, data[start:end]) for name, start, end in png_places(data)]
 
 
 def png_core(data):
     """A PNG file's bytes without what is not pixels; checksums stay as they are."""
-    kept, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
-    while place + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, place)
-        if name in PNG_CORE:
-            kept.append(data[place : place + 12 + length])
-        place += 12 + length
-    return b"".join(kept)
+    places = [(start, end) for name, start, end in png_places(data) if name in PNG_CORE]
+    return PNG_SIGNATURE + b"".join(data[start - 8 : end + 4] for start, end in places)
 
 
 def png_texts(chunks):
@@ -141,9 +143,13 @@ def unpacked(data):
 
 @dataclass(frozen=True)
 class Directory:
-    """A picture in a TIFF file. tags: {number: value}; page, subifd: its place, or None."""
+    """A picture in a TIFF file.
+
+    tags: {number: value}; place: of its first byte; page, subifd: its number, or None.
+    """
 
     tags: dict
+    place: int
     page: int
     subifd: int | None = None
 
@@ -164,14 +170,14 @@ def tiff_directories(file):
     while place and place not in seen and len(seen) < MAX_PAGES:
         seen.add(place)
         tags, following = _tags(file, header, place)
-        directories.append(Directory(tags, len(seen) - 1))
+        directories.append(Directory(tags, place, len(seen) - 1))
         place = following
     if directories:
         offsets = directories[0].tags.get(330, ())
         offsets = offsets if isinstance(offsets, tuple) else (offsets,)
         for number, offset in enumerate(offsets[:MAX_PAGES]):
             if isinstance(offset, int):
-                directories.append(Directory(_tags(file, header, offset)[0], 0, number))
+                directories.append(Directory(_tags(file, header, offset)[0], offset, 0, number))
     return directories
 
 
@@ -192,7 +198,7 @@ def _value(directory, tag):
 
 
 @functools.cache
-def vips():
+def _vips():
     """libvips: loaded where it is needed, silent, and without a cache of what it has read."""
     import logging
 
@@ -201,6 +207,30 @@ def vips():
     logging.getLogger("pyvips").setLevel(logging.CRITICAL)
     pyvips.cache_set_max(0)
     return pyvips
+
+
+_vips_alone = threading.Lock()
+
+
+@contextlib.contextmanager
+def vips():
+    """libvips for one thread at a time, its list of errors, which is one for all, empty at first.
+
+    Raises ValueError with libvips's reason where it fails.
+    """
+    with _vips_alone:
+        vips = _vips()
+        vips.vips_lib.vips_error_clear()
+        try:
+            yield vips
+        except vips.Error as error:
+            lines = dict.fromkeys(error.detail.splitlines()) or [error.message]
+            raise ValueError("; ".join(lines)) from error
+
+
+def vips_said(vips):
+    """What libvips has noted within `vips`, without an error."""
+    return vips.ffi.string(vips.vips_lib.vips_error_buffer()).decode(errors="replace")
 
 
 def as_file(data):

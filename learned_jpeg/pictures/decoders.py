@@ -6,11 +6,12 @@ Pillow would hand an EPS to Ghostscript, a program in a file that may never end.
 """
 
 import contextlib
+import math
 from dataclasses import dataclass, field
 
 from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
-from learned_jpeg.pictures import containers
-from learned_jpeg.pictures.containers import vips
+from learned_jpeg.pictures import colours, containers
+from learned_jpeg.pictures.damage import END_MARKER, of_jpeg
 from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
@@ -20,7 +21,11 @@ from PIL import Image, ImageCms
 PILLOW = ["BMP", "DIB", "GIF", "ICO", "JPEG2000", "PCX", "PPM", "PSD", "QOI", "SGI", "TGA", "WEBP"]
 UNREAD = ("HEIC", "JPEG XL", "CR2", "PostScript", "PDF")
 
-CFA, LINEAR_RAW, CIELAB = 32803, 34892, 8  # photometric interpretations of TIFF
+# Photometric interpretations of TIFF: how many samples a pixel has, and those without a picture.
+COLOURS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3}
+SEPARATED, YCBCR, CIELAB, CFA, LINEAR_RAW = 5, 6, 8, 32803, 34892
+CMYK = 1  # of the sets of inks
+JPEG_COMPRESSIONS = 6, 7  # which libtiff's decoders turn into RGB
 TURNED = 5  # the first of the orientations that exchange width and height
 
 
@@ -30,8 +35,9 @@ class Decoded:
 
     samples: uint8 or uint16 [H, W, C], the last channel alpha if there is one; kind: of the file;
     space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether
-    there is one, not premultiplied; image:
-    Pillow's, with its info, where it read it; tags: a TIFF's; notes: what went wrong.
+    there is one, not premultiplied; image: Pillow's, with its info, where it read it; tags: a
+    TIFF's of the picture; first: those of the file's first directory; place: of the picture's;
+    notes: what went wrong.
     """
 
     samples: np.ndarray
@@ -40,6 +46,8 @@ class Decoded:
     alpha: bool = False
     image: Image.Image | None = None
     tags: dict = field(default_factory=dict)
+    first: dict = field(default_factory=dict)
+    place: int = 0
     notes: list = field(default_factory=list)
 
 
@@ -70,13 +78,12 @@ def dimensions(file):
 def check_size(width, height):
     """Raises ValueError for a picture that no JPEG file holds or that is above the limit."""
     if not all(isinstance(side, int) and side > 0 for side in (width, height)):
-        raise ValueError("a size that is none")
+        raise ValueError("no width and height in its header")
     if max(width, height) > MAX_SIDE:
         raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
-    if width * height > 2 * Image.MAX_IMAGE_PIXELS:  # as Pillow counts
-        raise ValueError(
-            f"{width}x{height} pixels exceeds the limit of {2 * Image.MAX_IMAGE_PIXELS} pixels"
-        )
+    most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # as Pillow counts; None is no limit
+    if width * height > most:
+        raise ValueError(f"{width}x{height} pixels exceeds the limit of {most} pixels")
 
 
 def decode(data):
@@ -88,26 +95,19 @@ def decode(data):
         core = containers.png_core(data)
         if core[24:25] == b"\x10":
             return _decode_png16(core)
+        if core[25:26] == b"\3" and b"PLTE" not in dict(containers.png_chunks(core)):
+            raise ValueError("a picture of palette colours without its palette")
         data = core
     elif kind == "JPEG":
-        data = containers.jpeg_parts(data).core
+        parts = containers.jpeg_parts(data)
+        data = parts.core
+        if not parts.ended:
+            with _opened(containers.as_file(data), kind):  # of a size that is read
+                data += END_MARKER * (of_jpeg(data + END_MARKER) is None)  # all else is whole
     with _opened(containers.as_file(data), kind) as image:
         if image.format == "PPM" and image.mode == "RGB" and image.tile[0].codec_name == "ppm":
             return _decode_ppm16(image, data)
         return _from_pillow(image, kind, data)
-
-
-def damage(core):
-    """What libjpeg says of a JPEG file whose data are broken, or None; Pillow passes it over."""
-    try:
-        vips().Image.jpegload_buffer(core, fail_on="warning", access="sequential").avg()
-    except vips().Error as error:
-        lines = [line for line in error.detail.splitlines() if "VipsJpeg" in line]
-        text = lines[0].partition("VipsJpeg: ")[2] if lines else ""
-        # Others are of headers, and no damage.
-        if any(word in text.lower() for word in ("corrupt", "premature", "inconsistent")):
-            return text
-    return None
 
 
 def _known(head):
@@ -190,11 +190,12 @@ def _from_float(samples):
 
 
 def _decode_png16(core):
-    image = vips().Image.pngload_buffer(core, fail_on="error")
-    check_size(image.width, image.height)
-    decoded = Decoded(np.atleast_3d(image.numpy()), "PNG", "RGB" if image.bands > 2 else "GRAY")
-    decoded.alpha = image.bands in (2, 4)
-    return decoded
+    with containers.vips() as vips:
+        image = vips.Image.pngload_buffer(core, fail_on="error")
+        check_size(image.width, image.height)
+        samples = np.atleast_3d(image.numpy())
+    bands = samples.shape[-1]
+    return Decoded(samples, "PNG", "RGB" if bands > 2 else "GRAY", alpha=bands in (2, 4))
 
 
 def _main_directory(directories):
@@ -212,23 +213,27 @@ def _main_directory(directories):
 
 
 def _decode_tiff(data):
-    directory, notes = _main_directory(containers.tiff_directories(containers.as_file(data)))
-    if directory.get(262) == CIELAB and directory.get(258) == 8:
-        return _decode_lab(data, directory, notes)
-    options = {} if directory.subifd is None else {"subifd": directory.subifd}
-    image = vips().Image.tiffload_buffer(data, page=directory.page, fail_on="error", **options)
-    check_size(image.width, image.height)
-    decoded = Decoded(None, "TIFF", "RGB", tags=directory.tags, notes=notes)
-    if image.interpretation == "labs":
-        image = image.colourspace("rgb16")
+    directories = containers.tiff_directories(containers.as_file(data))
+    directory, notes = _main_directory(directories)
+    check_size(directory.get(256), directory.get(257))
+    place = {"tags": directory.tags, "first": directories[0].tags, "place": directory.place}
+    decoded = Decoded(None, "TIFF", "RGB", notes=notes, **place)
+    photometric = directory.get(262)
+    channels = COLOURS.get(photometric)
+    if channels is None:
+        raise ValueError(f"TIFF of the colours {photometric!r}; convert it to RGB")
+    if photometric == SEPARATED and directory.get(332, CMYK) != CMYK:
+        raise ValueError("TIFF of inks that are not CMYK; convert it to RGB")
+    if photometric == CIELAB and directory.get(258) == 8:
+        decoded.samples = _from_lab(data, directory)
         notes.append("LAB converted to sRGB")
-    colours = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3}.get(directory.get(262))
-    if colours is None or image.bands < colours:
-        raise ValueError(f"TIFF of the colours {directory.get(262)!r}; convert it to RGB")
-    samples = np.atleast_3d(image.numpy())
-    extra = directory.get(338, 0) if samples.shape[-1] > colours else 0
+        return decoded
+    samples = _tiff_samples(data, directory, notes)
+    if samples.shape[-1] < channels:
+        raise ValueError(f"TIFF of {samples.shape[-1]} channels; convert it to RGB")
+    extra = directory.get(338, 0) if samples.shape[-1] > channels else 0
     decoded.alpha = extra in (1, 2)  # libvips divides the first kind by it
-    kept = colours + decoded.alpha
+    kept = channels + decoded.alpha
     if samples.shape[-1] > kept:
         notes.append(f"{samples.shape[-1] - kept} channels beside the colours left out")
         samples = samples[..., :kept]
@@ -236,20 +241,45 @@ def _decode_tiff(data):
         samples = _from_float(samples)
     elif samples.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"samples of {samples.dtype}; convert it to 8 or 16 bits")
+    if photometric == YCBCR and directory.get(259) not in JPEG_COMPRESSIONS:
+        samples = _from_ycbcr(samples, directory)
     decoded.samples = turned(samples, directory.get(274, 1))
-    decoded.space = {1: "GRAY", 4: "CMYK"}.get(colours, "RGB")
+    decoded.space = {1: "GRAY", 4: "CMYK"}.get(channels, "RGB")
     return decoded
 
 
-def _decode_lab(data, directory, notes):
+def _tiff_samples(data, directory, notes):
+    """As libvips reads them, [H, W, C] of any type."""
+    options = {} if directory.subifd is None else {"subifd": directory.subifd}
+    with containers.vips() as vips:
+        image = vips.Image.tiffload_buffer(data, page=directory.page, fail_on="error", **options)
+        check_size(image.width, image.height)
+        if image.interpretation == "labs":
+            image = image.colourspace("rgb16")
+            notes.append("LAB converted to sRGB")
+        return np.atleast_3d(image.numpy())
+
+
+def _from_ycbcr(samples, directory):
+    """RGB of what libtiff leaves as YCbCr."""
+    # TIFF 6.0, section 21, with its default, and 20, with libtiff's.
+    if directory.tags.get(530, (2, 2)) != (1, 1):
+        raise ValueError("TIFF of YCbCr with fewer samples of chroma; convert it to RGB")
+    top = np.iinfo(samples.dtype).max
+    middle = (top + 1) // 2
+    luma = directory.tags.get(529, (0.299, 0.587, 0.114))
+    reference = directory.tags.get(532, (0, top, middle, top, middle, top))
+    rgb = colours.from_ycbcr(samples[..., :3], luma, reference)
+    return np.concatenate([rgb, samples[..., 3:]], axis=-1)
+
+
+def _from_lab(data, directory):
     with Image.open(containers.as_file(data), formats=["TIFF"]) as image:
         check_size(*image.size)
         image.seek(directory.page)
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image.load()  # which turns it upright
-        rgb = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
-    notes.append("LAB converted to sRGB")
-    return Decoded(np.asarray(rgb), "TIFF", "RGB", tags=directory.tags, notes=notes)
+        return np.asarray(ImageCms.profileToProfile(image, *profiles, outputMode="RGB"))
 
 
 def turned(samples, orientation):

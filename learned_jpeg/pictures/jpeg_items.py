@@ -25,7 +25,7 @@ APP11 = 0xEB
 def gather(items, data):
     """Puts into `metadata.Items` what a JPEG file (bytes) holds."""
     parts = containers.jpeg_parts(data)
-    profile, extension = {}, []
+    exif, profile, extension = [], {}, []
     for marker, payload in parts.segments:
         if marker == APP0 and payload.startswith(b"JFIF\0") and len(payload) >= 14:
             items.density = struct.unpack_from(">BHH", payload, 7)
@@ -34,7 +34,11 @@ def gather(items, data):
         elif marker == APP0 and payload.startswith(b"JFXX\0"):
             items.left.append("JFIF thumbnail")
         elif payload.startswith(EXIF_HEADER) and marker == APP1:
-            items.exif = items.exif or payload[len(EXIF_HEADER) :]
+            part = payload[len(EXIF_HEADER) :]
+            if not exif or not part.startswith((b"II*\0", b"MM\0*", EXIF_HEADER)):
+                exif.append(part)  # the first, or what it goes on with, as exiftool writes it
+            else:
+                items.left.append("a second EXIF")
         elif payload.startswith(XMP_HEADER) and marker == APP1:
             items.xmp = items.xmp or payload[len(XMP_HEADER) :]
         elif payload.startswith(EXTENSION_HEADER) and marker == APP1:
@@ -55,6 +59,8 @@ def gather(items, data):
             name = re.match(rb"[\x20-\x7e]{2,32}", payload)
             what = f" ({name[0].decode()})" if name else ""
             items.left.append(f"APP{marker - 0xE0}{what}")
+    if exif:
+        items.exif = b"".join(exif)
     items.extension = _complete_extension(items, extension)
     if profile:
         counts = {count for count, _ in profile.values()}

@@ -8,10 +8,8 @@ import math
 import struct
 from dataclasses import dataclass, field
 
-from learned_jpeg.pictures import colours, xmp
+from learned_jpeg.pictures import colours, exif, xmp
 from learned_jpeg.runtime.paths import shown
-
-from PIL import ExifTags, Image
 
 APP0, APP1, APP2, APP13, COM = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
 SEGMENT = 65533  # the most bytes after a marker's length field
@@ -59,12 +57,10 @@ def check(items):
         _check_xmp(items)
     if items.exif is not None:
         items.exif = _checked_exif(items, items.exif)
+    if items.iptc is not None:
+        items.iptc = _checked_iptc(items, items.iptc)
     if items.density is not None:
         items.density = _checked_density(items, items.density)
-    for name in ("exif", "iptc"):
-        if (item := getattr(items, name)) and len(item) > SEGMENT - 40:
-            items.left.append(f"{name.upper()} of {len(item)} bytes, which does not fit")
-            setattr(items, name, None)
     kept = [comment for comment in items.comments if len(comment) <= SEGMENT]
     if len(kept) < len(items.comments):
         items.left.append("a comment that does not fit")
@@ -72,8 +68,8 @@ def check(items):
 
 
 def orientation(items):
-    """The EXIF orientation, 1 to 8."""
-    return load_exif(items.exif).get(ExifTags.Base.Orientation, 1) if items.exif else 1
+    """The EXIF orientation, 1 to 8, of Items that are checked."""
+    return (exif.orientation(items.exif) if items.exif else None) or 1
 
 
 def embed(data, items):
@@ -98,8 +94,7 @@ def embed(data, items):
             for i in range(count)
         ]
     if items.iptc:
-        resource = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(items.iptc)) + items.iptc
-        segments.append((APP13, PHOTOSHOP_HEADER + resource + bytes(len(items.iptc) % 2)))
+        segments.append((APP13, _photoshop(items.iptc)))
     segments += [(COM, comment) for comment in items.comments]
     written = b"".join(
         struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
@@ -108,30 +103,39 @@ def embed(data, items):
     return data[:2] + bytes(app0) + written + data[head:]
 
 
+def _photoshop(records):
+    """IPTC as the payload of a segment: in an image resource, as Photoshop's file format has it."""
+    head = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(records))
+    return PHOTOSHOP_HEADER + head + records + bytes(len(records) % 2)
+
+
 # What is kept is checked
 
 
-def load_exif(data):
-    """A TIFF structure as Pillow's Image.Exif."""
-    exif = Image.Exif()
-    exif.load(data)
-    return exif
-
-
 def _checked_exif(items, raw):
+    """The EXIF, or one of its orientation alone where the rest is left out, or None."""
+    while raw.startswith(EXIF_HEADER):  # which is JPEG's; some writers put it elsewhere, or twice
+        raw = raw[len(EXIF_HEADER) :]
     try:
-        exif = load_exif(raw)
-        value = exif.get(ExifTags.Base.Orientation, 1)
-        if not len(exif):
-            raise ValueError("no entry")
-        if value not in range(1, 9):
-            items.notes.append(f"EXIF orientation {value!r} is none; set to 1")
-            exif[ExifTags.Base.Orientation] = 1
-            raw = exif.tobytes().removeprefix(EXIF_HEADER)
-    except Exception as error:  # whatever a parser stumbles over
-        items.left.append(f"EXIF ({' '.join(str(error).split()) or type(error).__name__})")
+        exif.check(raw)
+        value = exif.orientation(raw)
+    except ValueError as error:
+        items.left.append(f"EXIF ({error})")
         return None
-    return raw
+    if value not in (None, *range(1, 9)):
+        items.notes.append(f"EXIF orientation {value} is none; set to 1")
+        raw, value = exif.oriented(raw, 1), 1
+    if len(raw) <= exif.MOST:
+        return raw
+    items.left.append(f"EXIF of {len(raw)} bytes, which does not fit")
+    return exif.minimal(value) if value else None
+
+
+def _checked_iptc(items, records):
+    if len(_photoshop(records)) <= SEGMENT:
+        return records
+    items.left.append(f"IPTC of {len(records)} bytes, which does not fit")
+    return None
 
 
 def check_profile(items):
@@ -210,7 +214,7 @@ def _checked_density(items, density):
 def read_photoshop(items, data):
     """Takes IPTC from Photoshop's image resources, or as it is."""
     if data.startswith(b"\x1c"):
-        items.iptc = items.iptc or data.rstrip(b"\0")
+        items.iptc = items.iptc or _unpadded(data)
         return
     place, others = 0, False
     while data[place : place + 4] == b"8BIM" and place + 12 <= len(data):
@@ -225,3 +229,15 @@ def read_photoshop(items, data):
         place = start + 4 + size + size % 2
     if others:
         items.left.append("Photoshop resources")
+
+
+def _unpadded(data):
+    """IPTC records without the zeros behind the last one: IIM 4.2, section 1.5."""
+    place = 0
+    while data[place : place + 1] == b"\x1c":
+        length, head = int.from_bytes(data[place + 3 : place + 5], "big"), 5
+        if length & 0x8000:  # an extended one, whose length has a length of its own
+            head += length & 0x7FFF
+            length = int.from_bytes(data[place + 5 : place + head], "big")
+        place += head + length
+    return data if data[place:].strip(b"\0") else data[:place]

@@ -79,7 +79,7 @@ def _raw_profile(items, keyword, text):
     except ValueError:
         return False
     if kind in ("exif", "app1") and data.startswith(EXIF_HEADER):
-        items.exif = items.exif or data[len(EXIF_HEADER) :]
+        items.exif = items.exif or data
     elif kind in ("xmp", "app1"):
         items.xmp = items.xmp or data.removeprefix(XMP_HEADER)
     elif kind in ("icc", "icm"):

@@ -6,8 +6,10 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from learned_jpeg.pictures import colours, containers, decoders, metadata
+from learned_jpeg.pictures import colours, decoders, metadata
 from learned_jpeg.pictures.collect import collect
+from learned_jpeg.pictures.colours import BAND
+from learned_jpeg.pictures.damage import of_file as damage_of
 from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.paths import shown
@@ -17,13 +19,6 @@ from PIL import Image, UnidentifiedImageError
 
 WHITE = (255, 255, 255)
 DEFAULT_MEGAPIXELS = 200.0
-# Rows that are laid on a background at a time.
-BAND = 512
-
-# Pillow's guard against a picture that is small only as a file: it refuses twice this.
-Image.MAX_IMAGE_PIXELS = int(DEFAULT_MEGAPIXELS * 1e6 / 2)
-# What matters among its warnings is among a picture's own.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass
@@ -49,12 +44,16 @@ def find(patterns, option):
 
 
 @contextlib.contextmanager
-def limit(megapixels):
-    """Refuses pictures of more pixels, in all threads, within the context."""
+def limit(megapixels=DEFAULT_MEGAPIXELS):
+    """Refuses pictures of more pixels, in all threads, within the context; Pillow says nothing."""
     before = Image.MAX_IMAGE_PIXELS
+    # Pillow's guard against a picture that is small only as a file: it refuses twice this.
     Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6 / 2)
     try:
-        yield
+        with warnings.catch_warnings():
+            # What matters among its warnings is among a picture's own.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
@@ -90,15 +89,9 @@ def damage(path):
 
     Half a JPEG picture, say. Raises UserError, naming the file.
     """
-    with _reading(path), open(path, "rb") as file:
-        head = file.read(64)
-        text = _damage(head + file.read()) if containers.kind(head) == "JPEG" else None
-    return text and f"{shown(path)}: {text}"
-
-
-def _damage(data):
-    text = decoders.damage(containers.jpeg_parts(data).core)
-    return text and f"damaged: {text}"
+    with _reading(path):
+        text = damage_of(Path(path).read_bytes())
+    return text and f"{shown(path)}: damaged: {text}"
 
 
 def read_source(path, background=None, strip=False, srgb=False, data=None):
@@ -116,8 +109,8 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         orientation = metadata.orientation(items)
         pixels = _pixels(decoded, background, items, strip or srgb)
         jpeg = data if decoded.kind == "JPEG" else None
-        if jpeg is not None and (text := _damage(data)):
-            items.notes.append(text)
+        if text := damage_of(data):
+            items.notes.append(f"damaged: {text}")
     if strip:
         # Nothing will tell a viewer to turn the picture.
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
@@ -139,8 +132,9 @@ def _reading(path):
     except Exception as error:
         if isinstance(error, UnidentifiedImageError):
             raise UserError(f"{shown(path)}: cannot be read as an image") from error
-        text = getattr(error, "detail", "") or str(error)  # libvips's reason
-        reason = shown(" ".join(text.split())) or type(error).__name__
+        reason = shown(" ".join(str(error).split()))
+        if not reason or not isinstance(error, (OSError, ValueError, SyntaxError, RuntimeError)):
+            reason = f"its data are broken{reason and ': '}{reason}"  # no words for people
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from error
         raise UserError(f"{shown(path)}: cannot be read as an image ({reason})") from error

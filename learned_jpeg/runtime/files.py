@@ -11,6 +11,7 @@ PART = ".learned_jpeg-"  # how the name of a file that is not whole yet begins; 
 def write_whole(path, data):
     """Writes bytes, or a text as UTF-8, so that the file is whole or not there at all.
 
+    What of a text is no Unicode, of a name that is not UTF-8 say, is escaped.
     Any number of processes may write the same path at the same time; one of them is the last.
     Raises OSError, with nothing left behind, where the file cannot be written.
     """
@@ -20,7 +21,7 @@ def write_whole(path, data):
     part = path.with_name(f"{PART}{secrets.token_hex(8)}.part")
     try:
         with open(part, "xb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+            file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
         os.replace(part, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import logging
 import os
 import re
 import sys
@@ -10,14 +9,6 @@ import tempfile
 
 from learned_jpeg.runtime import packages
 from learned_jpeg.runtime.errors import UserError
-
-# TensorFlow's C++ log reports what it did not find (GPUs, plugins) as errors on every start.
-# What goes wrong for good is raised in Python all the same.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Its Python log warns that the models of a run, loaded one after another, are traced each.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
-# TensorFlow after 2.15: tf.keras is the Keras that the models are written for, not Keras 3.
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 
 class _Lazy:
@@ -33,6 +24,8 @@ def _import(name):
     if name in sys.modules:
         return importlib.import_module(name)
     try:
+        if name.startswith("tensorflow"):
+            importlib.import_module("learned_jpeg.runtime.tensorflow_settings")
         with _without_notes():
             return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What is said of a package that is not there: one line, with the command that brings it."""
+"""Where the package is, and what is said of other packages that are not there."""
 
 import importlib.util
 import shlex
@@ -7,11 +7,33 @@ from pathlib import Path
 
 # The clone, or where the package is installed.
 PROJECT = Path(__file__).resolve().parents[2]
-# Packages that not all need; requirements.txt brings the others.
-_FILES = {
-    "tensorflow_compression": "requirements-baseline.txt",
-    "distributed": "requirements-dask.txt",
+COMMAND = "learned-jpeg"
+# Packages that not all need: the extra of each. requirements.txt of a clone brings the others.
+_EXTRAS = {
+    "tensorflow": "train",
+    "cmaes": "train",
+    "tensorflow_compression": "baseline",
+    "distributed": "dask",
+    "matplotlib": "evaluate",
+    "jinja2": "evaluate",
+    "pyvips": "pictures",
+    "jpeglib": "evaluate",
 }
+
+
+def in_clone():
+    """Whether the package lies in a clone of the project, with its scripts and shipped runs."""
+    return (PROJECT / "jpeg_pipeline.py").is_file()
+
+
+def is_own_command():
+    """Whether this process runs a script of the clone's, or the package's own command."""
+    script = Path(getattr(sys.modules["__main__"], "__file__", None) or "/")
+    return (
+        script.stem == COMMAND
+        or (in_clone() and script.resolve().parent == PROJECT)
+        or script.resolve() == PROJECT / "learned_jpeg" / "__main__.py"
+    )
 
 
 def own_python():
@@ -26,5 +48,10 @@ def missing(error):
     if not package or (PROJECT / package).is_dir() or (PROJECT / f"{package}.py").exists():
         return ""
     pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["uv", "pip"]
-    file = PROJECT / _FILES.get(package, "requirements.txt")
-    return f"the package {package} is missing: {shlex.join([*pip, 'install', '-r', str(file)])}"
+    extra = _EXTRAS.get(package)
+    if in_clone():
+        file = PROJECT / f"requirements-{extra}.txt"
+        which = ["-r", str(file if extra and file.exists() else PROJECT / "requirements.txt")]
+    else:
+        which = [f"learned-jpeg[{extra}]" if extra else "learned-jpeg"]
+    return f"the package {package} is missing: {shlex.join([*pip, 'install', *which])}"

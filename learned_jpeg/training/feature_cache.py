@@ -24,17 +24,17 @@ _ARRAYS = ("crops", "features")
 _BATCH = 8
 
 
-def load(folder, source, features_of, count, options):
+def load(folder, source, features_of, network, count, options):
     """The crops and features of a cache, which is made if the folder holds none.
 
     source: CropSource; features_of: images [B, size, size, 3] in [0, 1] -> their features;
-    count: of crops; options: those of the training.
+    network: {what: text} that they follow from; count: of crops; options: those of the training.
 
     Returns arrays mapped from the files: crops uint8 [count, size, size, 3] and features
     float16 [count, size / 8, size / 8, channels]. Raises UserError if the folder holds those
     of other images, crops or of another backbone, or is damaged.
     """
-    folder, made_of = Path(folder), _made_of(source, count, options)
+    folder, made_of = Path(folder), _made_of(source, network, count, options)
     try:
         if not (folder / "cache.json").exists():
             with locks.alone(folder, "choose another --feature_cache", wait=True):
@@ -65,20 +65,17 @@ def load(folder, source, features_of, count, options):
         ) from error
 
 
-def _made_of(source, count, options):
-    """What the content of a cache follows from, images and weights by their own content."""
+def _made_of(source, network, count, options):
+    """What the content of a cache follows from, images by their own content."""
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(sha256, source.paths))
-    weights = options["backbone_weights"]
     return {
         "images": images,
         "downscale": source.downscale,
         "patchsize": source.patchsize,
         "cached_crops": count,
         "seed": options["seed"],
-        "backbone": options["backbone"],
-        "backbone_weights": weights and sha256(weights),
-    }
+    } | network
 
 
 def _make(folder, made_of, source, features_of, count, threads):

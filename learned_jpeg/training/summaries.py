@@ -1,7 +1,8 @@
 """The summaries of a training for TensorBoard."""
 
-from image_utils import from_blocks
+import learned_jpeg.runtime.tensorflow_settings  # noqa: F401
 from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.jpeg.standard import BLOCK
 from learned_jpeg.metrics.measures import bpp, psnr
 from learned_jpeg.models import encoding
 
@@ -90,7 +91,8 @@ class Summaries(tf.keras.callbacks.Callback):
             _images(f"qtables/{name}", table)
         for name, blocks in zip(names, coded.edit.attention or (), strict=False):
             # Each block's 8x8 factors where the block is in the image.
-            _images(f"attention/{name}", from_blocks(blocks)[..., None])
+            flat = tf.reshape(blocks, [*blocks.shape[:-2], BLOCK * BLOCK])
+            _images(f"attention/{name}", tf.nn.depth_to_space(flat, BLOCK))
 
     def _validate(self):
         for prefix, dial in self.dials.items() if self.valid else ():

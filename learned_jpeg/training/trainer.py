@@ -4,6 +4,7 @@ import signal
 import sys
 import time
 
+import learned_jpeg.runtime.tensorflow_settings  # noqa: F401
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.progress import bar, duration
 

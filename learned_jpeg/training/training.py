@@ -12,6 +12,7 @@ from pathlib import Path
 from learned_jpeg.jpeg.standard import BLOCK
 from learned_jpeg.metrics import lpips_tf2
 from learned_jpeg.models import checkpoints, portable
+from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import locks, machine
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
@@ -28,9 +29,10 @@ DECAY_STEPS = 10_000
 _NOT_OF_A_RUN = ("command", "checkpoint_dir", "jobs", "json", "published")
 
 
-def _check(args):
+def _check(architecture, args):
     """Raises UserError for options that are good each and cannot work together."""
     options = vars(args)
+    architecture.check_options(args)
     for name, metric in (("lpips_weight", lpips_tf2), ("ms_ssim_weight", distortions)):
         if options.get(name) and args.patchsize < metric.MIN_SIZE:
             raise UserError(
@@ -43,8 +45,6 @@ def _check(args):
                 f"--feature_cache needs a --patchsize that is a multiple of {BLOCK}, not "
                 f"{args.patchsize}"
             )
-        if args.train_backbone:
-            raise UserError("--feature_cache holds features that --train_backbone would change")
 
 
 def _strategy(batchsize):
@@ -132,15 +132,17 @@ def _model(architecture, args, options, step):
 def _cached(args, options, source, pipeline):
     """The crops and features of a feature cache, or None without one."""
     count, folder = options.get("cached_crops"), options.get("feature_cache")
-    if not count:
+    features_of = pipeline.frozen_features()
+    if not count or features_of is None:
         return None
     if not folder:
         seen_again = args.last_step * args.batchsize > count
-        fits = args.patchsize % BLOCK == 0 and not args.train_backbone
+        fits = args.patchsize % BLOCK == 0
         if args.published or not (seen_again and fits):
             return None
         folder = Path(args.checkpoint_dir, "features")
-    return feature_cache.load(folder, source, pipeline.attention.features, count, options)
+    network = pipeline.frozen_network(options)
+    return feature_cache.load(folder, source, features_of, network, count, options)
 
 
 def _data(args, source, cached, step):
@@ -172,16 +174,17 @@ def train(architecture, args):
     """The command `train` of an architecture's script; returns the exit status.
 
     architecture: a class derived from JPEGPipeline; args: the options of
-    `train_options.add_train_options` and of the architecture's `add_options`.
+    `arg_parser.add_train_options` and of the architecture's `add_options`.
 
     Raises UserError for a mistake of the user's; what can be known before the training starts is
     said before anything is written.
     """
     machine.limit(args.jobs)
     if not args.json:
-        return _run(architecture, args)
+        with reading.limit():
+            return _run(architecture, args)
     start = time.monotonic()
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), reading.limit():
         status = _run(architecture, args)
     report = {name: getattr(args, name) for name in ("checkpoint_dir", "last_step")}
     report["step"] = checkpoints.read_config(args.checkpoint_dir)["step"]
@@ -192,7 +195,7 @@ def train(architecture, args):
 def _run(architecture, args):
     options = {name: value for name, value in vars(args).items() if name not in _NOT_OF_A_RUN}
     folder = Path(args.checkpoint_dir)
-    _check(args)
+    _check(architecture, args)
     size, downscale = args.patchsize, options.get("downscale", 1.0)
     paths, pixels = crops.find_images(args.train_glob, size, "--train_glob", downscale)
     source = crops.CropSource(paths, pixels, size, args.seed, downscale)

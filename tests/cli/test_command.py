@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import arg_parser
 import ljpeg
 import ljpeg_PIL
 from learned_jpeg.cli import command
@@ -52,7 +53,7 @@ def run(name, *lines):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", architectures.NAMES)
+@pytest.mark.parametrize("name", architectures.names())
 def test_help_and_every_error_of_usage_come_without_tensorflow(name, tmp_path):
     trained = architectures.load(name).trained
     missing = ["--checkpoint_dir", str(tmp_path)] if trained else []
@@ -97,7 +98,7 @@ def test_the_anchor_compresses_without_tensorflow(tmp_path):
 
 
 def test_importing_the_face_and_all_scripts_needs_no_tensorflow():
-    names = [*architectures.NAMES, "learned_jpeg.api", "jpeg_pipeline"]
+    names = [*architectures.names(), "learned_jpeg.api", "jpeg_pipeline"]
     code = f"import sys, {', '.join(names)}; print([n for n in {HEAVY!r} if n in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60
@@ -129,7 +130,7 @@ def test_a_command_gets_the_class_and_its_options(name, monkeypatch):
         return 7
 
     monkeypatch.setattr(command.compress, "compress", record)
-    monkeypatch.setattr(command.training, "train", record)
+    monkeypatch.setattr(arg_parser.training, "train", record)
     arguments = {"train": ["train", "--train_glob", "x"], "compress": ["compress", "a.png"]}
     assert ljpeg.main(arguments[name]) == 7
     assert called == [(ljpeg.LJPEG, name)]
@@ -161,7 +162,7 @@ def test_ctrl_c_is_one_word_and_status_130(capsys):
 def test_what_a_script_does_is_told_with_examples_and_its_exit_statuses(capsys):
     for name, line in (("ljpeg", "train"), ("ljpeg", "compress"), ("ljpeg_PIL", "compress")):
         with pytest.raises(SystemExit):
-            command.main(architectures.load(name), "", [line, "--help"])
+            arg_parser.main(architectures.load(name), "", [line, "--help"])
         text = capsys.readouterr().out
         assert f"python3 {name}.py {line} " in text
         assert all(f"\n  {status} " in text for status in (0, 1, 2, 130, 143))
@@ -170,7 +171,7 @@ def test_what_a_script_does_is_told_with_examples_and_its_exit_statuses(capsys):
             _, script, *arguments = shlex.split(example)
             assert script == f"{name}.py"
             arguments = arguments[: arguments.index("<")] if "<" in arguments else arguments
-            command.parse(architectures.load(name), "", arguments)
+            arg_parser.parse(architectures.load(name), "", arguments)
 
 
 def test_a_class_may_name_the_model_that_is_taken_without_an_option(monkeypatch):
@@ -180,8 +181,8 @@ def test_a_class_may_name_the_model_that_is_taken_without_an_option(monkeypatch)
     taken = []
     monkeypatch.setattr(command.compress, "compress", lambda _, args: taken.append(args.model))
     for options in ([], ["--model", "a"], ["--checkpoint_dir", "b"], ["--run_dir", "c"]):
-        command.main(Shipped, "", ["compress", "a.png", *options])
-    command.main(Shipped, "", ["--checkpoint_dir", "d", "compress", "a.png"])
+        arg_parser.main(Shipped, "", ["compress", "a.png", *options])
+    arg_parser.main(Shipped, "", ["--checkpoint_dir", "d", "compress", "a.png"])
     assert taken == ["attention_bits", "a", "b", "c", "d"]
 
 

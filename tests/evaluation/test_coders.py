@@ -42,7 +42,9 @@ def test_a_model_writes_what_the_api_writes(photograph, decode):
     assert coder.dial.name == "quality"
     data = coder.encode(photograph, 40.0)
     assert decode(data).shape == photograph.shape
-    assert data == api.encode(photograph, dial=40.0, huffman="optimized", sampling="420")
+    assert data == api.load("ljpeg_PIL").encode(
+        photograph, 40.0, huffman="optimized", sampling="420"
+    )
 
 
 def test_a_checkpoint_that_changes_meanwhile_is_an_error(trained, photograph):

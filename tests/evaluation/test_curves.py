@@ -129,14 +129,24 @@ def test_what_cannot_be_evaluated_is_skipped_with_a_line(find):
         "run_3/lambda_01/train": "config.json",
         "run_5/lambda_01/train": "config.json",
         "run_6/lambda_01": "missing",
-        "run_7/lambda_01/train": "google_baseline, not ljpeg",
         "run_8/train": "RUN/lambda_<value>/train",
-        "run_9/lambda_01/train": "unheard_of",
     }.items():
         assert any(
             line.startswith("skipped") and name in line and reason in line for line in find.said
         ), (name, find.said)
     assert "_run_4" not in "".join(find.said)
+    assert "left out: the 2 checkpoints of google_baseline, unheard_of" in find.said
+
+
+def test_runs_of_other_architectures_are_one_line(find):
+    checkpoint(find.batch / "run_1" / "lambda_01" / "train")
+    for run in range(2, 6):
+        for lmbda in range(5):
+            folder = find.batch / f"run_{run}" / f"lambda_{lmbda}" / "train"
+            checkpoint(folder, "ljpeg_attention" if run % 2 else "ljpeg_rdo")
+    again = [Coding("standard", sampling="420"), Coding("standard", quantizer="trellis")]
+    assert len(find(jpeg_type=["ljpeg"], also=again)) == 4
+    assert find.said == ["left out: the 20 checkpoints of ljpeg_attention, ljpeg_rdo"]
 
 
 def test_no_runs_is_an_error_that_says_what_a_run_is(find, tmp_path):

@@ -12,10 +12,10 @@ import threading
 import time
 from pathlib import Path
 
+import arg_parser
 import ljpeg_PIL
 from jpeg_pipeline import JPEGPipeline
 from learned_jpeg import api
-from learned_jpeg.cli import command
 from learned_jpeg.jobs import compress
 from learned_jpeg.jpeg import standard
 from learned_jpeg.metrics import measures
@@ -203,13 +203,13 @@ def run_dir(tmp_path, monkeypatch):
         config = {"architecture": "tables", "options": {"lmbda": lmbda}, "versions": {}, "step": 1}
         checkpoints.write_config(tmp_path / "run" / name / "train", config)
     monkeypatch.setattr(
-        compress.api, "load", lambda folder: api.Model(Tables(lmbda=lambdas[folder.parent.name]))
+        compress.shipped, "load", lambda folder: Tables(lmbda=lambdas[folder.parent.name])
     )
     return tmp_path / "run"
 
 
 def run_tables(path, *arguments):
-    return command.main(Tables, "", ["compress", *map(str, (path, *arguments))])
+    return arg_parser.main(Tables, "", ["compress", *map(str, (path, *arguments))])
 
 
 def files(capsys):

@@ -6,18 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from learned_jpeg import api
 from learned_jpeg.jobs import one_picture
 from learned_jpeg.jobs.compress import PixelBudget
 from learned_jpeg.jobs.targets import Setting
+from learned_jpeg.models import shipped
+from learned_jpeg.models.encoding import Coding
 
 import numpy as np
 import pytest
 from makers import picture, png, saved, srgb_profile
 from PIL import Image
 
-MODEL = api.load("ljpeg_PIL")
-CODING = {"huffman": "progressive", "sampling": None, "quantizer": None, "tune": None}
+MODEL = shipped.load("ljpeg_PIL")
+CODING = Coding()
 
 
 def compress(path, output, quality=75.0, **options):

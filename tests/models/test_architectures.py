@@ -4,33 +4,33 @@ import argparse
 import inspect
 from pathlib import Path
 
-from jpeg_pipeline import Dial, JPEGPipeline
+import arg_parser
+from jpeg_pipeline import Dial, DifferentiableJPEG
 from learned_jpeg.models import architectures, encoding
 from learned_jpeg.runtime.errors import UserError
-from learned_jpeg.training import train_options
 
 import pytest
 
 PROJECT = Path(architectures.__file__).parents[2]
 
 
-@pytest.fixture(params=architectures.NAMES)
+@pytest.fixture(params=architectures.names())
 def architecture(request):
-    return architectures.load(request.param)
+    return architectures.script(request.param)
 
 
 def test_every_script_with_an_architecture_is_listed():
     scripts = {
         path.stem for path in PROJECT.glob("*.py") if "\nARCHITECTURE = " in path.read_text()
     }
-    assert set(architectures.NAMES) == scripts
-    assert len(set(architectures.NAMES)) == len(architectures.NAMES)
+    assert set(architectures.names()) == scripts
+    assert len(set(architectures.names())) == len(architectures.names())
 
 
-@pytest.mark.parametrize("name", architectures.NAMES)
+@pytest.mark.parametrize("name", architectures.names())
 def test_the_name_is_that_of_script_and_class(name):
-    architecture = architectures.load(name)
-    assert issubclass(architecture, JPEGPipeline)
+    architecture = architectures.script(name)
+    assert issubclass(architecture, DifferentiableJPEG)
     assert architecture.architecture == architecture.__module__ == name
 
 
@@ -40,7 +40,7 @@ def test_an_unknown_name_is_answered_with_those_that_there_are():
 
 
 def test_those_that_can_be_trained_are_all_but_the_anchor():
-    assert set(architectures.trained()) == set(architectures.NAMES) - {"ljpeg_PIL"}
+    assert set(architectures.trained()) == set(architectures.names()) - {"ljpeg_PIL"}
 
 
 def arguments_of(architecture):
@@ -56,7 +56,7 @@ def arguments_of(architecture):
 def test_every_option_of_the_model_is_an_argument_and_comes_from_train(architecture):
     parser = argparse.ArgumentParser()
     if architecture.trained:
-        train_options.add_train_options(parser, architecture)
+        arg_parser.add_train_options(parser, architecture)
         architecture.add_options(parser)
         line = ["--train_glob", "x"]
         assert set(architecture.model_options) <= set(vars(parser.parse_args(line)))

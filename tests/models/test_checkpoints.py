@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import sys
 
+import arg_parser
 import ljpeg
-from learned_jpeg.cli import command
 from learned_jpeg.models import checkpoints, encoding
 from learned_jpeg.runtime.errors import UserError
 
@@ -44,7 +44,7 @@ def test_the_folder_holds_one_checkpoint_and_a_description(trained, arguments):
     config = checkpoints.read_config(trained)
     assert (config["architecture"], config["step"]) == ("ljpeg", 3)
     assert config["versions"]["tensorflow"] == tf.__version__
-    options = vars(command.parse(ljpeg.LJPEG, "", arguments(trained)))
+    options = vars(arg_parser.parse(ljpeg.LJPEG, "", arguments(trained)))
     not_of_a_run = {"command", "checkpoint_dir", "jobs", "json", "published"}
     assert set(config["options"]) == set(options) - not_of_a_run
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 # Those whose integers are found by the search have tests of their own.
-ROUNDED = [name for name in architectures.NAMES if architectures.load(name).quantizer == "round"]
+ROUNDED = [name for name in architectures.names() if architectures.load(name).quantizer == "round"]
 
 
 def dial_of(pipeline, value=40.0):

@@ -8,6 +8,8 @@ from learned_jpeg.pictures import metadata, reading
 
 import numpy as np
 import pytest
+import strict
+import tifffile
 from makers import (
     IPTC,
     XMP,
@@ -19,9 +21,11 @@ from makers import (
     photoshop,
     picture,
     png,
+    raw_tiff,
     resource,
     saved,
     srgb_profile,
+    structure,
     tiff,
 )
 from PIL import Image, PngImagePlugin
@@ -380,3 +384,207 @@ def test_resources_of_a_photoshop_file_are_kept(tmp_path):
     items = source.metadata
     assert (items.iptc, items.xmp, items.icc) == (IPTC, XMP, srgb_profile())
     assert metadata.orientation(items) == 6
+
+
+# What other programs read of it, which forgive less than Pillow
+
+NAME, RIGHTS, VIEW = "Jürgen Łoś", "© nobody", "A view"
+MAIN = {
+    270: (2, VIEW.encode() + b"\0"),
+    315: (2, NAME.encode() + b"\0"),
+    33432: (2, RIGHTS.encode() + b"\0"),
+}
+EXIF = {
+    33434: (5, [1, 250]),
+    36864: (7, b"0232"),
+    36867: (2, b"2020:01:02 10:00:00\0"),
+    37510: (7, b"ASCII\0\0\0hello"),
+}
+GPS = {0: (1, [2, 3, 0, 0]), 1: (2, b"N\0"), 2: (5, [47, 1, 30, 1, 0, 1])}
+INNER = {0x8769: EXIF, 0x8825: GPS}
+PARTS = {"main": MAIN, "Exif": EXIF, "GPS": GPS}
+PACKET = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF '
+    b'xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description r:about="" '
+    b'xmlns:d="http://ns.adobe.com/photoshop/1.0/" d:City="Ulm"/></r:RDF></x:xmpmeta>'
+)
+
+
+def whole(kind):
+    """A file of a kind with all that it can hold."""
+    image, order = picture(30, 50), ">" if kind.endswith("motorola") else "<"
+    structured = structure(MAIN, order, INNER)
+    options = {"icc_profile": srgb_profile(), "exif": b"Exif\0\0" + structured}
+    if kind.startswith("JPEG"):
+        segments = [(0xED, b"Photoshop 3.0\0" + resource(0x0404, IPTC)), (0xFE, b"a comment")]
+        return jpeg([*segments, (0xE1, XMP_START + PACKET)], image=image, **options)
+    if kind.startswith("TIFF"):
+        own = {34675: (7, srgb_profile()), 700: (1, PACKET), 33723: (7, IPTC)}
+        return raw_tiff(image.tobytes(), image.size, 2, (8,) * 3, MAIN | own, order, INNER)
+    if kind.startswith("texts of PNG"):
+        texts = [("exif", b"Exif\0\0" + structured), ("iptc", IPTC), ("xmp", PACKET)]
+        return png(RGB, b"".join(raw_profile(name, data) for name, data in texts))
+    if kind.startswith("PNG"):
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt("XML:com.adobe.xmp", PACKET.decode())
+        return saved(image, "PNG", pnginfo=texts, **options)
+    if kind.startswith("PSD"):
+        resources = resource(0x0404, IPTC) + resource(0x0422, structured)
+        resources += resource(0x0424, PACKET) + resource(0x040F, srgb_profile())
+        return photoshop(RGB, resources)
+    return saved(image, kind.split()[0], xmp=PACKET, **options)
+
+
+@pytest.mark.parametrize("order", ["intel", "motorola"])
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "texts of PNG", "WEBP", "AVIF", "PSD"])
+def test_other_programs_read_what_is_kept(kind, order, tmp_path):
+    _, data, said = compressed(whole(f"{kind} {order}"), tmp_path)
+    assert said == ""
+    sign = "<" if order == "intel" else ">"
+    sent = strict.exif(jpeg([(0xE1, b"Exif\0\0" + structure(MAIN, sign, INNER))]))
+    assert strict.exif(data) == sent and len(sent) == len(MAIN) + len(EXIF) + len(GPS)
+    iptc = kind not in ("PNG", "WEBP", "AVIF")
+    assert strict.photoshop(data) == ({0x0404: IPTC} if iptc else {})
+    assert strict.icc(data) == (b"" if kind == "texts of PNG" else srgb_profile())
+    kept = jpeg_segments(data)
+    assert (0xE1, XMP_START + PACKET) in kept
+    assert [payload for marker, payload in kept if marker == 0xFE] == (
+        [b"a comment"] if kind == "JPEG" else []
+    )
+    found = strict.libvips(data)
+    assert found["exif-ifd0-Artist"].startswith(NAME)
+    assert found["exif-ifd2-DateTimeOriginal"].startswith("2020:01:02 10:00:00")
+    assert found["xmp-data"] == PACKET
+    if (told := strict.exiftool(data, tmp_path)) is not None:
+        assert not [value for name, value in told.items() if name.endswith("Warning")]
+        assert told["IFD0:Artist"] == NAME and told["IFD0:Copyright"] == RIGHTS
+        assert told["IFD0:ImageDescription"] == VIEW
+        assert told["ExifIFD:DateTimeOriginal"] == "2020:01:02 10:00:00"
+        assert told["ExifIFD:UserComment"] == "hello"
+        assert told["GPS:GPSLatitude"] == 47.5
+        assert told["XMP-photoshop:City"] == "Ulm"
+        assert told.get("IPTC:Caption-Abstract") == ("hello" if iptc else None)
+
+
+def test_tags_of_a_bigtiff_are_read_by_others(tmp_path):
+    own = [(315, "s", 0, NAME.encode(), True), (40091, "B", 4, b"x\0y\0", True)]
+    _, data, said = compressed(tiff(RGB, bigtiff=True, extratags=own), tmp_path)
+    assert strict.exif(data) == {
+        ("main", 315): NAME.encode() + b"\0",
+        ("main", 40091): b"x\0y\0",
+    }
+    assert said == ""
+
+
+def test_metadata_of_a_preview_is_that_of_the_picture_behind_it(tmp_path):
+    """As TIFF/EP has it: the first directory is a thumbnail and has the camera's words."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        tags = [(315, "s", 0, NAME.encode(), True), (700, "B", len(PACKET), PACKET, True)]
+        writer.write(RGB[::4, ::4], photometric="rgb", subfiletype=1, extratags=tags)
+        writer.write(RGB, photometric="rgb", metadata=None, software=False)
+    _, data, said = compressed(file.getvalue(), tmp_path)
+    assert strict.exif(data)["main", 315] == NAME.encode() + b"\0"
+    assert strict.libvips(data)["xmp-data"] == PACKET
+    assert said == ""
+
+
+def test_iptc_keeps_its_last_zeros_and_loses_what_pads_it(tmp_path):
+    records = b"\x1c\x02\x00\0\2\0\0" + b"\x1c\x02\xe6\x80\2\0\3a\0\0"
+    own = [(33723, "B", len(records) + 3, records + bytes(3), True)]
+    _, data, _ = compressed(tiff(RGB, extratags=own), tmp_path)
+    assert strict.photoshop(data) == {0x0404: records}
+
+
+def test_xmp_and_profile_of_a_gif_are_kept(tmp_path):
+    plain = saved(picture(30, 50), "GIF")
+    place = plain.index(b"\x2c", 13 + 3 * 256)
+    profile = srgb_profile()
+    blocks = b"".join(
+        bytes([len(part)]) + part
+        for part in (profile[start : start + 255] for start in range(0, len(profile), 255))
+    )
+    magic = b"\1" + bytes(range(255, -1, -1)) + b"\0"  # XMP specification, part 3, 1.1.2
+    more = b"\x21\xff\x0bXMP DataXMP" + PACKET + magic
+    more += b"\x21\xff\x0bICCRGBG1012" + blocks + b"\0"
+    image, data, said = compressed(plain[:place] + more + plain[place:], tmp_path)
+    assert (image.info["xmp"], strict.icc(data)) == (PACKET, profile)
+    assert said == ""
+
+
+# The orientation, which is to be right whatever else fits
+
+
+def long_exif(size, orientation=6, order=">"):
+    """An EXIF of a number of bytes."""
+    tags = {274: (3, [orientation]), 270: (2, b"x\0"), 36864: (7, b"0232")}
+    tags[37500] = 7, bytes(size - len(structure(tags | {37500: (7, bytes(6))}, order)) + 6)
+    data = structure(tags, order)[:size]  # of an odd number without what pads it
+    assert len(data) == size
+    return data
+
+
+def with_exif(kind, exif):
+    """A file whose upright picture is 30 x 50 at orientation 6; a JPEG's EXIF in as many segments
+    as it takes."""
+    if kind == "JPEG":
+        parts = [exif[start : start + 65000] for start in range(0, len(exif), 65000)]
+        return jpeg([(0xE1, b"Exif\0\0" + part) for part in parts], image=picture(30, 50))
+    return saved(picture(30, 50), kind, exif=b"Exif\0\0" + exif)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "JPEG"])
+def test_an_exif_that_does_not_fit_leaves_its_orientation(kind, tmp_path):
+    long = with_exif(kind, long_exif(70_000))
+    _, data, said = compressed(long, tmp_path)
+    assert said == "left out: EXIF of 70000 bytes, which does not fit"
+    assert strict.exif(data) == {("main", 274): b"\0\6"}
+    assert strict.libvips(data)["orientation"] == 6
+    _, data, said = compressed(long, tmp_path, strip=True)
+    assert Image.open(io.BytesIO(data)).size == (30, 50)
+    assert strict.exif(data) == {}
+    none = with_exif(kind, long_exif(70_000, 1))
+    _, data, _ = compressed(none, tmp_path)
+    assert strict.exif(data).get(("main", 274), b"\0\1") == b"\0\1"
+
+
+@pytest.mark.parametrize("size", [65_520, 65_527])
+def test_an_exif_that_fits_is_kept(size, tmp_path):
+    """65,527 bytes: a segment's 65,535 without its length and the six bytes "Exif"."""
+    exif = long_exif(size)
+    for kind in ("PNG", "JPEG"):
+        _, data, said = compressed(with_exif(kind, exif), tmp_path)
+        assert said == ""
+        assert (0xE1, b"Exif\0\0" + exif) in jpeg_segments(data)
+    _, data, said = compressed(with_exif("PNG", long_exif(65_528)), tmp_path)
+    assert "does not fit" in said
+
+
+def test_an_exif_that_goes_on_in_a_second_segment_is_whole(tmp_path):
+    exif = long_exif(5000)
+    parts = [(0xE1, b"Exif\0\0" + part) for part in (exif[:3000], exif[3000:])]
+    _, data, said = compressed(jpeg(parts), tmp_path)
+    assert said == "" and (0xE1, b"Exif\0\0" + exif) in jpeg_segments(data)
+    other = (0xE1, b"Exif\0\0" + long_exif(900, 3))
+    _, data, said = compressed(jpeg([*parts, other]), tmp_path)
+    assert said == "left out: a second EXIF"
+    assert (0xE1, b"Exif\0\0" + exif) in jpeg_segments(data)
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, 3])
+def test_the_header_of_an_exif_is_written_once(times, tmp_path):
+    """PNG and WebP have none, JPEG has one, and files of 1.2 and before have two."""
+    exif = structure(MAIN, ">", INNER)
+    image = png(RGB, chunk(b"eXIf", times * b"Exif\0\0" + exif))
+    _, data, _ = compressed(image, tmp_path)
+    assert (0xE1, b"Exif\0\0" + exif) in jpeg_segments(data)
+    _, data, _ = compressed(jpeg([(0xE1, (times + 1) * b"Exif\0\0" + exif)]), tmp_path)
+    assert (0xE1, b"Exif\0\0" + exif) in jpeg_segments(data)
+
+
+def test_an_orientation_that_is_none_is_set_to_1_and_the_rest_stays(tmp_path):
+    exif = structure(MAIN | {274: (3, [77])}, "<", INNER)
+    _, data, said = compressed(jpeg([(0xE1, b"Exif\0\0" + exif)]), tmp_path)
+    expected = structure(MAIN | {274: (3, [1])}, "<", INNER)
+    assert (0xE1, b"Exif\0\0" + expected) in jpeg_segments(data)
+    assert said == "EXIF orientation 77 is none; set to 1"

@@ -46,16 +46,13 @@ def test_nothing_is_embedded_where_there_is_nothing():
     assert metadata.embed(jpeg(), metadata.Items()) == jpeg()
 
 
-@pytest.mark.parametrize("name, item", [("exif", bytes(70_000)), ("iptc", bytes(70_000))])
-def test_what_does_not_fit_is_named(name, item):
-    items = metadata.Items(**{name: item})
-    if name == "exif":
-        tags = exif()
-        tags[270] = "x" * 70_000
-        items.exif = tags.tobytes()[6:]
+@pytest.mark.parametrize("size", [65_506, 65_507, 65_508])
+def test_iptc_is_kept_where_it_fits(size):
+    """Within 65,533 bytes, the 14 of Photoshop's header and the 12 of the resource with it."""
+    items = metadata.Items(iptc=b"\x1c" + bytes(size - 1))
     metadata.check(items)
-    assert getattr(items, name) is None
-    assert "which does not fit" in " ".join(items.left)
+    assert (items.iptc is None) == bool(items.left) == (size > 65_506)
+    assert len(metadata.embed(jpeg(), items)) < len(jpeg()) + 65_538
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import io
 import os
+import shutil
 import struct
+import subprocess
 import time
 import zlib
 
@@ -11,7 +13,7 @@ from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
 import pytest
-from makers import chunk, exif, jpeg, picture, png, saved, srgb_profile, tiff
+from makers import chunk, exif, jpeg, picture, png, raw_tiff, saved, srgb_profile, tiff
 from PIL import Image, ImageCms
 
 RGB = np.asarray(picture())
@@ -331,6 +333,128 @@ def test_a_gray_file_does_not_get_a_profile_of_rgb(tmp_path):
     assert "ICC profile (it is for 'RGB')" in " ".join(source.warnings)
 
 
+# TIFF's photometric interpretations
+
+YCC = np.asarray(picture(mode="YCbCr"))
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_ycbcr_of_a_tiff_is_shown_in_its_colours(compression, tmp_path):
+    data = saved(picture(mode="YCbCr"), "TIFF", compression=compression)
+    source = read(data, tmp_path, "a.tif")
+    shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert np.abs(source.pixels.astype(int) - shown).max() <= 2
+    assert source.warnings == []
+
+
+# TIFF 6.0, section 21: the parts of red, green and blue; section 20: codes of black and white.
+LUMA_709 = {529: (5, [2126, 10000, 7152, 10000, 722, 10000])}
+STUDIO = {532: (5, [16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1])}
+
+
+def ycbcr(red, blue):
+    y = RGB @ [red, 1 - red - blue, blue]
+    return np.stack([y, (RGB[..., 2] - y) / (2 - 2 * blue), (RGB[..., 0] - y) / (2 - 2 * red)], -1)
+
+
+@pytest.mark.parametrize(
+    "tags, planes",
+    [
+        ({}, ycbcr(0.299, 0.114) + [0, 128, 128]),
+        (LUMA_709, ycbcr(0.2126, 0.0722) + [0, 128, 128]),
+        (STUDIO, ycbcr(0.299, 0.114) * [219 / 255, 112 / 127, 112 / 127] + [16, 128, 128]),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_ycbcr_is_that_of_its_tags(tags, planes, deep, order, tmp_path):
+    levels_ = np.clip(np.rint(planes * (257 if deep else 1)), 0, 65535 if deep else 255)
+    if deep and 532 in tags:
+        tags = {532: (5, [n * 257 if n > 1 else n for n in tags[532][1]])}
+    elif deep:  # the middle of 65536 codes
+        levels_[..., 1:] = np.rint((planes[..., 1:] - 128) * 257) + 32768
+    samples = levels_.astype(f"{order}u{1 + deep}").tobytes()
+    data = raw_tiff(samples, (70, 45), 6, [8 << deep] * 3, tags | {530: (3, [1, 1])}, order)
+    source = read(data, tmp_path, "a.tif")
+    assert np.abs(levels(source) - RGB).max() <= 2
+
+
+@pytest.mark.parametrize(
+    "photometric, channels, tags, words",
+    [
+        (6, 3, {530: (3, [2, 2])}, "YCbCr with fewer samples"),
+        (6, 3, {}, "YCbCr with fewer samples"),  # TIFF's default is 2, 2
+        (6, 3, {530: (3, [1, 1]), 529: (5, [0, 1, 0, 1, 0, 1])}, "YCbCr of no colours"),
+        (6, 3, {530: (3, [1, 1]), 532: (5, [0, 1] * 6)}, "YCbCr of no colours"),
+        (5, 4, {332: (3, [2])}, "inks that are not CMYK"),
+        (5, 3, {332: (3, [2])}, "inks that are not CMYK"),
+        (5, 3, {}, "3 channels"),
+        (2, 1, {}, "1 channels"),
+        (9, 3, {}, "colours 9"),
+        (10, 3, {}, "colours 10"),
+        (32844, 1, {}, "colours 32844"),
+        (99, 3, {}, "colours 99"),
+    ],
+)
+def test_colours_that_are_not_read_are_refused(photometric, channels, tags, words, tmp_path):
+    samples = np.repeat(GRAY[..., None], channels, axis=-1).tobytes()
+    (tmp_path / "a.tif").write_bytes(raw_tiff(samples, (70, 45), photometric, [8] * channels, tags))
+    with pytest.raises(UserError, match=words):
+        reading.read_source(tmp_path / "a.tif")
+
+
+def packed_bits(bits):
+    """GRAY of fewer bits, and what it looks like."""
+    few, each = GRAY >> (8 - bits), 8 // bits
+    rows = np.pad(few, ((0, 0), (0, -few.shape[1] % each))).reshape(len(few), -1, each)
+    shifts = 8 - bits * np.arange(1, each + 1)
+    return (rows << shifts).sum(-1).astype(np.uint8), few * (255 // (2**bits - 1))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("photometric", [0, 1, 3])
+def test_fewer_bits_are_shown_as_they_are_meant(bits, photometric, tmp_path):
+    rows, shown = packed_bits(bits)
+    rows = 255 - rows if photometric == 0 else rows
+    entries = np.linspace(0, 65535, 2**bits).astype(int)
+    tags = {320: (3, [*entries, *entries[::-1], *entries])} if photometric == 3 else {}
+    data = raw_tiff(rows.tobytes(), (70, 45), photometric, [bits], tags)
+    source = read(data, tmp_path, "a.tif")
+    shown = np.stack([shown, 255 - shown, shown], -1) if photometric == 3 else shown[..., None]
+    np.testing.assert_array_equal(source.pixels, shown)
+
+
+def magick(path):
+    """What ImageMagick shows of a file, or None without it."""
+    if (program := shutil.which("convert")) is None:
+        return None
+    line = [program, path, "-colorspace", "sRGB", "-depth", "8", "ppm:-"]
+    shown = subprocess.run(line, capture_output=True, check=True).stdout
+    return np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    "compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"]
+)
+@pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr", "P", "LAB", "I;16"])
+def test_a_tiff_is_shown_as_others_show_it(mode, compression, tmp_path):
+    """However it is compressed; CMYK has as many looks as there are profiles."""
+    if compression == "jpeg" and mode not in ("L", "RGB"):
+        pytest.skip("no such TIFF")
+    images = {"LAB": lab, "P": lambda: palette()[0]}
+    image = images.get(mode, lambda: picture(mode="RGB" if mode == "I;16" else mode))()
+    if mode == "I;16":
+        image = Image.fromarray(WIDE[..., 1])
+    data = saved(image, "TIFF", compression=compression)
+    source = read(data, tmp_path, "a.tif")
+    shown = np.broadcast_to(levels(source), (45, 70, 3))
+    if mode != "I;16":
+        pillows = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
+        assert np.abs(shown - pillows).mean() < 1
+    if (magicks := magick(tmp_path / "a.tif")) is not None:
+        assert np.abs(shown - magicks).mean() < 2
+
+
 # What is not a whole picture
 
 
@@ -425,8 +549,33 @@ def test_a_size_that_is_no_number_of_pixels_is_refused(tmp_path):
     data = tiff(GRAY)
     assert data.count(b"\0\1\4\0\1\0\0\0") == 1
     (tmp_path / "a.tif").write_bytes(data.replace(b"\0\1\4\0\1", b"\0\1\5\0\1"))
-    with pytest.raises(UserError, match="a size that is none"):
+    with pytest.raises(UserError, match="no width and height in its header"):
         reading.size(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: png(RGB[..., :1], color=3), "palette colours without its palette"),
+        (lambda: raw_tiff(bytes(99), (70, 45), 1)[:8] + bytes(6), "no width and height"),
+    ],
+)
+def test_a_reason_is_in_words(make, words, tmp_path):
+    (tmp_path / "a.png").write_bytes(make())
+    with pytest.raises(UserError, match=words):
+        reading.read(tmp_path / "a.png")
+
+
+def test_a_reason_of_a_programs_own_is_none(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(saved(picture(), "PNG"))
+    for error in (AssertionError(), KeyError(3), TypeError("'NoneType' object is not iterable")):
+
+        def fail(data, error=error):
+            raise error
+
+        monkeypatch.setattr(reading.decoders, "decode", fail)
+        with pytest.raises(UserError, match=r"image \(its data are broken"):
+            reading.read(tmp_path / "a.png")
 
 
 def test_what_a_decoder_raises_names_the_file(tmp_path, monkeypatch):

@@ -99,10 +99,11 @@ def test_dask_that_is_not_there_is_named_by_its_option(tmp_path, monkeypatch):
 def test_outside_any_environment_the_projects_own_starts_the_script(tmp_path):
     """As `make` leaves it, not activated."""
     package = tmp_path / "learned_jpeg"
-    for name in ("__init__.py", "runtime/__init__.py", "runtime/packages.py"):
+    (tmp_path / "jpeg_pipeline.py").touch()  # as in a clone
+    for name in ("__init__", "cli/__init__", "runtime/__init__", "runtime/packages"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / "learned_jpeg" / name, package / name)
-    (tmp_path / "script.py").write_text("import learned_jpeg\nimport not_installed\n")
+        shutil.copy(PROJECT / "learned_jpeg" / f"{name}.py", package / f"{name}.py")
+    (tmp_path / "script.py").write_text("import learned_jpeg.cli\nimport not_installed\n")
     line = [Path(sys.base_prefix, "bin", "python3"), "script.py", "compress", "a b.png"]
     options = {"cwd": tmp_path, "capture_output": True, "text": True}
     done = subprocess.run(line, **options)

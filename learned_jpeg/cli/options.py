@@ -1,0 +1,221 @@
+"""The options that the commands share, and what options are made with."""
+
+import argparse
+import math
+
+from learned_jpeg.jpeg.jpeg_file import HUFFMAN
+from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, TUNES
+
+
+def number(kind, low, high=math.inf, low_included=True):
+    """An argparse type: a `kind` (int or float) within the bounds, or an error that states them."""
+
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (low <= value <= high) or (value == low and not low_included):
+            bound = f"{'at least' if low_included else 'above'} {low:g}"
+            if high != math.inf:
+                bound += f" and at most {high:g}"
+            name = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {name} {bound}")
+        return value
+
+    return parse
+
+
+def numbers(low, high):
+    """An argparse type: numbers with commas between them, sorted."""
+    one = number(float, low, high)
+
+    def parse(text):
+        values = sorted({one(part) for part in text.split(",")})
+        return [int(value) if value.is_integer() else value for value in values]
+
+    return parse
+
+
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults in the help, where there are some, and the description as it is."""
+
+    def _get_help_string(self, action):
+        # "(default: None)" and "(default: False)" tell nobody anything.
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
+class _Completion(argparse.Action):
+    """Prints what a shell needs to complete the command's options, and ends it."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        import shtab
+
+        print(shtab.complete(parser, values))
+        parser.exit()
+
+
+def add_completion(parser):
+    """Adds --print_completion."""
+    parser.add_argument(
+        "--print_completion",
+        action=_Completion,
+        choices=("bash", "zsh", "tcsh"),
+        default=argparse.SUPPRESS,
+        help="print what that shell needs to complete the options of the script, called by its "
+        "name, and exit",
+    )
+
+
+def add_jobs(parser, what="cores that are made use of"):
+    """Adds --jobs."""
+    words = f"{what}; as many as this process may use"
+    parser.add_argument("--jobs", type=number(int, 1), metavar="N", help=words)
+
+
+def add_coding_options(parser):
+    """Adds what else than the entropy coding decides how a file is written."""
+    parser.add_argument(
+        "--quantizer",
+        choices=QUANTIZERS,
+        help="what chooses the integers: rounding, or a search for the least error and bits "
+        "together; by default what the model was trained for",
+    )
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        help="sampling of chroma; auto takes for each image what the search finds cheaper; by "
+        "default what the model was trained for",
+    )
+    parser.add_argument(
+        "--tune",
+        choices=TUNES,
+        help="the error that the search minimizes: the squared one, or that of the eye; by "
+        "default what the model was trained for",
+    )
+    parser.add_argument(
+        "--refine",
+        type=number(int, 0),
+        default=0,
+        metavar="N",
+        help="search N times more, each time nearer to what the eye (LPIPS) or, with --tune psnr, "
+        "PSNR sees of the file before; takes seconds per megapixel; --quantizer trellis alone",
+    )
+
+
+def add_model_options(parser, default):
+    """Adds the options of `compress` that name a trained model.
+
+    default: what stands for none of them.
+    """
+    group = parser.add_argument_group("model").add_mutually_exclusive_group()
+    group.add_argument(
+        "--model",
+        metavar="NAME",
+        help="a shipped model (the command `models` lists them), NAME/lambda_* for one of its "
+        "lambdas, or a folder: of a checkpoint, or of a run, lambda_*/train; of several lambdas "
+        f"the middle one is taken, unless a --target_* chooses (default: {default})",
+    )
+    group.add_argument(
+        "--checkpoint_dir",
+        default=argparse.SUPPRESS,
+        metavar="DIR",
+        help="the same for a folder of a checkpoint",
+    )
+    group.add_argument("--run_dir", metavar="RUN", help="the same for a folder of a run")
+
+
+def add_compress_options(parser, dial):
+    """Adds the options of `compress`.
+
+    dial: the architecture's Dial, or None; its option sets `dial`.
+    """
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="an image, and after it, if you like, the name of its JPEG file; - is the standard "
+        "input or output; with --output_dir any number of images, folders, quoted globs and "
+        "@LIST, a text file with one a line",
+    )
+    files.add_argument(
+        "--output_dir",
+        metavar="DIR",
+        help="write all JPEG files below this folder, in the folders of their inputs",
+    )
+    files.add_argument(
+        "--force", action="store_true", help="overwrite an output that exists already"
+    )
+    files.add_argument(
+        "--overwrite_input",
+        action="store_true",
+        help="allow an output to take the place of its own input",
+    )
+    files.add_argument(
+        "--skip_larger",
+        action="store_true",
+        help="keep a JPEG file as it is where its result would not be smaller",
+    )
+    add_jobs(files, "files at a time, and cores that are made use of")
+    files.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    files.add_argument("--json", action="store_true", help="print the report as JSON, at the end")
+
+    rate = parser.add_argument_group("size and quality")
+    if dial is not None:
+        rate.add_argument(
+            f"--{dial.name}",
+            type=number(float, dial.low, dial.high),
+            default=dial.default,
+            dest="dial",
+            metavar=dial.name[0].upper(),
+            help=f"{dial.low:g} to {dial.high:g}, more for better and larger files; the target's "
+            "to choose if there is one",
+        )
+    rate.add_argument(
+        "--huffman",
+        choices=HUFFMAN,
+        default="progressive",
+        help="entropy coding: optimized scans and tables, the best tables of one scan, or the "
+        "example tables of the standard; the picture is the same",
+    )
+    add_coding_options(rate)
+    target = rate.add_mutually_exclusive_group()
+    for kind, high, what in (
+        ("bpp", math.inf, "at most this number of bits per pixel, for each file"),
+        ("size", math.inf, "at most this number of bytes, for each file"),
+        ("psnr", math.inf, "at least this PSNR in dB against the input"),
+        ("ssimulacra2", 100, "at least this SSIMULACRA2: 70 is good, 90 looks like the input"),
+    ):
+        target.add_argument(
+            f"--target_{kind}",
+            type=number(float, 0, high, low_included=False),
+            metavar=kind.upper(),
+            help=f"{what}; within 1%% where the models can",
+        )
+
+    picture = parser.add_argument_group("picture")
+    picture.add_argument(
+        "--strip",
+        action="store_true",
+        help="leave out all metadata; the picture is turned upright and converted to sRGB",
+    )
+    picture.add_argument(
+        "--srgb",
+        action="store_true",
+        help="convert the colours to sRGB; otherwise a profile is kept, wide gamut too",
+    )
+    picture.add_argument(
+        "--background",
+        metavar="COLOR",
+        help="what shows through transparent parts, a name or #rrggbb; white, with a warning",
+    )
+    picture.add_argument(
+        "--max_megapixels",
+        type=number(float, 0, low_included=False),
+        default=200.0,
+        metavar="N",
+        help="refuse larger pictures, before their pixels take up memory",
+    )

@@ -1,0 +1,38 @@
+"""The anchor, `ljpeg_PIL`: the tables of the IJG library, or with a tune those made for the search.
+
+Nothing is learned.
+"""
+
+from learned_jpeg.jpeg import standard
+from learned_jpeg.models.model import Dial, FileModel
+from learned_jpeg.search import quantizer, tuning
+
+
+class IJG(FileModel):
+    """The IJG tables at a quality; with a tune the search, its tables and its sampling."""
+
+    architecture = "ljpeg_PIL"
+    trained = False
+    dial = Dial("quality", 1, 100, 75, (*range(1, 10), *range(10, 91, 5)))  # arXiv 2009.12927
+
+    def get_qtables(self, batch, dial, training):
+        return standard.ijg_qtables(dial)[None]
+
+    def complete(self, coding):
+        return coding.with_defaults("auto", "trellis") if coding.tune else super().complete(coding)
+
+    def file_qtables(self, dial, coding, table_scale=1.0):
+        if not coding.tune:
+            return super().file_qtables(dial, coding, table_scale)
+        tune = tuning.TUNES[coding.tune]
+        return tuning.shaped_qtables(table_scale * tuning.step_of(dial, tune), tune)
+
+    def search(self, dial, coding):
+        if not coding.tune:
+            return super().search(dial, coding)
+        tune = tuning.TUNES[coding.tune]
+        exact = tuning.shaped(tuning.step_of(dial, tune), tune)
+        return quantizer.Trellis(tune, exact, coding.huffman)
+
+
+ARCHITECTURE = IJG

@@ -1,0 +1,92 @@
+"""The first half of the encoder by a TensorFlow graph, tile by tile, for models that edit."""
+
+import threading
+
+from learned_jpeg.jpeg import transform
+from learned_jpeg.jpeg.sampling import Planes, grid
+from learned_jpeg.jpeg.standard import BLOCK
+from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.search.quantizer import Analysis
+
+import numpy as np
+
+tf = lazy_import("tensorflow")
+
+# One tile has all cores; more at a time would only take more memory.
+_one_tile = threading.Lock()
+
+
+def analyse(pipeline, pixels, dial, coding, table_scale):
+    """As `FileModel.analyse_picture`, by a pipeline with `analyse`, `receptive_field`, `tile` and
+    `graphs`, see `jpeg_pipeline`.
+
+    The networks see tiles that overlap by their receptive field, so that memory does not grow
+    with the image by more than the image and its coefficients; the result is the same.
+    """
+    height, width, channels = pixels.shape
+    sampling, samples = coding.sampling, None
+    if coding.quantizer == "trellis" and sampling == "420" and channels == 3:
+        samples = np.empty([2, height, width], np.float32)
+    luma, chroma = ([*size, BLOCK, BLOCK] for size in grid(height, width, sampling))
+    planes = Planes(np.empty(luma, np.float32), np.empty([2, *chroma], np.float32))
+    steps = Planes(BLOCK, BLOCK if sampling == "444" else 2 * BLOCK)  # pixels a block
+    margin = -(-pipeline.receptive_field // steps.chroma) * steps.chroma
+    analyse_tile = _tile_function(pipeline, sampling)
+    for top in range(0, height, pipeline.tile):
+        for left in range(0, width, pipeline.tile):
+            above, before = min(margin, top), min(margin, left)
+            tile = pixels[
+                top - above : top + pipeline.tile + margin,
+                left - before : left + pipeline.tile + margin,
+            ]
+            tile = np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3])
+            with _one_tile:
+                *coded, qtables, chroma = analyse_tile(tile, dial or 0.0, table_scale)
+            if samples is not None:
+                place = samples[:, top : top + pipeline.tile, left : left + pipeline.tile]
+                place[:] = chroma[
+                    :, above : above + place.shape[1], before : before + place.shape[2]
+                ]
+            for plane, part, step in zip(planes, coded, steps, strict=True):
+                place = plane[
+                    ...,
+                    top // step : (top + pipeline.tile) // step,
+                    left // step : (left + pipeline.tile) // step,
+                    :,
+                    :,
+                ]
+                rows, columns = above // step, before // step
+                place[:] = part[
+                    ..., rows : rows + place.shape[-4], columns : columns + place.shape[-3], :, :
+                ]
+    if channels == 1:
+        planes = Planes(planes.luma, None)
+    return Analysis(planes, qtables.numpy(), sampling, height, width, samples)
+
+
+def _tile_function(pipeline, sampling):
+    """The pipeline's first half as a graph: (levels [H, W, 3], dial, scale of the tables) to the
+    coefficients over their tables, luma and chroma, the tables, uint8 [8, 8, 2], and the edited
+    Cb and Cr around 0, [2, H, W] and what is beyond to whole blocks."""
+    if sampling in pipeline.graphs:
+        return pipeline.graphs[sampling]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, 3]),
+            tf.TensorSpec([]),
+            tf.TensorSpec([]),
+        ],
+        autograph=False,
+    )
+    def analyse_tile(tile, dial, table_scale):
+        images = tile[None] / 255.0
+        dial = dial if pipeline.dial else None
+        edit, qtables, ycbcr = pipeline.analyse(
+            images, dial, table_scale=table_scale, sampling=sampling
+        )
+        chroma = tf.transpose(ycbcr[0, ..., 1:], [2, 0, 1])
+        return edit.y.luma[0], edit.y.chroma[0], tf.cast(qtables[0], tf.uint8), chroma
+
+    pipeline.graphs[sampling] = analyse_tile
+    return analyse_tile
