@@ -361,7 +361,7 @@ def test_what_was_measured_before_is_found():
     for path in SHIPPED.rglob("*.pickle"):
         fingerprint, records = stored.load(path)
         assert records
-        assert {"Huffman choice", "measuring code", "encoding code"} <= set(fingerprint)
+        assert {"Huffman choice", "measuring code", "encoding version"} <= set(fingerprint)
 
 
 def test_kodak_agrees_with_the_published_field_notes(tmp_path, at_once):

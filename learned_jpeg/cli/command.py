@@ -77,7 +77,7 @@ def do(architecture, args, program=None):
     if args.command == "models":
         return shipped.show(architecture, program, args.json)
     if architecture.trained:
-        args.model = args.model or args.run_dir or args.checkpoint_dir
+        args.model = args.model or args.run_dir or getattr(args, "checkpoint_dir", None)
         args.model = args.model or _default_model(architecture)
     return compress.compress(architecture, args)
 

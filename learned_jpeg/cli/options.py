@@ -5,6 +5,9 @@ import math
 
 from learned_jpeg.jpeg.jpeg_file import HUFFMAN
 from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, TUNES
+from learned_jpeg.runtime.lazy import lazy_import
+
+shtab = lazy_import("shtab")
 
 
 def number(kind, low, high=math.inf, low_included=True):
@@ -51,8 +54,6 @@ class _Completion(argparse.Action):
     """Prints what a shell needs to complete the command's options, and ends it."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        import shtab
-
         print(shtab.complete(parser, values))
         parser.exit()
 

@@ -110,13 +110,13 @@ def _sized(args, folder, found):
     these = tuple(coder for coder, _ in found)
     dots = []
     for size in _sizes(args):
-        fingerprint = every | fingerprints.of_search(size.label)
+        fingerprint = every | fingerprints.of_size(size.label)
         if these == (size.anchor,) and size.quality:  # its own file
             dots.append(Dot(size.name, folder / size.name, fingerprint, these, size.quality))
         else:
             if size.quality:
                 anchor = fingerprints.of_encoder(size.anchor.name, size.anchor.huffman)
-                fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding code']}"
+                fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding version']}"
             dots.append(Dot(size.name, folder / size.name, fingerprint, these, size=size))
     return dots
 
@@ -124,11 +124,12 @@ def _sized(args, folder, found):
 def _model(args, architecture, folder, options, checkpoint):
     """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
     kind = architectures.load(architecture)
-    default = options.get("quantizer") or kind.quantizer
-    rounds = (args.coding.quantizer or default) == "round"
+    # Where nothing is trained, a tune may bring the search along.
+    coding = args.coding if kind.trained else kind().complete(args.coding)
+    rounds = (coding.quantizer or kind.quantizer) == "round"
     shared = kind.shared(folder, options)
     coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
-    return coder, fingerprints.of_model(architecture, checkpoint, args.coding)
+    return coder, fingerprints.of_model(coder)
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):

@@ -17,11 +17,11 @@ import threading
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes, grid
 from learned_jpeg.runtime.lazy import lazy_import
 
-import jpeglib
 import numpy as np
 from PIL import Image
 
-# numba and what it compiles, which only progressive files need.
+# What only baseline files need, and numba and what it compiles, which only progressive ones do.
+jpeglib = lazy_import("jpeglib")
 progressive = lazy_import("learned_jpeg.jpeg.progressive")
 
 HUFFMAN = ("standard", "optimized", "progressive")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from learned_jpeg.models import architectures, checkpoints
 from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.packages import PROJECT, in_clone
 from learned_jpeg.runtime.paths import shown
 
 import tomllib
 
-# The runs that are shipped, and what is said of them: models.toml.
-SHIPPED = Path(__file__).resolve().parents[2] / "example_experiments"
+# The runs that are shipped, and what is said of them: models.toml. A wheel has some of a clone's.
+SHIPPED = PROJECT / ("example_experiments" if in_clone() else "learned_jpeg/data")
 
 
 def _checkpoints(run):

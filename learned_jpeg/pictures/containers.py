@@ -14,8 +14,11 @@ import zlib
 from dataclasses import dataclass, field
 
 from learned_jpeg.jpeg.jpeg_file import APP14, SOS
+from learned_jpeg.runtime.lazy import lazy_import
 
 from PIL import TiffImagePlugin
+
+pyvips = lazy_import("pyvips")
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The chunks that decide about the samples of a PNG: the critical ones and transparency.
@@ -201,8 +204,6 @@ def _value(directory, tag):
 def _vips():
     """libvips: loaded where it is needed, silent, and without a cache of what it has read."""
     import logging
-
-    import pyvips
 
     logging.getLogger("pyvips").setLevel(logging.CRITICAL)
     pyvips.cache_set_max(0)

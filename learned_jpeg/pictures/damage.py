@@ -4,8 +4,12 @@ import re
 import zlib
 
 from learned_jpeg.pictures import containers
+from learned_jpeg.runtime import packages
+from learned_jpeg.runtime.lazy import lazy_import
 
-import simplejpeg
+# Without the package's extra `pictures`, damage within the data of a JPEG file is not seen.
+_JUDGES = "pyvips", "simplejpeg"
+simplejpeg = lazy_import("simplejpeg")
 
 END_MARKER = b"\xff\xd9"  # of a JPEG file
 # What libjpeg says of headers, and what its own callers cannot ask for; Pillow can.
@@ -35,6 +39,8 @@ def _of_png(data):
 
 def of_jpeg(core):
     """What libjpeg says of a JPEG file whose data are broken, or None."""
+    if not all(map(packages.is_there, _JUDGES)):
+        return None
     for judge in (_said_at_once, _said_step_by_step):
         text = judge(core)
         if text and not _HARMLESS.search(text):

@@ -1,5 +1,6 @@
 """Where the package is, and what is said of other packages that are not there."""
 
+import functools
 import importlib.util
 import shlex
 import sys
@@ -17,6 +18,8 @@ _EXTRAS = {
     "matplotlib": "evaluate",
     "jinja2": "evaluate",
     "pyvips": "pictures",
+    "simplejpeg": "pictures",
+    "shtab": "completion",
     "jpeglib": "evaluate",
 }
 
@@ -40,6 +43,12 @@ def own_python():
     """The Python of the environment that `make` sets up, for who runs none; or None."""
     python = PROJECT / ".venv/bin/python3"
     return str(python) if sys.prefix == sys.base_prefix and python.exists() else None
+
+
+@functools.cache
+def is_there(name):
+    """Whether a package can be imported."""
+    return importlib.util.find_spec(name) is not None
 
 
 def missing(error):

@@ -173,6 +173,10 @@ def test_choices_of_the_coding_have_folders_of_their_own(find, tmp_path):
     assert not run.dots[0].coders[0].rounds
     _, run = find(coding=Coding("progressive"))
     assert run.dots[0].coders[0].rounds
+    # A tune brings the search along where nothing is trained, and there alone.
+    types = ["ljpeg_PIL", "ljpeg"]
+    _, tuned, run = find(coding=Coding("progressive", tune="psnr"), jpeg_type=types)
+    assert run.dots[0].coders[0].rounds and not tuned.dots[0].coders[0].rounds
 
 
 def test_steps_of_refining_are_a_choice_of_the_coding(find, tmp_path):

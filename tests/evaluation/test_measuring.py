@@ -70,7 +70,7 @@ def images(tmp_path):
 def dots(tmp_path):
     """{dot: name} of two dots."""
     folder = tmp_path / "out" / "set" / "standard" / "run"
-    fingerprint = {"Huffman choice": "standard", "measuring code": "1", "encoding code": "1"}
+    fingerprint = {"Huffman choice": "standard", "measuring code": "1", "encoding version": "1"}
     return {
         Dot(name, folder / name, fingerprint | {"dial": name}, (Coder(),), dial): f"run/{name}"
         for name, dial in (("quality_10", 10), ("quality_50", 50))
