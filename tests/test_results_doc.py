@@ -25,7 +25,9 @@ def results_doc():
 
 
 def test_the_tables_are_those_of_the_shipped_results(results_doc):
-    assert DOCUMENT.count("<!-- end -->") == len(re.findall("<!-- (bd|dots) ", DOCUMENT)) > 8
+    assert (
+        DOCUMENT.count("<!-- end -->") == len(re.findall("<!-- (bd|intervals|dots) ", DOCUMENT)) > 8
+    )
     assert results_doc.filled(DOCUMENT) == DOCUMENT
 
 
