@@ -2,9 +2,10 @@
 
     python3 example_experiments/results_doc.py
 
-A table stands between `<!-- bd STEM against CURVE -->`, with intervals `<!-- intervals STEM against
-CURVE -->`, or `<!-- dots STEM -->` and `<!-- end -->`. STEM leads to the CSV files of evaluate.py, from this folder; "only" and a part of their names
-behind it keeps some of the curves.
+A table stands between `<!-- bd STEM against CURVE -->`, `<!-- dots STEM -->` or `<!-- intervals STEM
+against CURVE -->`, which is the first one with intervals, and `<!-- end -->`. STEM leads to the CSV
+files of evaluate.py, from this folder; "only" and a part of their names behind it keeps some of
+the curves.
 """
 
 import csv
