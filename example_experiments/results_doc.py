@@ -2,10 +2,10 @@
 
     python3 example_experiments/results_doc.py
 
-A table stands between `<!-- bd STEM against CURVE -->`, `<!-- dots STEM -->` or `<!-- intervals STEM
-against CURVE -->`, which is the first one with intervals, and `<!-- end -->`. STEM leads to the CSV
-files of evaluate.py, from this folder; "only" and a part of their names behind it keeps some of
-the curves.
+A table stands between a comment and `<!-- end -->`; the comment is `<!-- dots STEM -->`, `<!-- bd
+STEM against CURVE -->`, or with `intervals` in the place of `bd`, which shows these too. STEM leads
+to the CSV files of evaluate.py, from this folder; "only" and a part of their names behind it keeps
+some of the curves.
 """
 
 import csv
