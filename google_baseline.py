@@ -106,7 +106,7 @@ class GoogleBaseline(JPEGPipeline):
     @classmethod
     def add_options(cls, parser):
         super().add_options(parser)
-        parser.set_defaults(lmbda=0.005, patchsize=64, last_step=2000, lr=3e-4)
+        parser.set_defaults(lmbda=0.005, patchsize=64, last_step=600, lr=3e-4)
         parser.add_argument(
             "--published",
             action=arg_parser.Preset,

@@ -137,12 +137,21 @@ for run in "$@"; do
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     google_baseline_lr_1e-5)
-      # Each lambda from its own start, at crops of 64x64, without noise.
-      ARCHITECTURE=google_baseline LAMBDAS="0.005 0.01 0.05" LAST_STEP=@STEPS@ \
-        bash batch_job_attention.sh "$OUT/$run" --valid_glob "$VALID_GLOB" --settle 0.4 --bfloat16
+      # Few steps: the loss of other photographs rises again after some hundred (README.md).
+      folder=$OUT/$run/start
+      "$PYTHON" google_baseline.py --checkpoint_dir "$folder" train --train_glob "$TRAIN_GLOB" \
+        --rounding cubic --patchsize 128 --batchsize 2 --seed 7 --settle 1 --last_step 107
+      steps=300
+      for lambda in 0.005 0.01 0.05; do
+        ARCHITECTURE=google_baseline LAMBDAS=$lambda LAST_STEP=$steps bash batch_job_attention.sh \
+          "$OUT/$run" --valid_glob "$VALID_GLOB" --bfloat16 --init_checkpoint "$folder"
+        folder=$OUT/$run/lambda_0005/train
+        steps=200
+      done
       for folder in "$OUT/$run"/lambda_*/train; do
         strip "$folder"
       done
+      rm -r "$OUT/$run/start"
       ;;
     *)
       echo "error: no run $run" >&2

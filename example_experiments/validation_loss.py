@@ -88,7 +88,7 @@ def main(argv=None):
             colour, settling = f"C{number}", rates < rates[0]
             panel.plot(steps, loss / loss[-1], color=colour, label=f"{lmbda:g}", lw=1)
             panel.plot(steps[settling], (loss / loss[-1])[settling], "o", color=colour, ms=2)
-        panel.set_ylim(0.97, 1.15)
+        panel.set_ylim(0.94, 1.15)
         panel.set_title(name, fontsize=9, loc="left")
         panel.set_xlabel("step", fontsize=8)
         panel.set_ylabel("validation loss / last", fontsize=8)
