@@ -75,7 +75,7 @@ def test_the_list_shows_what_a_script_can_use(capsys):
     assert shipped.show(ljpeg) == 0
     text = capsys.readouterr().out
     assert "learned_bits (the default)" in text and "learned_q_w10\n" in text
-    assert "0.14 to 0.68 bpp by lambda 0.0005 to 0.05 (7 checkpoints)" in text
+    assert "0.14 to 0.99 bpp by lambda 0.0005 to 0.05 (7 checkpoints)" in text
     assert "attention" not in text
     shipped.show(ljpeg, as_json=True)
     found = {model["name"]: model for model in json.loads(capsys.readouterr().out)}
