@@ -1,4 +1,4 @@
-"""A command line: its parser, `compress` and `models`, and errors in one line."""
+"""A command line: its parser, `compress`, `view` and `models`, and errors in one line."""
 
 import argparse
 import contextlib
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from learned_jpeg.cli import options
+from learned_jpeg.cli import compress_options, options
 from learned_jpeg.runtime import streams
 from learned_jpeg.runtime.errors import Stopped, UserError
 from learned_jpeg.runtime.lazy import lazy_import
@@ -14,6 +14,7 @@ from learned_jpeg.runtime.paths import shown
 
 compress = lazy_import("learned_jpeg.jobs.compress")
 shipped = lazy_import("learned_jpeg.models.shipped")
+view = lazy_import("learned_jpeg.view.command")
 
 STATUS = """\
 exit status:
@@ -62,10 +63,18 @@ def make_parser(architecture, description, program=None, more=()):
         _EXAMPLES.format(program=program, model=model),
     )
     if architecture.trained:
-        options.add_model_options(written, default)
+        compress_options.add_model_options(written, default)
         listed = add(subparsers, "models", *["lists the shipped models"] * 2)
         listed.add_argument("--json", action="store_true", help="print the list as JSON")
-    options.add_compress_options(written, architecture.dial)
+    viewed = add(
+        subparsers,
+        "view",
+        "shows pictures beside their JPEG files on a page of this machine",
+        "Shows pictures beside their JPEG files, to choose by eye: prints the address of a page "
+        "that this\nmachine alone can open. Nothing leaves it, and nothing is written.",
+    )
+    compress_options.add_view_options(viewed, architecture.trained)
+    compress_options.add_compress_options(written, architecture.dial)
     return parser
 
 
@@ -74,14 +83,46 @@ def _default_model(architecture):
     return getattr(architecture, "default_model", None) or "train"
 
 
+class _Strict(argparse.ArgumentParser):
+    """Raises UserError for what is wrong, and ends no process."""
+
+    def error(self, message):
+        raise UserError(message)
+
+
+def _compress_parser(architecture):
+    """The parser of the arguments of `compress` alone, which raises UserError."""
+    parser = _Strict(add_help=False)
+    if architecture.trained:
+        compress_options.add_model_options(parser, _default_model(architecture))
+    compress_options.add_compress_options(parser, architecture.dial)
+    return parser
+
+
 def do(architecture, args, program=None):
-    """Runs `compress` or `models`; returns the exit status. args: of `make_parser`'s parser."""
+    """Runs `compress`, `view` or `models`; returns the exit status.
+
+    args: of `make_parser`'s parser.
+    """
     if args.command == "models":
         return shipped.show(architecture, program, args.json)
+    if args.command == "view":
+        program = program or f"python3 {architecture.architecture}.py compress"
+        parser = _compress_parser(architecture)
+
+        def parse(words):
+            return _with_model(architecture, parser.parse_args(words))
+
+        return view.serve(architecture, args, program, parse)
+    return compress.compress(architecture, _with_model(architecture, args))
+
+
+def _with_model(architecture, args):
+    """The options of `compress`, with the model that they mean."""
     if architecture.trained:
         args.model = args.model or args.run_dir or getattr(args, "checkpoint_dir", None)
         args.model = args.model or _default_model(architecture)
-    return compress.compress(architecture, args)
+    return args
 
 
 def run(main):

@@ -158,8 +158,8 @@ class Butteraugli:
             weights = errors.weights(np.pad(activity, 3, constant_values=np.inf))
             self._scales.append((bands, activity, weights))
 
-    def compare(self, decoded):
-        """The figure in [0, inf); below 1, little is seen of the difference."""
+    def seen(self, decoded):
+        """How much is seen of the difference at each pixel: float32 [H, W], 1 is just seen."""
         maps = []
         for (bands, activity, weights), linear in zip(self._scales, _scales(decoded), strict=True):
             others = _bands(_xyb(linear))
@@ -169,6 +169,11 @@ class Butteraugli:
             rows, columns = error.shape
             error *= 0.85
             error += 0.5 * maps[1].repeat(2, 0).repeat(2, 1)[:rows, :columns]
+        return error
+
+    def compare(self, decoded):
+        """The figure in [0, inf); below 1, little is seen of the difference."""
+        error = self.seen(decoded)
         power, norms = np.float64(error), []
         power *= power * power
         for n in (3, 6, 12):
