@@ -182,13 +182,13 @@ def _choices(text):
     known = {"quantizer": QUANTIZERS, "sampling": SAMPLINGS, "tune": TUNES}
     found = {}
     for choice in text.split(","):
-        if re.fullmatch(r"refine\d+", choice):
+        if re.fullmatch(r"refine\d{1,4}", choice):
             found["refine"] = int(choice.removeprefix("refine"))
             continue
         names = [name for name, those in known.items() if choice in those]
         if not names or names[0] in found:
             every = " ".join(choice for those in known.values() for choice in those)
-            raise argparse.ArgumentTypeError(f"{text} is not one or several of {every} refineN")
+            raise argparse.ArgumentTypeError(f"{text!r} is not one or several of {every} refineN")
         found[names[0]] = choice
     return tuple(found.items())
 

@@ -37,6 +37,7 @@ class LJPEGAttention(LJPEG):
     receptive_field = 24  # conv_blocks.VGGAttention's
     tile = 768  # what a network takes, TensorFlow keeps: here 0.6 GB, and 13% for the overlap
     model_options = (*LJPEG.model_options, "backbone", "backbone_weights", "train_backbone")
+    file_options = ("backbone_weights",)
 
     def __init__(self, backbone="vgg16", backbone_weights=None, train_backbone=False, **kwargs):
         super().__init__(**kwargs)

@@ -59,6 +59,7 @@ METRICS = {
     "lpips": ("lpips", "LPIPS"),
     "ssimulacra2": ("ssimulacra2", "SSIMULACRA2"),
     "hvs": ("psnr_hvs_m", "PSNR-HVS-M"),
+    "butteraugli": ("butteraugli", "Butteraugli"),
 }
 
 
@@ -76,6 +77,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
         lpips_weight=0.15,
         ssimulacra2_weight=0.35,
         hvs_weight=0.15,
+        butteraugli_weight=0.0,
         sampling="420",
         weights=None,
         seed=0,
@@ -88,8 +90,9 @@ class LJPEGRDO(RDO, JPEGPipeline):
             }
         super().__init__(weights, search, lpips_weight, sampling, seed=seed, **kwargs)
         each = mse_weight, ms_ssim_weight, lpips_weight, ssimulacra2_weight, hvs_weight
+        each += (butteraugli_weight,)
         self.all_weights = {name: w for name, w in zip(METRICS, each, strict=True) if w > 0}
-        # SSIMULACRA2 has no gradient here.
+        # SSIMULACRA2 and Butteraugli have no gradient here.
         self.metric_weights = {n: w for n, w in self.all_weights.items() if n in WORTH}
         self.loss_names = ["loss", "psnr", "rate", *self.metric_weights]
 
@@ -112,11 +115,12 @@ class LJPEGRDO(RDO, JPEGPipeline):
         steps = np.geomspace(*STEPS[self.tune], CROPS)
         crops = [source.crops(position)[0] for position in range(CROPS)]
         weights = {METRICS[name][0]: weight for name, weight in self.all_weights.items()}
-        folder = Path(args.checkpoint_dir)
+        made_of = {"crops": evolution.digest(crops), "anchor": args.against or "the tune"}
+        folder, start = Path(args.checkpoint_dir), numbers.numpy()
         print(f"{folder}: tables and error first, by evolution; what is found is kept")
         with workers.Pool(args.jobs or machine.cores(), option="--jobs") as pool:
             bits = evolution.Bits(pool, search.file, anchor, crops, steps, weights)
-            numbers.assign(evolution.evolve(bits, numbers.numpy(), args.evolve, args.seed, folder))
+            numbers.assign(evolution.evolve(bits, start, args.evolve, args.seed, folder, made_of))
 
     def encode(self, images, dial=None, training=False, features=None):
         """As JPEGPipeline's, with the search in place of the rounding."""

@@ -1,4 +1,4 @@
-"""What each part of the search gives: BD-rates in five metrics, and time, on any pictures.
+"""What each part of the search gives: BD-rates in six metrics, and time, on any pictures.
 
     python3 benchmarks/quantizer.py "photos/*.png" [--anchor mozjpeg_420] [--metrics psnr ...]
 
@@ -17,8 +17,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-METRICS = ("psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m")
-BETTER_LOW = ("lpips",)
+METRICS = ("psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m", "butteraugli")
+BETTER_LOW = ("lpips", "butteraugli")
 RATES = 0.15, 2.5
 POINTS = 9
 

@@ -52,11 +52,13 @@ def bd_rows(stem, against, only="", intervals=False):
 
 def dot_rows(stem, only=""):
     """Means of every dot."""
-    rows = [["", "dot", "bpp", *(metric.label for metric in SHOWN)]]
-    for row in _rows(stem, "dots"):
+    found = _rows(stem, "dots")
+    measured = [metric for metric in SHOWN if metric.name in found[0]]
+    rows = [["", "dot", "bpp", *(metric.label for metric in measured)]]
+    for row in found:
         if only in row["curve"]:
             figures = [f"{metric.shown(float(row[metric.name])):.{metric.decimals}f}"
-                       for metric in SHOWN]  # fmt: skip
+                       for metric in measured]  # fmt: skip
             rows.append([row["curve"], row["dot"], f"{float(row['bpp']):.3f}", *figures])
     return rows
 

@@ -141,7 +141,10 @@ def _pixels(image: "np.typing.ArrayLike | Image.Image") -> "np.typing.NDArray[An
                 ': JPEG has none of that; convert it first, with image.convert("RGB") say'
             )
         image = image.convert(_AS.get(image.mode, image.mode))
-    pixels = np.asarray(image)
+    try:
+        pixels = np.asarray(image)
+    except ValueError as error:  # of lists of different lengths
+        raise UserError(f"no array of pixels: {error}") from error
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if (
@@ -164,6 +167,9 @@ def _items(
     """The metadata of a file. Raises UserError for what it cannot hold."""
     if isinstance(exif, Image.Exif):
         exif = exif.tobytes()
+    for name, item in {"exif": exif, "icc_profile": icc_profile, "xmp": xmp}.items():
+        if not isinstance(item, bytes | None):
+            raise UserError(f"{name} is {type(item).__name__}: bytes are needed")
     items = metadata.Items(
         exif=exif.removeprefix(metadata.EXIF_HEADER) if exif else None, icc=icc_profile, xmp=xmp
     )
@@ -190,6 +196,12 @@ def _default() -> Model:
     return load(DEFAULT_MODEL)
 
 
+def _chosen(model: Model | None) -> Model:
+    if not isinstance(model, Model | None):
+        raise UserError(f"model is {model!r}: learned_jpeg.load makes one of a name or a folder")
+    return model or _default()
+
+
 def encode(
     image: "np.typing.ArrayLike | Image.Image",
     quality: float | None = None,
@@ -201,7 +213,7 @@ def encode(
 
     model: another one, of `load`.
     """
-    return (model or _default()).encode(image, quality, **options)
+    return _chosen(model).encode(image, quality, **options)
 
 
 def save(
@@ -216,4 +228,4 @@ def save(
 
     model: another one, of `load`.
     """
-    (model or _default()).save(image, path, quality, **options)
+    _chosen(model).save(image, path, quality, **options)

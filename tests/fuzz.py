@@ -1,13 +1,18 @@
-"""Mutated pictures, models and caches: each is read right or refused in one line.
+"""Broken pictures, models and caches: each is read right or refused in one line.
 
     python3 tests/fuzz.py [pictures] [models] [caches] [--inputs 20000] [--seconds S] [--seed N]
 
 Every input follows from the seed and its number. They are tried in processes of their own, so
 that a crash, a hang (60 s) or a leak of memory is found too. What failed is printed and kept
 below --keep, with the number in its name; the exit status is 1 then.
+
+Pictures are of every kind that is read: changed, cut, spliced with another, behind the header of
+another. Each goes through the command `compress`, and whatever djpeg (where it is installed),
+libvips or Pillow say of its damage has to be said, too.
 """
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -20,21 +25,21 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 import zlib
+from collections import Counter
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
+import ljpeg_PIL  # noqa: E402
 from learned_jpeg import api  # noqa: E402
 from learned_jpeg.evaluation import stored  # noqa: E402
-from learned_jpeg.jobs import one_picture  # noqa: E402
-from learned_jpeg.jobs.compress import PixelBudget  # noqa: E402
-from learned_jpeg.jobs.targets import Setting  # noqa: E402
 from learned_jpeg.models import checkpoints  # noqa: E402
-from learned_jpeg.pictures import reading  # noqa: E402
 from learned_jpeg.runtime.errors import UserError  # noqa: E402
 
+import judges  # noqa: E402
 import makers  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -107,93 +112,178 @@ def with_other_value(data, rng):
     return data[: place.start()] + rng.choice(VALUES) + data[place.end() :]
 
 
+def flipped(data, others, rng):
+    """One bit, mostly of what is decoded."""
+    data, start = bytearray(data), rng.choice([0, 1, 2]) * len(data) // 3
+    data[rng.randrange(start, len(data))] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def cut(data, others, rng):
+    """Without its end, or without a part near it."""
+    most = rng.choice([9, 80, len(data)])
+    end = max(len(data) - rng.randrange(1, most), 1)
+    return data[:end] + rng.choice([b"", b"", data[-2:], data[end + rng.randrange(1, 9) :]])
+
+
+def spliced(data, others, rng):
+    """The beginning of a file and the end of another, which may be of the same kind."""
+    others = [each for each in others if each[:3] == data[:3]] if rng.random() < 0.5 else others
+    other, place = rng.choice(others), rng.randrange(1, len(data))
+    start = min(place, len(other) - 1) if rng.random() < 0.5 else rng.randrange(len(other))
+    return data[:place] + other[start:]
+
+
+def headed(data, others, rng):
+    """What a file holds behind another's header."""
+    other, size = rng.choice(others), rng.choice([2, 4, 8, 16, 33, 64])
+    return other[:size] + data[rng.choice([0, size]) :]
+
+
+WAYS = (mutated, flipped, cut, spliced, headed)
+ARGUMENTS = ([], ["--strip"], ["--srgb"], ["--skip_larger"], ["--target_size", "900"])
+
+
 class Pictures:
-    """Pictures of many kinds, compressed."""
+    """Pictures of all kinds, compressed by the command, and what others say of them."""
 
     def __init__(self):
-        picture, saved = makers.picture(17, 31), makers.saved
-        rgb = np.asarray(picture)
-        wide = rgb.astype(np.uint16) * 257
-        exif = {"exif": makers.exif().tobytes(), "icc_profile": makers.srgb_profile()}
-        text = makers.chunk(b"tEXt", b"Comment\0x") + makers.chunk(b"gAMA", bytes([0, 1, 0, 0]))
-        numbers = makers.chunk(b"cICP", bytes([9, 16, 0, 1])) + makers.chunk(b"pHYs", bytes(9))
-        segments = [(0xFE, b"x"), (0xEB, b"JP\0"), (0xED, b"Photoshop 3.0\0008BIM\4\4" + bytes(9))]
-        self.originals = [
-            saved(picture, "PNG", **exif),
-            saved(picture, "JPEG", xmp=makers.XMP, **exif),
-            saved(picture, "WEBP", xmp=makers.XMP, **exif),
-            saved(picture, "TIFF", exif=makers.exif(), icc_profile=makers.srgb_profile()),
-            saved(picture, "JPEG", progressive=True),
-            makers.jpeg(segments, b"\0\0\0\x18ftypmp42", image=picture),
-            saved(picture.convert("CMYK"), "JPEG"),
-            saved(picture.quantize(16), "PNG", transparency=3),
-            makers.png(rgb, text),
-            makers.png(wide, numbers),
-            makers.png(wide[..., :1], makers.chunk(b"tRNS", bytes(2))),
-            makers.tiff(wide, photometric="rgb", planarconfig="separate"),
-            makers.tiff((rgb / 255).astype("f4"), photometric="rgb"),
-            makers.tiff(rgb[..., 0], photometric="miniswhite", bigtiff=True),
-            makers.tiff(np.dstack([rgb, rgb[..., 0]]), extrasamples=["assocalpha"]),
-            saved(picture.quantize(16), "TIFF", compression="tiff_lzw"),
-            saved(picture.convert("1"), "TIFF", compression="group4"),
-            saved(picture, "TIFF", compression="jpeg"),
-            saved(picture, "GIF"),
-            saved(picture, "BMP"),
-            saved(picture, "PPM"),
-            b"P6 31 17 1023\n" + (wide >> 6).astype(">u2").tobytes(),
-            b"Pf 31 17\n-1\n" + (rgb[..., 0] / 255).astype("<f4").tobytes(),
-            saved(picture, "QOI"),
-            saved(picture, "SGI"),
-            saved(picture, "PCX"),
-            saved(picture, "JPEG2000"),
-            saved(picture, "AVIF"),
-            makers.bitmap(rgb),
-            makers.photoshop(rgb),
-            saved(picture.resize((16, 16)), "ICO"),
-            saved(picture, "TGA", compression="tga_rle"),
+        self.originals = list(originals())
+        self.counts = Counter()
+        # Only who reads a file as it was can say what has become of it; behind another's header,
+        # who reads all files of that kind.
+        self.judges = [
+            {name for name, judge in judges.ALL.items() if judge(data) is None}
+            for data in self.originals
         ]
-        faults = PROJECT.parent / "shared" / "faults"
-        self.originals += [path.read_bytes() for path in sorted(faults.glob("*.*[!d]"))]
-        coding = dict.fromkeys(("sampling", "quantizer", "tune")) | {"huffman": "standard"}
-        self.options = [
-            one_picture.Options(coding),
-            one_picture.Options(coding, strip=True),
-            one_picture.Options(coding, srgb=True, skip_larger=True),
-        ]
-        self.settings = [Setting(api.load("ljpeg_PIL"), 50.0)]
+        self.kinds = [judges.kind(data) for data in self.originals]
+        self.trusted = {}
+        for kind, those in zip(self.kinds, self.judges, strict=True):
+            self.trusted[kind] = self.trusted.get(kind, those) & those
 
     def make(self, number, rng, folder):
         """Writes input `number` into a folder."""
         original = self.originals[number % len(self.originals)]
-        data = mutated(original, self.originals, rng)
-        if data.startswith(b"\x89PNG") and rng.random() < 0.7:
+        way = WAYS[number // len(self.originals) % len(WAYS)]
+        data = way(original, self.originals, rng)
+        if data.startswith(b"\x89PNG") and way is not cut and rng.random() < 0.5:
             data = with_checksums(data)
         (folder / "input.png").write_bytes(data)
 
     def check(self, number, folder):
         """Raises FailureError, or whatever goes wrong."""
         path, output = folder / "input.png", folder / "output.jpg"
-        start = time.monotonic()
-        options = self.options[number // len(self.originals) % len(self.options)]
-        with reading.limit(2.0):
-            report = one_picture.compress_file(
-                path, output, self.settings, options, PixelBudget(10**7)
-            )
+        data = path.read_bytes()
+        more = ARGUMENTS[number // len(self.originals) // len(WAYS) % len(ARGUMENTS)]
+        line = ["compress", str(path), str(output), "--quality", "50", "--max_megapixels", "2"]
+        line += ["--huffman", "standard", "--json", *more]
+        start, out, err = time.monotonic(), io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = ljpeg_PIL.main(line)
         if time.monotonic() - start > 10:
             raise FailureError(f"took {time.monotonic() - start:.0f} s")
-        lines = [*report.warnings, report.error or ""]
-        if not all(line.isprintable() for line in lines):
-            raise FailureError(f"a line that cannot be printed: {lines}")
-        if report.error is None:
-            with Image.open(output) as image:
+        (report,) = json.loads(out.getvalue())["files"]
+        said = err.getvalue()
+        if not all(text.isprintable() for text in said.splitlines()):
+            raise FailureError(f"a line that cannot be printed: {said!r}")
+        ended = {status, int(report["error"] is not None), 1 - output.exists()}
+        if ended not in ({0}, {1}):
+            raise FailureError(f"status {status} with {report['error']!r}")
+        if bool(re.search("^error: ", said, re.MULTILINE)) != status:
+            raise FailureError(f"status {status} with {said!r}")
+        if report["kept"]:
+            if output.read_bytes() != data:
+                raise FailureError("a file that is kept is another")
+            output.unlink()
+        elif status == 0:
+            # Pillow warns of EXIF that is kept as it is.
+            with warnings.catch_warnings(action="ignore"), Image.open(output) as image:
                 image.load()
-                if image.size != (report.width, report.height):
+                if image.size != (report["width"], report["height"]):
                     raise FailureError("another size than the report's")
             output.unlink()
-        elif not report.error.startswith(report.input):
-            raise FailureError(f"an error without the file's name: {report.error}")
+        elif not report["error"].startswith(report["input"]):
+            raise FailureError(f"an error without the file's name: {report['error']}")
         if os.listdir(folder) != ["input.png"]:
             raise FailureError(f"left behind: {os.listdir(folder)}")
+        self._compare(data, number % len(self.originals), status, said)
+
+    def _compare(self, data, index, status, said):
+        """Damage that another says has to be said here, too."""
+        kind = judges.kind(data)
+        ours = "refused" if status else "warned" if "damaged: " in said else "silent"
+        self.counts[kind, "files"] += 1
+        self.counts[kind, ours] += 1
+        same, missed = kind == self.kinds[index], []
+        for name in self.judges[index] if same else self.trusted.get(kind, ()):
+            if text := judges.ALL[name](data):
+                self.counts[kind, name] += 1
+                if ours == "silent":
+                    self.counts[kind, f"{name} alone"] += 1
+                    missed.append(f"{name} says: {text}")
+        if missed:
+            raise FailureError(f"{kind}: {'; '.join(missed)}")
+
+
+def originals():
+    """The bytes of pictures of all kinds that are read."""
+    picture, saved = makers.picture(17, 31), makers.saved
+    larger = makers.picture(72, 97)
+    rgb = np.asarray(picture)
+    wide = rgb.astype(np.uint16) * 257
+    exif = {"exif": makers.exif().tobytes(), "icc_profile": makers.srgb_profile()}
+    text = makers.chunk(b"tEXt", b"Comment\0x") + makers.chunk(b"gAMA", bytes([0, 1, 0, 0]))
+    numbers = makers.chunk(b"cICP", bytes([9, 16, 0, 1])) + makers.chunk(b"pHYs", bytes(9))
+    segments = [(0xFE, b"x"), (0xEB, b"JP\0"), (0xED, b"Photoshop 3.0\0008BIM\4\4" + bytes(9))]
+    yield saved(picture, "PNG", **exif)
+    yield saved(larger, "PNG")
+    yield saved(picture.quantize(16), "PNG", transparency=3)
+    yield saved(picture.convert("1"), "PNG")
+    yield makers.png(rgb, text)
+    yield makers.png(wide, numbers)
+    yield makers.png(wide[..., :1], makers.chunk(b"tRNS", bytes(2)))
+    yield makers.png(np.dstack([rgb[..., :1]] * 2))
+    for mode in ("RGB", "L", "CMYK"):
+        for options in ({}, {"progressive": True}, {"restart_marker_blocks": 3}):
+            yield saved(larger.convert(mode), "JPEG", **options)
+    yield saved(larger, "JPEG", subsampling=0, quality=95)
+    yield saved(picture, "JPEG", xmp=makers.XMP, **exif)
+    yield makers.jpeg(segments, b"\0\0\0\x18ftypmp42", image=picture)
+    yield saved(picture, "TIFF", exif=makers.exif(), icc_profile=makers.srgb_profile())
+    for name in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
+        yield saved(larger, "TIFF", compression=name)
+    for mode in ("YCbCr", "LAB", "CMYK", "L"):
+        yield saved(picture.convert(mode) if mode != "LAB" else makers.lab(picture), "TIFF")
+    yield saved(picture.quantize(16), "TIFF", compression="tiff_lzw")
+    yield saved(picture.convert("1"), "TIFF", compression="group4")
+    yield makers.tiff(wide, photometric="rgb", planarconfig="separate")
+    yield makers.tiff(wide, photometric="rgb", tile=(16, 16))
+    yield makers.tiff((rgb / 255).astype("f4"), photometric="rgb")
+    yield makers.tiff(rgb[..., 0], photometric="miniswhite", bigtiff=True)
+    yield makers.tiff(np.dstack([rgb, rgb[..., 0]]), extrasamples=["assocalpha"])
+    yield saved(picture, "WEBP", xmp=makers.XMP, **exif)
+    yield saved(larger, "WEBP", lossless=True)
+    yield saved(picture, "WEBP", save_all=True, append_images=[picture.rotate(9)])
+    yield saved(picture, "GIF")
+    yield saved(larger.convert("L"), "GIF")
+    yield saved(picture, "GIF", save_all=True, append_images=[picture.rotate(9)])
+    yield saved(picture, "AVIF")
+    yield saved(larger.convert("RGBA"), "AVIF")
+    yield saved(picture, "JPEG2000")
+    yield saved(larger.convert("L"), "JPEG2000", irreversible=True)
+    for kind in ("BMP", "DIB", "PPM", "QOI", "SGI", "PCX"):
+        yield saved(picture, kind)
+    yield saved(picture.convert("L"), "PPM")
+    yield saved(picture.convert("L"), "SGI")
+    yield saved(picture, "TGA", compression="tga_rle")
+    yield saved(picture.resize((16, 16)), "ICO")
+    yield b"P6 31 17 1023\n" + (wide >> 6).astype(">u2").tobytes()
+    yield b"P3 2 2 255\n" + b"1 2 3  4 5 6  7 8 9  10 11 12\n"
+    yield b"Pf 31 17\n-1\n" + (rgb[..., 0] / 255).astype("<f4").tobytes()
+    yield makers.bitmap(rgb)
+    yield makers.photoshop(rgb)
+    faults = PROJECT.parent / "shared" / "faults"
+    yield from (path.read_bytes() for path in sorted(faults.glob("**/*.*[!dt]")))
 
 
 class Models:
@@ -288,9 +378,11 @@ class Caches:
 SUBJECTS = {"pictures": Pictures, "models": Models, "caches": Caches}
 
 
-def run(kind, numbers, seed, keep=None, say=lambda number: None):
-    """Tries inputs in this process; yields (number, what went wrong)."""
+def run(kind, numbers, seed, keep=None, say=lambda number: None, counts=None):
+    """Tries inputs in this process; yields (number, what went wrong). counts: of the subject's."""
     subject = SUBJECTS[kind]()
+    if counts is not None:
+        subject.counts = counts
     for number in numbers:
         say(number)
         with tempfile.TemporaryDirectory() as folder:
@@ -332,15 +424,17 @@ def _child(args):
             before = _megabytes()
         print(json.dumps({"number": number}), flush=True)
 
-    for number, what in run(args.kinds[0], range(first, first + count), args.seed, args.keep, say):
+    numbers, counts = range(first, first + count), Counter()
+    for number, what in run(args.kinds[0], numbers, args.seed, args.keep, say, counts):
         print(json.dumps({"failed": number, "what": what}), flush=True)
+    print(json.dumps({"counts": [[*key, number] for key, number in counts.items()]}))
     if before is not None and _megabytes() - before > LEAK:
         grown = _megabytes() - before
         print(json.dumps({"failed": first, "what": f"the process grew by {grown:.0f} MB"}))
 
 
-def _watched(kind, first, count, args):
-    """Runs a child; returns (the next input's number, [(number, what)])."""
+def _watched(kind, first, count, args, counts):
+    """Runs a child, adds its counts; returns (the next input's number, [(number, what)])."""
     command = [sys.executable, __file__, kind, "--seed", str(args.seed), "--keep", args.keep]
     command += ["--child", str(first), str(count)]
     failures, number, lines = [], first - 1, queue.Queue()
@@ -365,6 +459,8 @@ def _watched(kind, first, count, args):
                 break
             message = json.loads(line)
             number = message.get("number", number)
+            for *key, more in message.get("counts", ()):
+                counts[tuple(key)] += more
             if "failed" in message:
                 failures.append((message["failed"], message["what"]))
         if process.wait() != 0 and not failures[-1:] == [(number, f"hangs for {HANG} s")]:
@@ -375,6 +471,17 @@ def _watched(kind, first, count, args):
         if said:
             failures.append((number, f"printed until here: {said[-300:]!r}"))
     return number + 1, failures
+
+
+def _print(counts):
+    """A table of what was counted: a row for each kind of file, and their sum."""
+    kinds = sorted({kind for kind, _ in counts}, key=lambda kind: -counts[kind, "files"])
+    names = list(dict.fromkeys(name for _, name in counts))
+    rows = [["", *names], *([kind, *(counts[kind, name] for name in names)] for kind in kinds)]
+    if len(kinds) > 1:
+        rows.append(["all", *(sum(counts[kind, name] for kind in kinds) for name in names)])
+    for row in rows if kinds else ():
+        print("  ".join(f"{cell!s:>9}" for cell in row))
 
 
 def main():
@@ -396,16 +503,17 @@ def main():
         return 0
     failed = 0
     for kind in args.kinds or SUBJECTS:
-        number, start = 0, time.monotonic()
+        number, start, counts = 0, time.monotonic(), Counter()
         while number < args.inputs and time.monotonic() - start < args.seconds:
             count = min(BATCH, args.inputs - number)
             before = number
-            number, failures = _watched(kind, number, count, args)
+            number, failures = _watched(kind, number, count, args, counts)
             for which, what in failures:
                 print(f"{kind} {which}: {what}", flush=True)
             failed += len(failures)
             if number == before:  # it does not even start
                 break
+        _print(counts)
         print(f"{kind}: {number} inputs, seed {args.seed}, {time.monotonic() - start:.0f} s")
     print(f"{failed} failures" + (f", kept in {args.keep}" if failed else ""))
     return 1 if failed else 0

@@ -94,6 +94,12 @@ def exif(orientation=6):
     return tags
 
 
+def lab(image):
+    """An image in CIELAB, as Pillow's."""
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    return ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
+
+
 def psnr(a, b):
     """In dB, of values from 0 to 255."""
     mse = np.mean((np.asarray(a, float) - np.asarray(b, float)) ** 2)

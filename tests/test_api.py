@@ -258,11 +258,46 @@ def test_pixels_of_another_kind_are_refused(wrong, name, model):
         ({"quality": 101}, "quality 101"),
         ({"table_scale": 0.0}, "table_scale"),
         ({"table_scale": float("nan")}, "table_scale"),
+        ({"table_scale": "2"}, "table_scale is '2', not a number"),
+        ({"table_scale": None}, "table_scale is None"),
+        ({"quality": "75"}, "quality is '75', not a number"),
+        ({"quality": b"75"}, "quality is b'75'"),
+        ({"quality": [75, 80]}, "quality is"),
+        ({"quality": 10**400}, "quality is"),
+        ({"quality": 1j}, "quality is"),
+        ({"refine": "1"}, "refine is '1'"),
+        ({"refine": 1.5}, "refine is 1.5"),
+        ({"refine": None}, "refine is None"),
+        ({"refine": -1}, "refine is -1"),
+        ({"huffman": None}, "huffman is None"),
+        ({"sampling": 420}, "sampling is 420"),
+        ({"tune": ["psnr"]}, "tune is"),
+        ({"tune": {}}, "tune is"),
+        ({"exif": "text"}, "exif is str"),
+        ({"icc_profile": 3}, "icc_profile is int"),
+        ({"xmp": "<x/>"}, "xmp is str"),
     ],
 )
 def test_a_choice_that_does_not_exist_is_refused(options, word, model, pixels):
     with pytest.raises(learned_jpeg.UserError, match=word):
         model("ljpeg_PIL").encode(pixels, **options)
+
+
+@pytest.mark.parametrize("kind", [int, float, np.float32, np.uint8, np.int64, np.array])
+def test_a_number_of_any_kind_is_a_number(kind, model, pixels):
+    expected = model("ljpeg_PIL").encode(pixels, 75, table_scale=2)
+    assert model("ljpeg_PIL").encode(pixels, kind(75), table_scale=kind(2)) == expected
+
+
+def test_what_is_no_model_or_picture_is_refused(pixels):
+    for wrong in (None, 3, b"rdo_visual", ["rdo_visual"]):
+        with pytest.raises(learned_jpeg.UserError, match="neither a model's name nor a folder"):
+            learned_jpeg.load(wrong)
+    with pytest.raises(learned_jpeg.UserError, match="learned_jpeg.load makes one"):
+        learned_jpeg.encode(pixels, model="rdo_visual")
+    for wrong in ([[1, 2], [3]], None, "a.png", [[["x"]]]):
+        with pytest.raises(learned_jpeg.UserError, match="pixels"):
+            learned_jpeg.encode(wrong)
 
 
 def test_a_shipped_model_is_found_by_its_name_from_everywhere(tmp_path, monkeypatch):

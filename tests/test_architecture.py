@@ -3,9 +3,12 @@
 import ast
 import functools
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import jpeg_pipeline
 
 import pytest
 
@@ -26,7 +29,8 @@ def layers():
     """[[module or folder, ...]] of the document's table, from the top layer down."""
     table = DOCUMENT.partition("## Layers")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
-    return [re.findall(r"`([\w.]+)`", row) for row in rows]
+    scripts = " ".join(f"`{name}`" for name in jpeg_pipeline.ARCHITECTURES)
+    return [re.findall(r"`([\w.]+)`", row.replace("`ARCHITECTURES`", scripts)) for row in rows]
 
 
 def layer_of(module):
@@ -39,7 +43,8 @@ def layer_of(module):
 @functools.cache
 def modules():
     """{name: path} of the project's modules."""
-    paths = [*PROJECT.glob("*.py"), *PROJECT.glob("learned_jpeg/**/*.py")]
+    scripts = [path for path in PROJECT.glob("*.py") if path.stem != "setup"]
+    paths = [*scripts, *PROJECT.glob("learned_jpeg/**/*.py")]
     names = {p: ".".join(p.relative_to(PROJECT).with_suffix("").parts) for p in paths}
     return {name.removesuffix(".__init__"): path for path, name in names.items()}
 
@@ -125,7 +130,6 @@ def test_the_documents_example_is_an_architecture(tmp_path, monkeypatch):
     import io
 
     import arg_parser
-    import jpeg_pipeline
     from learned_jpeg import api
     from learned_jpeg.models import architectures
 
@@ -150,3 +154,22 @@ def test_the_documents_example_is_an_architecture(tmp_path, monkeypatch):
     shown = np.asarray(Image.open(io.BytesIO(model.encode(pixels))))
     assert np.abs(shown.astype(int) - pixels).mean() < 20
     monkeypatch.delitem(sys.modules, "flat")
+
+
+def test_with_the_documents_example_in_the_list_the_tests_of_architectures_pass(tmp_path):
+    """One file and one name, as the document says, in a copy of the project."""
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "*.pickle", "*.png", "*.svg", "*.pdf")
+    copy = shutil.copytree(PROJECT, tmp_path / "copy", ignore=ignored)
+    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    (copy / "flat.py").write_text(example)
+    text = (copy / "jpeg_pipeline.py").read_text()
+    assert text.count('"ljpeg_rdo")') == 1
+    (copy / "jpeg_pipeline.py").write_text(text.replace('"ljpeg_rdo")', '"ljpeg_rdo", "flat")'))
+    chosen = "flat or listed or layer or circle or downwards or without_need or asks_which"
+    files = ["test_architecture.py", "models/test_architectures.py", "models/test_encoding.py"]
+    files += ["cli/test_command.py", "test_jpeg_pipeline.py"]
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    line += ["-k", f"({chosen}) and not documents", *(f"tests/{name}" for name in files)]
+    done = subprocess.run(line, cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout

@@ -1,13 +1,17 @@
 """The command line: names, defaults, help, and errors without tracebacks."""
 
 import argparse
+import functools
 import re
 
 import arg_parser
+import evaluate
 import google_baseline
 import ljpeg
 import ljpeg_attention
 import ljpeg_PIL
+import ljpeg_rdo
+from learned_jpeg.cli import main
 
 import pytest
 
@@ -164,6 +168,7 @@ def test_a_bad_value_is_named_with_its_bounds(option, value, capsys):
         (["--target_bpp", "1", "--target_psnr", "30"], "--target_psnr"),
         (["--target_bpp", "0"], "--target_bpp"),
         (["--target_ssimulacra2", "101"], "at most 100"),
+        (["--target_butteraugli", "0"], "above 0"),
         (["--model", "a", "--run_dir", "b"], "--run_dir"),
         (["--max_megapixels", "0"], "--max_megapixels"),
     ],
@@ -177,7 +182,8 @@ def test_a_choice_that_does_not_exist_is_named(arguments, option, capsys):
     [
         ((int, 1), ["1", "17"], ["0", "1.0", "x", ""]),
         ((float, 0, 1), ["0", "1", "0.5"], ["-0.1", "1.1", "inf", "nan"]),
-        ((float, 0), ["0", "1e9"], ["-1e-9", "-inf", "nan"]),
+        ((float, 0), ["0", "-0", "1e9"], ["-1e-9", "-inf", "nan", "inf", "1e400", ""]),
+        ((int, 0), ["0", "-0", "2147483647"], ["2147483648", "9" * 5000, "nan", "inf", ""]),
     ],
 )
 def test_a_number_is_within_its_bounds(bounds, good, bad):
@@ -188,6 +194,50 @@ def test_a_number_is_within_its_bounds(bounds, good, bad):
             parse(text)
     with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
         arg_parser.number(float, 0, low_included=False)("0")
+
+
+def numbers_of_all_scripts(monkeypatch):
+    """(script, option, argparse action, its parser) of what takes a number or numbers."""
+    parsers = []
+
+    class MadeError(Exception):
+        pass
+
+    def made(self, arguments):
+        parsers.append(self)
+        raise MadeError
+
+    architectures = [*SCRIPTS.values(), ljpeg_rdo.LJPEGRDO]
+    scripts = [functools.partial(arg_parser.parse, kind, "x") for kind in architectures]
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", made)
+        for parse in (*scripts, evaluate.parse_args, main.main):
+            with pytest.raises(MadeError):
+                parse([])
+    for name, parser in enumerate(parsers):
+        commands = [parser]
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                commands += action.choices.values()
+        for one in commands:
+            for action in one._actions:
+                if action.type is not None:
+                    yield name, action.option_strings[-1], action, one
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "-0", "1e400", "-1e400", "", " ", "9" * 400]
+)
+def test_no_option_takes_a_number_that_is_none(text, monkeypatch):
+    found = list(numbers_of_all_scripts(monkeypatch))
+    assert len({name for name, *_ in found}) == 7 and len(found) > 100
+    for name, option, action, parser in found:
+        try:
+            value = parser._get_value(action, text)
+        except argparse.ArgumentError as error:
+            assert option in str(error) and repr(text)[:9] in str(error)
+        else:
+            assert text == "-0" and str(value) in ("0", "0.0"), (name, option, value)
 
 
 def test_help_explains_every_option_with_its_default(capsys):

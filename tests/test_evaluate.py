@@ -88,7 +88,7 @@ def test_every_figure_is_that_of_the_written_file(batch, images, at_once, capsys
         )
         psnr = skimage.metrics.peak_signal_noise_ratio(original, decoded)
         assert float(row["psnr"]) == pytest.approx(psnr, rel=1e-5)
-        for name in ("ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m"):
+        for name in ("ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m", "butteraugli"):
             value = getattr(measures, name)(original, decoded)
             assert float(row[name]) == pytest.approx(value, rel=1e-4)
     lines = capsys.readouterr().out.splitlines()
@@ -173,7 +173,7 @@ def test_runs_can_be_shown_with_other_choices_too(batch, images, at_once, capsys
     for wrong in ("421", "420,444"):
         with pytest.raises(SystemExit):
             evaluate.parse_args(["--batch_dir", "x", "--also", wrong])
-        assert f"{wrong} is not one or several of round trellis" in capsys.readouterr().err
+        assert f"{wrong!r} is not one or several of round trellis" in capsys.readouterr().err
     (coding,) = evaluate.parse_args(
         [*("--batch_dir", "x", "--test_image_glob", "y"), "--also", "trellis,refine5"]
     ).also

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from learned_jpeg import api
 from learned_jpeg.pictures import metadata, reading
+from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
 import pytest
+import strict
 from makers import psnr
 from PIL import Image
 
@@ -59,7 +61,7 @@ def in_srgb(name):
 @pytest.mark.parametrize("name, words", ROWS)
 def test_each_is_said_and_shown(name, words):
     source = read(name)
-    said = " | ".join(source.warnings)
+    said = " | ".join([*source.warnings, *source.details])
     assert (words in said) if words else said.strip(" |") == ""
     assert said.isprintable()
     data = api.load("ljpeg_PIL").encode(source.pixels, dial=95)
@@ -97,3 +99,42 @@ def test_what_is_refused_is_refused_everywhere(name):
     for reader in (reading.read, reading.read_source):
         with pytest.raises(UserError, match=f"{name}: cannot be read as an image"):
             reader(FAULTS / name)
+
+
+SECOND = FAULTS / "second"
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("flipped_byte_RGB.jpg", "damaged: Corrupt JPEG data"),
+        ("stale_first.jpg", "damaged"),
+        ("half.tif", "no width and height in its header"),
+        ("no_palette.png", "palette colours without its palette"),
+        ("b_cut16.png", "png"),
+        ("exif.tif", ""),
+        ("ycbcr_raw.tif", ""),
+    ],
+)
+def test_each_of_the_second_list_is_said(name, words):
+    try:
+        said = " ".join(reading.read_source(SECOND / name).warnings)
+    except UserError as error:
+        said = str(error)
+    assert (words in said) if words else not said
+    assert name == "stale_first.jpg" or "JPEG" not in said or name.endswith("RGB.jpg")
+
+
+def test_exif_and_colours_of_a_tiff_are_those_that_others_see():
+    source = reading.read_source(SECOND / "exif.tif")
+    data = api.encode(source.pixels, quality=95, exif=source.metadata.exif)
+    found = strict.libvips(data)
+    assert found["exif-ifd0-Artist"].startswith("A. Nobody")
+    assert strict.exif(data)["main", 33432] == b"(c) nobody\0"
+    pixels = reading.read_source(SECOND / "ycbcr_raw.tif").pixels
+    shown = np.asarray(Image.open(SECOND / "ycbcr_raw.tif").convert("RGB"))
+    assert np.abs(pixels.astype(int) - shown).max() <= 2
+
+
+def test_a_list_with_a_mark_is_read():
+    assert [path.name for path in paths.expand(f"@{SECOND / 'list_bom.txt'}")[1]] == ["photo.png"]

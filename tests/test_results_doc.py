@@ -13,6 +13,7 @@ import pytest
 
 SHIPPED = PROJECT / "example_experiments"
 DOCUMENT = (PROJECT / "docs" / "results.md").read_text()
+LABELS = {metric.label: metric for metric in series.SHOWN}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,9 @@ def shipped(place, kind):
     for path in sorted((SHIPPED / place).glob("[!s]*.pickle")):
         records = stored.load(path)[1]
         names = ("bpp", *(metric.name for metric in series.SHOWN), *stored.SIZES)
-        figures = {n: np.array([records[i][n] for i in sorted(records)], float) for n in names}
+        figures = {
+            n: np.array([records[i].get(n, np.nan) for i in sorted(records)], float) for n in names
+        }
         points.append(series.Point(path.stem, figures, Path()))
     return series.Series(place, kind, points)
 
@@ -46,19 +49,18 @@ def shipped(place, kind):
 @pytest.mark.parametrize(
     ("run", "against", "percents"),
     [
-        ("attention_bits", "pillow_444", (-18.6, None, -10.3, None, 11.8)),
-        ("attention_bits", "mozjpeg_444", (-10.5, 3.8, -10.7, None, None)),
-        ("learned_bits", "pillow_444", (-13.5, None, -10.7, None, 17.3)),
+        ("attention_bits", "pillow_444", {"psnr": -18.6, "lpips": -10.3, "psnr_hvs_m": 11.8}),
+        ("attention_bits", "mozjpeg_444", {"psnr": -10.5, "ms_ssim": 3.8, "lpips": -10.7}),
+        ("learned_bits", "pillow_444", {"psnr": -13.5, "lpips": -10.7, "psnr_hvs_m": 17.3}),
     ],
 )
 def test_the_figures_of_the_documents_are_those_of_the_shipped_pickles(run, against, percents):
     tested = shipped(f"_output/KODAK/progressive/{run}", "run")
     anchor = shipped(f"_output_PIL/KODAK/progressive/{against}", "encoder")
-    for metric, percent in zip(series.SHOWN, percents, strict=True):
-        if percent is not None:
-            assert series.compare(anchor, tested, metric).percent == pytest.approx(
-                percent, abs=0.05
-            )
+    for metric in series.SHOWN:
+        if metric.name in percents:
+            percent = series.compare(anchor, tested, metric).percent
+            assert percent == pytest.approx(percents[metric.name], abs=0.05)
 
 
 README_FOLDERS = {
@@ -76,26 +78,33 @@ README_FOLDERS = {
 }
 
 
+def cells(line):
+    """Of a line of a table."""
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
 def readme_rows():
-    """The cells of the lines of README's table of gains."""
-    table = (PROJECT / "README.md").read_text().split("| | against | PSNR |")[1].split("\n\n")[0]
-    return [[c.strip() for c in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    """README's table of gains: [(what is tested, against what, {label of a metric: cell})]."""
+    table = (PROJECT / "README.md").read_text().split("| | against | ")[1].split("\n\n")[0]
+    labels = cells(f"|{table.splitlines()[0]}")
+    lines = [cells(line) for line in table.splitlines()[2:]]
+    return [(*line[:2], dict(zip(labels, line[2:], strict=True))) for line in lines]
 
 
 @pytest.mark.parametrize("row", readme_rows(), ids=lambda row: " against ".join(row[:2]))
 def test_the_gains_of_the_readme_are_those_of_the_shipped_pickles(row):
     tested = shipped(f"_tuned/_output/KODAK/{README_FOLDERS[row[0]]}", "run")
     anchor = shipped(f"_tuned/_output_PIL/KODAK/progressive/{README_FOLDERS[row[1]]}", "encoder")
-    for metric, cell in zip(series.SHOWN, row[2:], strict=True):
-        delta = series.compare(anchor, tested, metric)
+    for label, cell in row[2].items():
+        delta = series.compare(anchor, tested, LABELS[label])
         assert cell == f"{'~' if delta.is_open else ''}{delta.percent:+.1f}"
 
 
 def rows(heading):
-    """{curve: cells} of the table under a comment of docs/results.md."""
+    """{curve: {label of a metric: cell}} of the table under a comment of docs/results.md."""
     table = DOCUMENT.split(f"<!-- {heading} -->\n")[1].split("<!-- end -->")[0]
-    found = [[c.strip() for c in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
-    return {cells[0]: cells[1:] for cells in found}
+    (_, *labels), _, *lines = map(cells, table.splitlines())
+    return {curve: dict(zip(labels, found, strict=True)) for curve, *found in lines}
 
 
 FOLDERS = {
@@ -124,21 +133,23 @@ def test_bd_rates_of_the_document_follow_from_the_pickles(protocol, against):
     assert len(compared) >= 3
     for curve in compared:
         tested = shipped(FOLDERS[curve].format(protocol), "run")
-        for metric, cell in zip(series.SHOWN, shown[curve], strict=True):
-            delta = series.compare(anchor, tested, metric)
-            assert cell == f"{'~' if delta.is_open else ''}{delta.percent:+.1f}", (curve, metric)
+        for label, cell in shown[curve].items():
+            delta = series.compare(anchor, tested, LABELS[label])
+            assert cell == f"{'~' if delta.is_open else ''}{delta.percent:+.1f}", (curve, label)
 
 
 def test_dots_of_the_document_are_means_over_the_pickles():
     run = shipped("_output/KODAK/progressive/attention_bits", "run")
-    table = DOCUMENT.split("<!-- dots KODAK_progressive -->")[1].split("<!-- end -->")[0]
+    table = DOCUMENT.split("<!-- dots KODAK_progressive -->\n")[1].split("<!-- end -->")[0]
+    (_, _, _, *labels), _, *lines = map(cells, table.splitlines())
+    found = {tuple(line[:2]): line[2:] for line in lines}
     for point in run.points:
-        start = f"| attention_bits (ljpeg_attention) | {point.name} | "
-        cells = table.split(start)[1].splitlines()[0].split("|")
-        figures = [metric.shown(point.means[metric.name]) for metric in series.SHOWN]
-        decimals = [3, *(metric.decimals for metric in series.SHOWN)]
-        for cell, figure, digits in zip(
-            cells, [point.means["bpp"], *figures], decimals, strict=False
-        ):
+        bpp, *figures = found["attention_bits (ljpeg_attention)", point.name]
+        assert float(bpp) == pytest.approx(point.means["bpp"], abs=1.1e-3)
+        for label, cell in zip(labels, figures, strict=True):
+            metric = LABELS[label]
             # The CSV rounds MS-SSIM before it is put into dB.
-            assert float(cell) == pytest.approx(figure, abs=1.1 * 10**-digits)
+            expected = pytest.approx(
+                metric.shown(point.means[metric.name]), abs=1.1 * 10**-metric.decimals
+            )
+            assert float(cell) == expected

@@ -1,4 +1,4 @@
-"""A command line: its parser, `compress` and `models`, and errors in one line."""
+"""A command line: its parser, `compress`, `view` and `models`, and errors in one line."""
 
 import argparse
 import contextlib
@@ -7,16 +7,19 @@ import signal
 import sys
 
 from learned_jpeg.cli import options
+from learned_jpeg.runtime import streams
 from learned_jpeg.runtime.errors import Stopped, UserError
 from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.runtime.paths import shown
 
 compress = lazy_import("learned_jpeg.jobs.compress")
 shipped = lazy_import("learned_jpeg.models.shipped")
+server = lazy_import("learned_jpeg.view.server")
 
 STATUS = """\
 exit status:
   0    all went well
-  1    compress: some files could not be read or written, all others are
+  1    some files, or what is printed, could not be read or written, all others are
   2    nothing was done: a mistake in the options, the model or the images, named in one line;
        or a training stopped, its last good checkpoint kept
   130  Ctrl-C: files are whole or not there, a training is saved and the same command goes on
@@ -63,6 +66,14 @@ def make_parser(architecture, description, program=None, more=()):
         options.add_model_options(written, default)
         listed = add(subparsers, "models", *["lists the shipped models"] * 2)
         listed.add_argument("--json", action="store_true", help="print the list as JSON")
+    viewed = add(
+        subparsers,
+        "view",
+        "shows pictures beside their JPEG files on a page of this machine",
+        "Shows pictures beside their JPEG files, to choose by eye: prints the address of a page "
+        "that this\nmachine alone can open. Nothing leaves it, and nothing is written.",
+    )
+    options.add_view_options(viewed, architecture.trained)
     options.add_compress_options(written, architecture.dial)
     return parser
 
@@ -72,29 +83,76 @@ def _default_model(architecture):
     return getattr(architecture, "default_model", None) or "train"
 
 
+class _Strict(argparse.ArgumentParser):
+    """Raises UserError for what is wrong, and ends no process."""
+
+    def error(self, message):
+        raise UserError(message)
+
+
+def _compress_parser(architecture):
+    """The parser of the arguments of `compress` alone, which raises UserError."""
+    parser = _Strict(add_help=False)
+    if architecture.trained:
+        options.add_model_options(parser, _default_model(architecture))
+    options.add_compress_options(parser, architecture.dial)
+    return parser
+
+
 def do(architecture, args, program=None):
-    """Runs `compress` or `models`; returns the exit status. args: of `make_parser`'s parser."""
+    """Runs `compress`, `view` or `models`; returns the exit status.
+
+    args: of `make_parser`'s parser.
+    """
     if args.command == "models":
         return shipped.show(architecture, program, args.json)
+    if args.command == "view":
+        program = program or f"python3 {architecture.architecture}.py compress"
+        parser = _compress_parser(architecture)
+
+        def parse(words):
+            return _with_model(architecture, parser.parse_args(words))
+
+        return server.serve(architecture, args, program, parse)
+    return compress.compress(architecture, _with_model(architecture, args))
+
+
+def _with_model(architecture, args):
+    """The options of `compress`, with the model that they mean."""
     if architecture.trained:
         args.model = args.model or args.run_dir or getattr(args, "checkpoint_dir", None)
         args.model = args.model or _default_model(architecture)
-    return compress.compress(architecture, args)
+    return args
 
 
 def run(main):
     """Runs a script's `main() -> exit status`; a UserError is one line on stderr, status 2.
 
-    A reader of the output that goes away ends it quietly, with the status of `SIGPIPE`.
+    A reader of the output that goes away ends it quietly, with the status of `SIGPIPE`; an output
+    that cannot be written ends it at its end, with status 1.
     """
+    with streams.guarded() as output:
+        status = _status_of(main)
+        output.flush()
+        if output.error is not None:
+            output.drop()
+            if not status:
+                print(f"error: standard output: {output.error.strerror}", file=sys.stderr)
+                status = 1
+    sys.exit(status)
+
+
+def _status_of(main):
     sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal does not have
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         status = main()
         sys.stdout.flush()
+    except SystemExit as end:  # of a usage that is wrong, or that asks for help
+        status = end.code
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(error)}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt as stop:
         print("interrupted", file=sys.stderr, flush=True)
@@ -104,6 +162,6 @@ def run(main):
                 sys.stdout.flush()
             os._exit(status)  # not after what its threads do
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        sys.stdout.drop()
         status = 141
-    sys.exit(status)
+    return status

@@ -23,7 +23,15 @@ def _version(parser, _):
 
 def _with_command(argv):
     """The arguments with `compress` before those that name no command."""
-    if not argv or argv[0] in ("compress", "models", "warm-up", "-h", "--help", "--version"):
+    if not argv or argv[0] in (
+        "compress",
+        "models",
+        "view",
+        "warm-up",
+        "-h",
+        "--help",
+        "--version",
+    ):
         return argv
     return argv if argv[0].startswith("--print_completion") else ["compress", *argv]
 

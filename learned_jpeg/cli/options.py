@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 
 from learned_jpeg.jpeg.jpeg_file import HUFFMAN
 from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, TUNES
@@ -10,21 +11,25 @@ from learned_jpeg.runtime.lazy import lazy_import
 shtab = lazy_import("shtab")
 
 
-def number(kind, low, high=math.inf, low_included=True):
-    """An argparse type: a `kind` (int or float) within the bounds, or an error that states them."""
+def number(kind, low, high=None, low_included=True):
+    """An argparse type: a `kind` (int or float) within the bounds, or an error that states them.
+
+    high: None for any finite number, and any whole one of 32 bits.
+    """
+    most = high if high is not None else {int: 2**31 - 1, float: sys.float_info.max}[kind]
 
     def parse(text):
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not (low <= value <= high) or (value == low and not low_included):
+        if not (low <= value <= most) or (value == low and not low_included):
             bound = f"{'at least' if low_included else 'above'} {low:g}"
-            if high != math.inf:
-                bound += f" and at most {high:g}"
+            if high is not None or value > low:
+                bound += f" and at most {most:g}"
             name = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {name} {bound}")
-        return value
+        return value + 0  # of -0, 0
 
     return parse
 
@@ -102,7 +107,7 @@ def add_coding_options(parser):
         default=0,
         metavar="N",
         help="search N times more, each time nearer to what the eye (LPIPS) or, with --tune psnr, "
-        "PSNR sees of the file before; takes seconds per megapixel; --quantizer trellis alone",
+        "PSNR sees of the file before; takes seconds per megapixel, and --quantizer trellis",
     )
 
 
@@ -148,7 +153,25 @@ def add_compress_options(parser, dial):
         help="write all JPEG files below this folder, in the folders of their inputs",
     )
     files.add_argument(
+        "--name",
+        metavar="TEMPLATE",
+        help="the names of the files: {stem} is an input's own without the suffix, {suffix} that, "
+        "{name} all of it but for a .jpg at its end; by default {stem}.jpg, and {name}.jpg where "
+        "inputs would meet",
+    )
+    files.add_argument(
         "--force", action="store_true", help="overwrite an output that exists already"
+    )
+    again = files.add_mutually_exclusive_group()
+    again.add_argument(
+        "--skip_existing", action="store_true", help="leave an output that exists already as it is"
+    )
+    again.add_argument(
+        "--update",
+        action="store_true",
+        help="write what is missing, whose input has changed or whose options differ, by what "
+        ".learned_jpeg-update in the folder of the outputs says of those written before; files of "
+        "others are not overwritten",
     )
     files.add_argument(
         "--overwrite_input",
@@ -161,8 +184,18 @@ def add_compress_options(parser, dial):
         help="keep a JPEG file as it is where its result would not be smaller",
     )
     add_jobs(files, "files at a time, and cores that are made use of")
-    files.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
-    files.add_argument("--json", action="store_true", help="print the report as JSON, at the end")
+    said = files.add_mutually_exclusive_group()
+    said.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    said.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print also what is skipped, and what is left out that hardly anybody misses",
+    )
+    files.add_argument(
+        "--json",
+        action="store_true",
+        help="print a line of JSON for each file as it is done, and one for all at the end",
+    )
 
     rate = parser.add_argument_group("size and quality")
     if dial is not None:
@@ -185,10 +218,11 @@ def add_compress_options(parser, dial):
     add_coding_options(rate)
     target = rate.add_mutually_exclusive_group()
     for kind, high, what in (
-        ("bpp", math.inf, "at most this number of bits per pixel, for each file"),
-        ("size", math.inf, "at most this number of bytes, for each file"),
-        ("psnr", math.inf, "at least this PSNR in dB against the input"),
+        ("bpp", None, "at most this number of bits per pixel, for each file"),
+        ("size", None, "at most this number of bytes, for each file"),
+        ("psnr", 200, "at least this PSNR in dB against the input"),
         ("ssimulacra2", 100, "at least this SSIMULACRA2: 70 is good, 90 looks like the input"),
+        ("butteraugli", math.inf, "at most this Butteraugli, 3-norm: 2 good, 1 near the input"),
     ):
         target.add_argument(
             f"--target_{kind}",
@@ -213,10 +247,44 @@ def add_compress_options(parser, dial):
         metavar="COLOR",
         help="what shows through transparent parts, a name or #rrggbb; white, with a warning",
     )
-    picture.add_argument(
+    _add_max_megapixels(picture, 200.0)
+
+
+def _add_max_megapixels(parser, default):
+    parser.add_argument(
         "--max_megapixels",
-        type=number(float, 0, low_included=False),
-        default=200.0,
+        type=number(float, 0, 1e6, low_included=False),
+        default=default,
         metavar="N",
         help="refuse larger pictures, before their pixels take up memory",
     )
+
+
+def add_view_options(parser, trained):
+    """Adds the options of `view`. trained: whether there are models."""
+    parser.add_argument(
+        "pictures",
+        nargs="*",
+        metavar="PICTURE",
+        help="images, folders, quoted globs and @LIST, a text file with one a line; others can be "
+        "dropped onto the page",
+    )
+    if trained:
+        parser.add_argument(
+            "--model",
+            action="append",
+            metavar="NAME",
+            help="a model to choose beside the shipped ones, by name or folder as `compress` "
+            "takes it; the page begins with the first; may be repeated",
+        )
+    parser.add_argument(
+        "--port",
+        type=number(int, 0, 65535),
+        default=0,
+        metavar="N",
+        help="of the address, for a tunnel say; 0 takes any that is free",
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="open the address in this machine's browser"
+    )
+    _add_max_megapixels(parser, 50.0)

@@ -61,7 +61,7 @@ class Model:
     folder: as `shipped.load` takes it; checkpoint: the digest of its content; coding: how its files
     are written; rounds: whether its integers are rounded, whatever bits they take; shared: a name
     for the network whose output for an image is the same at other dots, of this model or of those
-    with the same frozen backbone; or None.
+    with the same frozen network; or None.
     """
 
     folder: str

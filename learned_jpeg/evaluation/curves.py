@@ -1,8 +1,8 @@
 """Finding what there is to measure: the images of a test set, and the dots of runs and encoders."""
 
-import argparse
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 from learned_jpeg.evaluation import coders, fingerprints, tables
 from learned_jpeg.evaluation.points import Curve, Dot, Size, TestImage
@@ -40,7 +40,7 @@ def find_curves(args, set_name, say):
         curves.append(_baseline_curve(args, set_name))
     curves += _run_curves(args, set_name, say)
     for coding in args.also:
-        again = argparse.Namespace(**vars(args) | {"coding": coding})
+        again = SimpleNamespace(**vars(args) | {"coding": coding})
         others = _run_curves(again, set_name, lambda line: None)  # which is said already
         chosen = " ".join(_chosen(coding))
         for curve in others:
@@ -126,7 +126,7 @@ def _model(args, architecture, folder, options, checkpoint):
     kind = architectures.load(architecture)
     # Where nothing is trained, a tune may bring the search along.
     coding = args.coding if kind.trained else kind().complete(args.coding)
-    rounds = (coding.quantizer or kind.quantizer) == "round"
+    rounds = coding.quantizer_or(kind.quantizer) == "round"
     shared = kind.shared(folder, options)
     coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
     return coder, fingerprints.of_model(coder)

@@ -20,7 +20,7 @@ def of_encoder(name, huffman):
     """Of a file by an encoder of ENCODERS."""
     return {
         "encoder": f"{name}, {ENCODERS[name].version()}",
-        "encoding version": _versions("rivals"),
+        "encoding version": versions("rivals"),
         "Huffman choice": huffman,
         "measuring code": of_metrics(),
     }
@@ -31,7 +31,7 @@ def of_model(model):
     searched, refined = not model.rounds, model.coding.refine > 0
     return {
         "checkpoint": model.checkpoint or model.folder,
-        "encoding version": _versions("files", *["search"] * searched, *["refining"] * refined),
+        "encoding version": versions("files", *["search"] * searched, *["refining"] * refined),
         "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
         "Huffman choice": model.coding.huffman,
         "measuring code": of_metrics(),
@@ -46,10 +46,11 @@ def choices(coding):
 
 def of_size(size):
     """What a search for a size (a text) adds to the fingerprints of the coders that it tries."""
-    return {"dial": size, "search for the size": _versions("sizes")}
+    return {"dial": size, "search for the size": versions("sizes")}
 
 
-def _versions(*parts):
+def versions(*parts):
+    """The versions of parts of ENCODING, as a text."""
     return ", ".join(f"{part} {ENCODING[part]}" for part in parts)
 
 

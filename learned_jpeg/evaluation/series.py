@@ -53,6 +53,7 @@ SHOWN = (
     Metric("lpips", "LPIPS", lower=True, decimals=4),
     Metric("ssimulacra2", "SSIMULACRA2"),
     Metric("psnr_hvs_m", "PSNR-HVS-M", "dB"),
+    Metric("butteraugli", "Butteraugli", lower=True, decimals=3),
 )
 
 

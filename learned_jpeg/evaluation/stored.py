@@ -9,7 +9,7 @@ and the fingerprint of what they were measured with. Seen with `pickle.load` it 
 
 with one entry an image everywhere but in the fingerprint, in the same order. What was not asked
 for is NaN there, and {metric: [name, ...]} under "unmeasured" tells it from the NaN of an image
-that is too small for a metric.
+that is too small for a metric; a metric that came later than the pickle is not there at all.
 
 While a dot is being measured, each figure goes to the end of a journal beside the pickle, lines
 of JSON, so that a picture costs the same whatever the number of them and an evaluation that is
@@ -31,7 +31,7 @@ from learned_jpeg.runtime.paths import shown
 
 import numpy as np
 
-METRICS = ("bpp", "mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m")
+METRICS = ("bpp", "mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m", "butteraugli")
 _TEXTS = ("image_sha256", "jpeg_sha256")
 SIZES = ("height", "width", "n_bytes")
 
@@ -158,7 +158,7 @@ def load(path):
         columns = {
             **{name: content[name] for name in _TEXTS},
             **{name: [int(value) for value in content[name]] for name in SIZES},
-            **{name: [float(value) for value in content[name]] for name in METRICS},
+            **{n: [float(value) for value in content[n]] for n in METRICS if n in content},
         }
         texts = [
             *fingerprint.values(),

@@ -1,18 +1,20 @@
 """The command `compress`: image files in, JPEG files out, for every architecture."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
 import sys
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from learned_jpeg.jobs.one_picture import Options, Report, compress_file
+from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
+from learned_jpeg.jobs.records import Records
+from learned_jpeg.jobs.reporting import Log
+from learned_jpeg.jobs.running import PixelBudget, run_all
 from learned_jpeg.jobs.targets import KINDS, Setting, Target
-from learned_jpeg.models import checkpoints, shipped
+from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths
@@ -20,45 +22,22 @@ from learned_jpeg.runtime.errors import Stopped, UserError
 from learned_jpeg.runtime.paths import STDIO, shown
 
 from PIL import ImageColor
-from tqdm import tqdm
 
 # Pixels that are worked on at the same time: no more than this, nor than what the memory holds.
 PIXELS_AT_ONCE = 60_000_000
 BYTES_A_PIXEL = 60  # without a target's
 
 
-class PixelBudget:
-    """Lets workers pass while their pictures together stay within a number of pixels.
-
-    A picture above it passes alone.
-    """
-
-    def __init__(self, pixels):
-        self._free = self._total = pixels
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def hold(self, pixels):
-        """Waits for room for a picture and keeps it within the context."""
-        pixels = min(pixels, self._total)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= pixels)
-            self._free -= pixels
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += pixels
-                self._changed.notify_all()
-
-
 def make_settings(architecture, args, target):
     """The settings that the arguments allow, from the coarsest to the finest.
 
-    architecture: the class of the script that runs, which holds to its own models.
+    architecture: the class of the script that runs, which holds to its own models, and to those
+    with nothing to train on the same dial.
     """
     if not architecture.trained:
         return [Setting(architecture(), args.dial)]
+    if is_untrained_of(args.model, architecture):
+        return [Setting(shipped.load(args.model), args.dial)]
     folders = shipped.folders(args.model, architecture.architecture)
     dial = getattr(args, "dial", None)
     for folder in folders:
@@ -76,76 +55,86 @@ def make_settings(architecture, args, target):
     return settings
 
 
-def compress_all(pairs, settings, options, jobs):
-    """Yields (number, Report) of the (input, output)s, in the order in which they get done."""
-    each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
-    budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
-    outputs = set()
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        numbers = {}
-        for number, (path, output) in enumerate(pairs):
-            where = os.path.abspath(output)
-            if where in outputs:
-                error = f"{shown(path)}: {shown(output)} is another input's output already"
-                yield number, Report(shown(path), shown(output), error)
-                continue
-            outputs.add(where)
-            work = pool.submit(compress_file, path, output, settings, options, budget)
-            numbers[work] = number
-        for work in as_completed(numbers):
-            yield numbers[work], work.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+def is_untrained_of(name, architecture):
+    """Whether a name is that of an architecture with nothing to train, on another one's dial."""
+    if name not in architectures.names():
+        return False
+    other = architectures.load(name)
+    return architecture.trained and not other.trained and other.dial == architecture.dial
 
 
 def compress(architecture, args):
     """Runs the command `compress` of an architecture's class; returns the exit status."""
     with reading.limit(args.max_megapixels), _stop_on_sigterm():
         options, jobs = make_options(args), machine.limit(args.jobs)
-        pairs = paths.name_files(args.inputs, args.output_dir)
+        pairs = paths.name_files(args.inputs, args.output_dir, args.name)
         settings = make_settings(architecture, args, options.target)
         # Where the file goes to the standard output, nothing else does.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
-        start = time.perf_counter()
-        reports = {}
-        of_one, steps = len(pairs) == 1, None if options.target else args.refine
-        # None: unless to a file
-        hidden = True if args.quiet or (of_one and not args.refine) else None
-        with tqdm(
-            total=steps if of_one else len(pairs),
-            unit="step" if of_one else "file",
-            file=sys.stderr,
-            disable=hidden,
-            leave=not of_one,
-        ) as bar:
-            if of_one:
-                options = replace(options, progress=bar.update)
-            try:
-                for number, report in compress_all(pairs, settings, options, jobs):
-                    reports[number] = report
-                    _print(report, None if args.quiet or args.json else out)
-                    bar.update(not of_one)
-            except KeyboardInterrupt as stop:
-                options.door.shut()
-                raise Stopped from stop
-    reports = [reports[number] for number in sorted(reports)]
-    total = _total(reports, time.perf_counter() - start)
-    if args.json:
-        files = [asdict(report) for report in reports]
-        print(json.dumps({"files": files, "total": total}), file=out)
-    elif not args.quiet and len(reports) > 1:
-        print(
-            f"{total['files']} of {len(reports)} files: {total['bytes_in']:,} -> "
-            f"{total['bytes_out']:,} bytes, {total['bpp']:.3f} bpp, {total['seconds']:.1f} s"
-        )
-    return 1 if total["failed"] else 0
+        steps = None if options.target else args.refine
+        records = _records(architecture, args, pairs) if args.update else None
+        log = Log(len(pairs), out, steps, args.quiet, args.json, args.verbose)
+        door = Door(log.add, records)
+        options = replace(options, records=records, door=door)
+        if len(pairs) == 1:
+            options = replace(options, progress=log.bar.update)
+        each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
+        budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
+        try:
+            with contextlib.closing(log.bar):
+                run_all(
+                    lambda path, output: compress_file(path, output, settings, options, budget),
+                    _once(pairs, door),
+                    jobs,
+                )
+        except KeyboardInterrupt as stop:
+            door.shut()
+            log.end(stopped=True)
+            raise Stopped from stop
+        return 0 if log.end() else 1
+
+
+def _once(pairs, door):
+    """The (input, output)s, of which the second of an output is told of as an error."""
+    outputs = set()
+    for path, output in pairs:
+        where = os.path.abspath(output)
+        if where in outputs:
+            error = f"{shown(path)}: {shown(output)} is another input's output already"
+            door.leave(output, Finished(Report(shown(path), shown(output), error)))
+        else:
+            outputs.add(where)
+            yield path, output
+
+
+# What of the arguments does not decide what is in a file. Models count by their digests.
+_OF_THE_RUN = frozenset(
+    """command inputs output_dir name force overwrite_input skip_existing update jobs quiet verbose
+    json model run_dir checkpoint_dir max_megapixels""".split()
+)
+
+
+def _records(architecture, args, pairs):
+    """The Records of the outputs' folder."""
+    if STDIO in pairs[0]:
+        raise UserError("--update compares files; the standard input and output, -, are none")
+    folder = args.output_dir or pairs[0][1].parent
+    decides = {name: value for name, value in vars(args).items() if name not in _OF_THE_RUN}
+    model = [architecture.architecture]
+    if architecture.trained:
+        model += [checkpoints.describe(folder)[-1] for folder in shipped.folders(args.model)]
+    text = json.dumps([decides, model], sort_keys=True)
+    return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def make_options(args):
     """Options of the command's arguments."""
     if args.skip_larger and (args.strip or args.srgb):
         raise UserError("--skip_larger keeps files as they are; --strip and --srgb do not")
+    if args.skip_existing and (args.force or args.overwrite_input):
+        raise UserError(
+            "--skip_existing leaves what exists alone; --force and --overwrite_input do not"
+        )
     target = None
     for kind in KINDS:
         if (value := getattr(args, f"target_{kind}")) is not None:
@@ -157,42 +146,10 @@ def make_options(args):
         srgb=args.srgb,
         skip_larger=args.skip_larger,
         force=args.force,
+        skip_existing=args.skip_existing,
         overwrite_input=args.overwrite_input,
         target=target,
     )
-
-
-def _print(report, out):
-    """out: a stream for what went well, or None."""
-    for warning in report.warnings:
-        tqdm.write(f"warning: {report.input}: {warning}", file=sys.stderr)
-    if report.error is not None:
-        tqdm.write(f"error: {report.error}", file=sys.stderr)
-    elif out is not None:
-        loss = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
-        if report.kept:
-            loss = "kept as it is"
-        elif report.from_jpeg:
-            loss += " beside the input's own loss"
-        tqdm.write(
-            f"{report.input} -> {report.output}: {report.bytes_in:,} -> {report.bytes_out:,} "
-            f"bytes, {report.bpp:.3f} bpp, {loss}, {report.seconds:.2f} s",
-            file=out,
-        )
-
-
-def _total(reports, seconds):
-    done = [report for report in reports if report.error is None]
-    bytes_out = sum(report.bytes_out for report in done)
-    pixels = sum(report.width * report.height for report in done)
-    return {
-        "files": len(done),
-        "failed": len(reports) - len(done),
-        "bytes_in": sum(report.bytes_in for report in done),
-        "bytes_out": bytes_out,
-        "bpp": 8 * bytes_out / pixels if pixels else 0.0,
-        "seconds": seconds,
-    }
 
 
 def _color(text):

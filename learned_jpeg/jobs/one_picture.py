@@ -1,12 +1,14 @@
 """One picture compressed: a file in, a JPEG file out, and a report."""
 
 import math
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from learned_jpeg.jobs.records import Entry, Records
 from learned_jpeg.jobs.targets import Target, psnr, sampling
 from learned_jpeg.metrics import measures
 from learned_jpeg.models import encoding
@@ -26,6 +28,8 @@ class Report:
     output: str
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)  # what only who asks is told
+    skipped: bool = False  # there is nothing to do
     bytes_in: int | None = None
     bytes_out: int | None = None
     width: int | None = None
@@ -33,6 +37,7 @@ class Report:
     bpp: float | None = None
     psnr: float | None = None  # dB against the input; None if the file is lossless
     ssimulacra2: float | None = None  # where it was the target
+    butteraugli: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
     seconds: float | None = None
@@ -42,22 +47,52 @@ class Report:
     sampling: str | None = None  # of chroma; None for gray
 
 
-class Door:
-    """Lets files be written, each of them whole, until it is shut."""
+@dataclass
+class Finished:
+    """A file's Report, and its bytes where it is to be written. entry: of the options' records."""
 
-    def __init__(self):
+    report: Report
+    data: bytes | None = None
+    entry: Entry | None = None
+
+
+class Door:
+    """The only way out: what passes it is written, whole, and told of, until it is shut.
+
+    tell: called with each Report, one at a time. What is told of is written, and what is written
+    is told of, when and however a run is stopped by its user.
+    """
+
+    def __init__(self, tell=lambda report: None, records=None):
         self._lock, self._open = threading.Lock(), True
+        self._tell, self._records = tell, records
 
     def shut(self):
         """Waits for a file that is being written; there is none after it."""
         with self._lock:
             self._open = False
 
-    def write(self, path, data):
-        """Writes bytes as a file, or nothing."""
+    def leave(self, output, finished):
+        """Writes the file of a Finished, unless it has none, and tells of it."""
         with self._lock:
             if self._open:
-                write_whole(path, data)
+                if finished.data is not None:
+                    self._write(output, finished)
+                self._tell(finished.report)
+
+    def _write(self, output, finished):
+        try:
+            if output == STDIO:
+                sys.stdout.buffer.write(finished.data)
+                sys.stdout.buffer.flush()
+            elif finished.entry is None:
+                write_whole(output, finished.data)
+            else:
+                self._records.write(output, finished.data, finished.entry)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            finished.report.error = f"{shown(output)}: cannot be written ({error.strerror})"
 
 
 @dataclass(frozen=True)
@@ -65,7 +100,9 @@ class Options:
     """What holds for each of the files.
 
     srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
-    progress: called after each step of refining.
+    skip_existing: leave a file alone whose output is there. records: of what was written before,
+    which is left alone while it is current. progress: called after each step of refining;
+    trying: before each file that is made.
     """
 
     coding: Coding
@@ -75,8 +112,11 @@ class Options:
     skip_larger: bool = False
     force: bool = False
     overwrite_input: bool = False
+    skip_existing: bool = False
+    records: Records | None = None
     target: Target | None = None
     progress: Callable | None = None
+    trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
 
@@ -86,38 +126,70 @@ def compress_file(path, output, settings, options, budget):
     settings: of which the first is taken, or the one that reaches options.target.
     Returns Report, in which an error is one of this file's own.
     """
-    report = Report(shown(path), shown(output))
+    finished = encode_file(path, output, settings, options, budget)
+    options.door.leave(output, finished)
+    return finished.report
+
+
+def encode_file(path, output, settings, options, budget):
+    """All of `compress_file` but the writing: Finished."""
+    finished = Finished(report := Report(shown(path), shown(output)))
     start = time.perf_counter()
     try:
-        paths.check(path, output, options.force, options.overwrite_input)
-        data = sys.stdin.buffer.read() if path == STDIO else None
-        with budget.hold(math.prod(reading.size(path, data))):
-            _compress(path, data, output, settings, options, report)
+        if not _is_done(path, output, options, finished):
+            data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
+            with budget.hold(math.prod(reading.size(path, data))):
+                finished.data = _compress(path, data, settings, options, report)
     except BrokenPipeError:
         raise
     except UserError as error:
         report.error = str(error)
-    except (OSError, ValueError, MemoryError, *_tensorflow_errors()) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        report.error = f"{report.input}: {reason}"
+    except (OSError, ValueError, MemoryError, *tensorflow_errors()) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
-    return report
+    return finished
 
 
-def _tensorflow_errors():
+def _is_done(path, output, options, finished):
+    """Whether a file needs nothing. Raises UserError where its output may not be written."""
+    mine = False
+    if options.records is not None:
+        finished.entry = options.records.entry(path)
+        mine, current = options.records.state(path, output, finished.entry)
+        finished.report.skipped = current
+    elif options.skip_existing:
+        finished.report.skipped = os.path.exists(output) and os.path.isfile(path)
+        finished.report.skipped &= not paths.is_same(path, output)
+    if not finished.report.skipped:
+        paths.check(path, output, options.force or mine, options.overwrite_input)
+    return finished.report.skipped
+
+
+def tensorflow_errors():
     """Its own kind of exception, where a model has brought it along."""
     tensorflow = sys.modules.get("tensorflow")
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
-def _compress(path, data, output, settings, options, report):
+def _compress(path, data, settings, options, report):
+    """The bytes of the JPEG file; fills in the Report."""
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
+    return compress_source(source, settings, options, report)
+
+
+def compress_source(source, settings, options, report):
+    """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
+
+    settings, options: as `compress_file` takes them.
+    """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
-    report.warnings = source.warnings
+    report.warnings, report.details = source.warnings, source.details
 
     def finished(setting, scale):
+        options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
         return metadata.embed(data, source.metadata)
@@ -133,8 +205,8 @@ def _compress(path, data, output, settings, options, report):
         if missed := options.target.missed(found.quantity):
             report.warnings.append(missed)
         data, setting, report.table_scale = found.data, found.setting, found.scale
-        if options.target.kind == "ssimulacra2":
-            report.ssimulacra2 = found.quantity
+        if options.target.kind in ("ssimulacra2", "butteraugli"):
+            setattr(report, options.target.kind, found.quantity)
     report.dial, report.lmbda = setting.dial, setting.model.lmbda
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
@@ -143,7 +215,7 @@ def _compress(path, data, output, settings, options, report):
         data = _not_smaller(data, source.jpeg, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
-    _write(output, data, options.door)
+    return data
 
 
 def _not_smaller(data, jpeg, options, report):
@@ -156,14 +228,3 @@ def _not_smaller(data, jpeg, options, report):
         "bytes) and not better; --skip_larger keeps such files as they are"
     )
     return data
-
-
-def _write(output, data, door):
-    if output == STDIO:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        door.write(output, data)
-    except OSError as error:
-        raise UserError(f"{shown(output)}: cannot be written ({error.strerror})") from error

@@ -14,6 +14,7 @@ from learned_jpeg.runtime.lazy import lazy_import
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+butteraugli = lazy_import("learned_jpeg.metrics.butteraugli")
 ssimulacra2 = lazy_import("learned_jpeg.metrics.ssimulacra2")
 
 TOLERANCE = 0.01  # as promised, of the target
@@ -43,22 +44,17 @@ def sampling(data):
         return {0: "444", 2: "420"}.get(JpegImagePlugin.get_sampling(image))
 
 
-class _Ssimulacra2:
-    """SSIMULACRA2 against pixels as `psnr` takes them, whose samples count as sRGB's.
+def _seen(kind, pixels):
+    """A function from a JPEG file to a metric against pixels as `psnr` takes them, as of sRGB.
 
     Raises UserError where they are too few.
     """
-
-    def __init__(self, pixels):
-        least = ssimulacra2.Ssimulacra2.MIN_SIZE
-        if min(pixels.shape[:2]) < least:
-            raise UserError(f"--target_ssimulacra2 needs {least} pixels a side; these are fewer")
-        levels = np.rint(to_levels(pixels)).astype(np.uint8)
-        original = np.broadcast_to(levels, (*levels.shape[:2], 3))
-        self.original = ssimulacra2.Ssimulacra2(original)
-
-    def __call__(self, data):
-        return self.original.compare(jpeg_file.decode(data))
+    metric = ssimulacra2.Ssimulacra2 if kind == "ssimulacra2" else butteraugli.Butteraugli
+    if min(pixels.shape[:2]) < metric.MIN_SIZE:
+        raise UserError(f"--target_{kind} needs {metric.MIN_SIZE} pixels a side; these are fewer")
+    levels = np.rint(to_levels(pixels)).astype(np.uint8)
+    original = metric(np.broadcast_to(levels, (*levels.shape[:2], 3)))
+    return lambda data: original.compare(jpeg_file.decode(data))
 
 
 @dataclass(frozen=True)
@@ -181,13 +177,15 @@ class Search:
 class _Kind(NamedTuple):
     """What can be asked for.
 
-    quality: whether the file is to have at least the target, and not at most. width: how much of
-    TOLERANCE is made use of. miss: function (quantity, aim) -> how far it is above the aim, about
-    as a part of it. slope: of the miss against the logarithm of the tables' scale. memory: bytes a
-    pixel that measuring takes.
+    quality: whether the file may be better than asked for, and not smaller. at_least: whether the
+    target is the least value, and not the greatest. width: how much of TOLERANCE is made use of.
+    miss: function (quantity, aim) -> how far the file is above the aim, about as a part of it.
+    slope: of the miss against the logarithm of the tables' scale. memory: bytes a pixel that
+    measuring takes.
     """
 
     quality: bool
+    at_least: bool
     width: float
     miss: Any
     slope: float
@@ -202,11 +200,16 @@ def _linear(quantity, aim):
     return quantity / aim - 1  # of what may be negative
 
 
+def _nearer(distance, aim):
+    return _logarithmic(aim, max(distance, 1e-9))
+
+
 KINDS = {
-    "bpp": _Kind(False, 1.0, _logarithmic, -0.8),
-    "size": _Kind(False, 1.0, _logarithmic, -0.8),
-    "psnr": _Kind(True, 0.3, _logarithmic, -0.15),  # 1% would be 0.3 dB
-    "ssimulacra2": _Kind(True, 1.0, _linear, -0.3, memory=120),
+    "bpp": _Kind(False, False, 1.0, _logarithmic, -0.8),
+    "size": _Kind(False, False, 1.0, _logarithmic, -0.8),
+    "psnr": _Kind(True, True, 0.3, _logarithmic, -0.15),  # 1% would be 0.3 dB
+    "ssimulacra2": _Kind(True, True, 1.0, _linear, -0.3, memory=120),
+    "butteraugli": _Kind(True, False, 1.0, _nearer, -0.45, memory=150),
 }
 
 
@@ -236,7 +239,7 @@ def _turns(search):
 class Target:
     """What a file is to reach: a kind of `--target_KIND`, and its value in the kind's unit."""
 
-    kind: str  # of KINDS: "bpp", "size" in bytes, "psnr" in dB, "ssimulacra2"
+    kind: str  # of KINDS: "bpp", "size" in bytes, "psnr" in dB, "ssimulacra2", "butteraugli"
     value: float
 
     def measure(self, pixels):
@@ -246,8 +249,8 @@ class Target:
         """
         if self.kind == "psnr":
             return lambda data: psnr(pixels, data)
-        if self.kind == "ssimulacra2":
-            return _Ssimulacra2(pixels)
+        if KINDS[self.kind].quality:
+            return _seen(self.kind, pixels)
         return (
             len if self.kind == "size" else lambda data: measures.bpp(len(data), *pixels.shape[:2])
         )
@@ -259,7 +262,7 @@ class Target:
         """
         kind, measure = KINDS[self.kind], self.measure(pixels)
         tolerance = kind.width * TOLERANCE / 2
-        aim = self.value * (1 + tolerance if kind.quality else 1 - tolerance)
+        aim = self.value * (1 + tolerance if kind.at_least else 1 - tolerance)
 
         def attempt(setting, scale):
             data = finished(setting, scale)
@@ -287,8 +290,11 @@ class Target:
         return search.best
 
     def missed(self, quantity):
-        """What to say of a file with this quantity, where it is not within the promise; or None."""
-        spare = quantity - self.value if KINDS[self.kind].quality else self.value - quantity
-        if 0 <= spare <= TOLERANCE * self.value:
+        """What to say of a file with this quantity, where it does not keep the target; or None.
+
+        A flat picture's finest file may be far below a size, and its coarsest one lossless.
+        """
+        spare = quantity - self.value if KINDS[self.kind].at_least else self.value - quantity
+        if spare >= 0:
             return None
         return f"--target_{self.kind} {self.value:g} is out of reach; {quantity:.6g} is the nearest"

@@ -121,8 +121,8 @@ class Lpips:
     MIN_SIZE = MIN_SIZE
 
     def __init__(self, original):
-        self._features = _graphs()[0](original[np.newaxis])
+        self._features = _graphs()[0](tf.constant(original[np.newaxis]))
 
     def compare(self, decoded):
         """The figure of an image of the same size, a float."""
-        return float(_graphs()[1](self._features, decoded[np.newaxis])[0])
+        return float(_graphs()[1](self._features, tf.constant(decoded[np.newaxis]))[0])

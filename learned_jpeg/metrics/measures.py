@@ -13,11 +13,13 @@ definition gives NaN:
     lpips           [0, about 1]  lower   0             32
     ssimulacra2     (-inf, 100]   higher  100           8
     psnr_hvs_m      dB            higher  inf           8
+    butteraugli     [0, inf)      lower   0             8
 
 mse: mean over pixels and RGB channels, in squared 8-bit levels. psnr: of that, peak 255.
 ms_ssim: five scales, mean of the RGB channels, see `ssim.py`. lpips: AlexNet, version 0.1, see
 `lpips_tf2.py`. ssimulacra2: 90 is visually lossless, 30 low, see `ssimulacra2.py`. psnr_hvs_m: on
-the BT.601 luma, see `psnr_hvs_m.py`.
+the BT.601 luma, see `psnr_hvs_m.py`. butteraugli: the 3-norm on a screen of 80 nits, 1 is nearly
+lossless, 3 low, see `butteraugli.py`.
 
 A figure for a set of images is `mean_over_images` of the single images' figures in these units:
 PSNR is averaged in dB, MS-SSIM before `ms_ssim_db`.
@@ -38,7 +40,7 @@ import numpy as np
 # stored figures are measured again.
 VERSION = 2
 
-METRICS = ("mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m")
+METRICS = ("mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m", "butteraugli")
 
 _PEAK = 255.0
 
@@ -100,13 +102,32 @@ class Reference:
 
         return _decibel(self._compare(PsnrHvsM, decoded))
 
+    def _butteraugli(self, decoded):
+        from learned_jpeg.metrics.butteraugli import Butteraugli
+
+        return self._compare(Butteraugli, decoded)
+
+    def seen(self, decoded):
+        """How much the eye sees of the difference at each pixel of a decoded image, by Butteraugli.
+
+        float32 [H, W], 1 is just seen; None where the images are too small.
+        """
+        from learned_jpeg.metrics.butteraugli import Butteraugli
+
+        half = self._half(Butteraugli)
+        return half and half.seen(decoded)
+
     def _compare(self, half, decoded):
         """By a class that is made of the original; NaN where that is too small for it."""
-        if min(decoded.shape[:2]) < half.MIN_SIZE:
-            return math.nan
+        half = self._half(half)
+        return half.compare(decoded) if half else math.nan
+
+    def _half(self, half):
+        if min(self._original.shape[:2]) < half.MIN_SIZE:
+            return None
         if half not in self._halves:
             self._halves[half] = half(self._original)
-        return self._halves[half].compare(decoded)
+        return self._halves[half]
 
 
 def _single(metric):
@@ -118,7 +139,7 @@ def _single(metric):
     return measure
 
 
-mse, psnr, ms_ssim, lpips, ssimulacra2, psnr_hvs_m = map(_single, METRICS)
+mse, psnr, ms_ssim, lpips, ssimulacra2, psnr_hvs_m, butteraugli = map(_single, METRICS)
 
 
 def ms_ssim_db(value):

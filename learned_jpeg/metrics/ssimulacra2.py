@@ -50,7 +50,7 @@ def _errors(x, y):
 
 # sRGB to linear light, for 8-bit samples (IEC 61966-2-1).
 _SAMPLES = np.arange(256) / 255
-_LINEAR = np.where(_SAMPLES <= 0.04045, _SAMPLES / 12.92, ((_SAMPLES + 0.055) / 1.055) ** 2.4)
+LINEAR = np.where(_SAMPLES <= 0.04045, _SAMPLES / 12.92, ((_SAMPLES + 0.055) / 1.055) ** 2.4)
 
 # libjxl's opsin absorbance, from linear RGB, and its bias (lib/jxl/opsin_params.h).
 _OPSIN = np.array(
@@ -127,7 +127,7 @@ class Ssimulacra2:
         return 100 - 10 * max(distance, 0.0) ** 0.6276336467831387
 
     def _scales(self, image):
-        linear = _LINEAR[image.transpose(2, 0, 1)]
+        linear = LINEAR[image.transpose(2, 0, 1)]
         for scale in range(self._SCALES):
             linear = halve(linear) if scale else linear
             if min(linear.shape[1:]) < self.MIN_SIZE:

@@ -71,11 +71,17 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _file_options(architecture):
+    """The options of an architecture that name files; none of one that is not known here."""
+    known = architecture in architectures.names()
+    return architectures.load(architecture).file_options if known else ()
+
+
 def describe(folder):
     """What is in a checkpoint folder, without TensorFlow: (architecture, options, digest).
 
     digest: of all that the model's files depend on, in hexadecimal: the options, the checkpoint
-    and the weights of a backbone that come from another file. Raises UserError, naming the
+    and the files that the options name. Raises UserError, naming the
     folder, if it holds no checkpoint.
     """
     config = read_config(folder)
@@ -86,8 +92,9 @@ def describe(folder):
         try:
             for file in files_of(path):
                 digest.update(file.read_bytes())
-            if options.get("backbone_weights"):
-                digest.update(sha256(options["backbone_weights"]).encode())
+            for name in _file_options(architecture):
+                if options.get(name):
+                    digest.update(sha256(options[name]).encode())
         except (OSError, TypeError) as error:
             raise UserError(f"{folder}: its weights cannot be read ({error})") from error
         return digest.hexdigest()

@@ -36,16 +36,25 @@ class Coding:
         choices = {"sampling": SAMPLINGS, "quantizer": QUANTIZERS, "tune": TUNES}
         for name, known in {"huffman": jpeg_file.HUFFMAN, **choices}.items():
             value = getattr(self, name)
-            if value not in known and (value is not None or name == "huffman"):
+            is_open = value is None and name != "huffman"
+            if not is_open and (not isinstance(value, str) or value not in known):
                 raise UserError(f"{name} is {value!r}, not one of {', '.join(known)}")
-        if self.refine < 0:
-            raise UserError(f"refine is {self.refine}, not a number of steps")
+        if not isinstance(self.refine, int | np.integer) or self.refine < 0:
+            raise UserError(f"refine is {self.refine!r}, not a number of steps")
 
-    def with_defaults(self, sampling, quantizer):
-        """The same with sampling and quantizer chosen."""
-        return replace(
-            self, sampling=self.sampling or sampling, quantizer=self.quantizer or quantizer
-        )
+    def quantizer_or(self, default):
+        """The quantizer; a default gives way to what only the search has."""
+        searched = self.refine or self.sampling == "auto"
+        return self.quantizer or ("trellis" if searched else default)
+
+    def with_defaults(self, sampling, quantizer, rounded=None):
+        """The same with sampling and quantizer chosen, as far as other choices leave them open.
+
+        rounded: the sampling of a file without the search, where it is another.
+        """
+        quantizer = self.quantizer_or(quantizer)
+        sampling = sampling if quantizer == "trellis" else rounded or sampling
+        return replace(self, sampling=self.sampling or sampling, quantizer=quantizer)
 
 
 def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None):
@@ -56,6 +65,7 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
     for the rates between those of two models; progress: called after each step of refining.
     Raises UserError for a choice that the model does not have.
     """
+    table_scale = _number("table_scale", table_scale)
     if not 0 < table_scale < float("inf"):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
     coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
@@ -112,7 +122,15 @@ def _check_dial(pipeline, value):
         if value is not None:
             raise UserError(f"{pipeline.architecture} has tables of its own: no dial to set")
         return None
-    value = dial.default if value is None else value
+    value = dial.default if value is None else _number(dial.name, value)
     if not dial.low <= value <= dial.high:
         raise UserError(f"{dial.name} {value:g} is not in {dial.low:g} to {dial.high:g}")
-    return float(value)
+    return value
+
+
+def _number(name, value):
+    """A value as a float. Raises UserError for what is no number, as a text is none."""
+    try:
+        return float("text" if isinstance(value, str | bytes) else value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{name} is {value!r}, not a number") from error

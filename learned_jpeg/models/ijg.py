@@ -19,7 +19,9 @@ class IJG(FileModel):
         return standard.ijg_qtables(dial)[None]
 
     def complete(self, coding):
-        return coding.with_defaults("auto", "trellis") if coding.tune else super().complete(coding)
+        if not coding.tune:
+            return super().complete(coding)
+        return coding.with_defaults("auto", "trellis", self.sampling)
 
     def file_qtables(self, dial, coding, table_scale=1.0):
         if not coding.tune:

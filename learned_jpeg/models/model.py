@@ -37,6 +37,7 @@ class FileModel:
     quantizer = "round"  # what chooses the integers of a file
     tune = "psnr"  # what error a search for them minimizes
     refine_weights = {"lpips": 0.2}  # what --refine lessens, see learned_jpeg.search.refining
+    file_options = ()  # those whose file decides about the model, too
     model_options = ("sampling",)  # the arguments of __init__ that shape the model
 
     def __init__(self, sampling="444"):

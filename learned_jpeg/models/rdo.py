@@ -40,7 +40,7 @@ class RDO(FileModel):
         self.weights = weights
 
     def complete(self, coding):
-        return coding.with_defaults("auto", "trellis")
+        return coding.with_defaults("auto", "trellis", self.sampling)
 
     def _step(self, dial):
         return tuning.step_of(float(dial), tuning.TUNES[self.tune])

@@ -68,6 +68,8 @@ def folders(name, architecture=None):
 
 def load(name):
     """The model of a name or a folder, a FileModel. See `api.load`."""
+    if not isinstance(name, str | os.PathLike):
+        raise UserError(f"{name!r} is neither a model's name nor a folder")
     if str(name) in architectures.names() and not architectures.load(str(name)).trained:
         return architectures.load(str(name))()
     if not os.path.exists(name):

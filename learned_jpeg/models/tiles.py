@@ -39,7 +39,7 @@ def analyse(pipeline, pixels, dial, coding, table_scale):
                 top - above : top + pipeline.tile + margin,
                 left - before : left + pipeline.tile + margin,
             ]
-            tile = np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3])
+            tile = tf.constant(np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3]))
             with _one_tile:
                 *coded, qtables, chroma = analyse_tile(tile, dial or 0.0, table_scale)
             if samples is not None:

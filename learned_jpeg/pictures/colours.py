@@ -8,7 +8,7 @@ import functools
 import io
 import struct
 
-from learned_jpeg.pictures import containers
+from learned_jpeg.pictures import libvips
 
 import numpy as np
 from PIL import ImageCms
@@ -174,7 +174,7 @@ def to_srgb(samples, profile):
     if channels == 1 and (profile is None or space(profile) == "RGB"):
         samples = np.repeat(samples, 3, axis=-1)
     kinds = {1: ("b-w", "grey16"), 3: ("srgb", "rgb16"), 4: ("cmyk", "cmyk")}
-    with containers.vips() as vips:
+    with libvips.alone() as vips:
         image = vips.Image.new_from_array(
             np.ascontiguousarray(samples), interpretation=kinds[samples.shape[-1]][deep]
         )

@@ -4,21 +4,15 @@ A decoder gets the parts that decide about pixels alone, so that no text, profil
 beside them can keep a picture from being read.
 """
 
-import contextlib
-import functools
 import io
 import re
 import struct
-import threading
 import zlib
 from dataclasses import dataclass, field
 
 from learned_jpeg.jpeg.jpeg_file import APP14, SOS
-from learned_jpeg.runtime.lazy import lazy_import
 
 from PIL import TiffImagePlugin
-
-pyvips = lazy_import("pyvips")
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The chunks that decide about the samples of a PNG: the critical ones and transparency.
@@ -36,6 +30,7 @@ _KINDS = (  # (kind, what the file begins with)
     ("TIFF", b"MM\0*"),
     ("TIFF", b"II+\0"),
     ("TIFF", b"MM\0+"),
+    ("GIF", b"GIF8"),
     ("JPEG XL", b"\xff\x0a"),
     ("JPEG XL", b"\0\0\0\x0cJXL "),
     ("PostScript", b"%!PS"),
@@ -198,40 +193,6 @@ def _value(directory, tag):
         return directory[tag]
     except Exception:  # a broken value is that tag's alone
         return None
-
-
-@functools.cache
-def _vips():
-    """libvips: loaded where it is needed, silent, and without a cache of what it has read."""
-    import logging
-
-    logging.getLogger("pyvips").setLevel(logging.CRITICAL)
-    pyvips.cache_set_max(0)
-    return pyvips
-
-
-_vips_alone = threading.Lock()
-
-
-@contextlib.contextmanager
-def vips():
-    """libvips for one thread at a time, its list of errors, which is one for all, empty at first.
-
-    Raises ValueError with libvips's reason where it fails.
-    """
-    with _vips_alone:
-        vips = _vips()
-        vips.vips_lib.vips_error_clear()
-        try:
-            yield vips
-        except vips.Error as error:
-            lines = dict.fromkeys(error.detail.splitlines()) or [error.message]
-            raise ValueError("; ".join(lines)) from error
-
-
-def vips_said(vips):
-    """What libvips has noted within `vips`, without an error."""
-    return vips.ffi.string(vips.vips_lib.vips_error_buffer()).decode(errors="replace")
 
 
 def as_file(data):

@@ -1,46 +1,50 @@
 """What is wrong with a file that is read all the same, which Pillow passes over."""
 
 import re
-import zlib
 
-from learned_jpeg.pictures import containers
-from learned_jpeg.runtime import packages
-from learned_jpeg.runtime.lazy import lazy_import
+from learned_jpeg.pictures import containers, libvips
 
-# Without the package's extra `pictures`, damage within the data of a JPEG file is not seen.
-_JUDGES = "pyvips", "simplejpeg"
-simplejpeg = lazy_import("simplejpeg")
+import simplejpeg
 
 END_MARKER = b"\xff\xd9"  # of a JPEG file
-# What libjpeg says of headers, and what its own callers cannot ask for; Pillow can.
-_HARMLESS = re.compile("JFIF revision|Adobe color transform|olor conversion|not supported")
+# What is said of headers, of what a program has no way for, and of its callers' ways.
+_HARMLESS = re.compile(
+    "JFIF revision|Adobe color transform|olor conversion|[Nn]ot supported|[Uu]nsupported"
+)
+# What libtiff and its decoders say of samples, and not of tags.
+_OF_SAMPLES = re.compile(
+    "Corrupt|[Pp]remature|(Read|Seek|Decoding) error|Not enough|incorrect data|Bad code"
+)
 
 
 def of_file(data):
-    """What is wrong with a file (bytes), in words, or None."""
+    """What is wrong with a file (bytes), in words, or None; a TIFF's reading tells of itself."""
     kind = containers.kind(data[:64])
-    if kind == "PNG":
-        return _of_png(data)
-    if kind != "JPEG":
-        return None
-    parts = containers.jpeg_parts(data)
-    return of_jpeg(parts.core) if parts.ended else "its end marker is missing"
+    if kind == "JPEG":
+        parts = containers.jpeg_parts(data)
+        return of_jpeg(parts.core) if parts.ended else "its end marker is missing"
+    if kind in ("PNG", "GIF", "AVIF"):
+        return _strictly_read(containers.png_core(data) if kind == "PNG" else data)
+    return None
 
 
-def _of_png(data):
-    for name, start, end in containers.png_places(data):
-        checksum = data[end : end + 4]
-        if name in containers.PNG_CORE and zlib.crc32(data[start - 4 : end]) != int.from_bytes(
-            checksum, "big"
-        ):
-            return f"the checksum of {name.decode()} is wrong"
+def of_samples(lines):
+    """What of libvips's notes on a TIFF tells of broken samples, or None."""
+    return next((line for line in lines if _OF_SAMPLES.search(line)), None)
+
+
+def _strictly_read(data):
+    """What libvips refuses a file for, which is strict where Pillow is not; or None."""
+    try:
+        with libvips.alone() as vips:
+            vips.Image.new_from_buffer(data, "", fail_on="warning", access="sequential").avg()
+    except ValueError as error:
+        return None if _HARMLESS.search(str(error)) else str(error)
     return None
 
 
 def of_jpeg(core):
     """What libjpeg says of a JPEG file whose data are broken, or None."""
-    if not all(map(packages.is_there, _JUDGES)):
-        return None
     for judge in (_said_at_once, _said_step_by_step):
         text = judge(core)
         if text and not _HARMLESS.search(text):
@@ -66,12 +70,12 @@ def _said_step_by_step(core):
     """
     steps = (core[place : place + 256] for place in range(0, len(core), 256))
     try:
-        with containers.vips() as vips:
+        with libvips.alone() as vips:
             source = vips.SourceCustom()
             source.on_read(lambda size: next(steps, b""))
             vips.Image.jpegload_source(source, access="sequential", shrink=8).avg()
-            said = containers.vips_said(vips)
+            said = "; ".join(libvips.noted())
     except ValueError as error:
         said = str(error)
-    found = re.search(r"VipsJpeg: ([^;\n]*)", said)
+    found = re.search("VipsJpeg: ([^;]*)", said)
     return found and found[1]

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, field
 
 from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
-from learned_jpeg.pictures import colours, containers
-from learned_jpeg.pictures.damage import END_MARKER, of_jpeg
+from learned_jpeg.pictures import colours, containers, libvips
+from learned_jpeg.pictures.damage import END_MARKER, of_jpeg, of_samples
 from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
@@ -37,7 +37,7 @@ class Decoded:
     space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether
     there is one, not premultiplied; image: Pillow's, with its info, where it read it; tags: a
     TIFF's of the picture; first: those of the file's first directory; place: of the picture's;
-    notes: what went wrong.
+    notes: what is to be said; damage: what of the samples is broken, in words, or None.
     """
 
     samples: np.ndarray
@@ -49,6 +49,7 @@ class Decoded:
     first: dict = field(default_factory=dict)
     place: int = 0
     notes: list = field(default_factory=list)
+    damage: str | None = None
 
 
 def dimensions(file):
@@ -83,7 +84,10 @@ def check_size(width, height):
         raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
     most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # as Pillow counts; None is no limit
     if width * height > most:
-        raise ValueError(f"{width}x{height} pixels exceeds the limit of {most} pixels")
+        raise ValueError(
+            f"{width}x{height} pixels are above the limit of {most / 1e6:g} megapixels, which is "
+            "--max_megapixels of compress and view"
+        )
 
 
 def decode(data):
@@ -111,6 +115,8 @@ def decode(data):
 
 
 def _known(head):
+    if not head:
+        raise UserError("it is empty")
     kind = containers.kind(head)
     if kind in UNREAD:
         raise UserError(f"{kind} is not read; convert it to PNG or TIFF")
@@ -190,7 +196,7 @@ def _from_float(samples):
 
 
 def _decode_png16(core):
-    with containers.vips() as vips:
+    with libvips.alone() as vips:
         image = vips.Image.pngload_buffer(core, fail_on="error")
         check_size(image.width, image.height)
         samples = np.atleast_3d(image.numpy())
@@ -228,7 +234,7 @@ def _decode_tiff(data):
         decoded.samples = _from_lab(data, directory)
         notes.append("LAB converted to sRGB")
         return decoded
-    samples = _tiff_samples(data, directory, notes)
+    samples = _tiff_samples(data, directory, decoded)
     if samples.shape[-1] < channels:
         raise ValueError(f"TIFF of {samples.shape[-1]} channels; convert it to RGB")
     extra = directory.get(338, 0) if samples.shape[-1] > channels else 0
@@ -248,16 +254,18 @@ def _decode_tiff(data):
     return decoded
 
 
-def _tiff_samples(data, directory, notes):
-    """As libvips reads them, [H, W, C] of any type."""
+def _tiff_samples(data, directory, decoded):
+    """As libvips reads them, [H, W, C] of any type; what goes wrong is `decoded`'s."""
     options = {} if directory.subifd is None else {"subifd": directory.subifd}
-    with containers.vips() as vips:
+    with libvips.alone() as vips:
         image = vips.Image.tiffload_buffer(data, page=directory.page, fail_on="error", **options)
         check_size(image.width, image.height)
         if image.interpretation == "labs":
             image = image.colourspace("rgb16")
-            notes.append("LAB converted to sRGB")
-        return np.atleast_3d(image.numpy())
+            decoded.notes.append("LAB converted to sRGB")
+        samples = np.atleast_3d(image.numpy())
+        decoded.damage = of_samples(libvips.noted())
+        return samples
 
 
 def _from_ycbcr(samples, directory):

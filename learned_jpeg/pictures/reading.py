@@ -24,12 +24,13 @@ DEFAULT_MEGAPIXELS = 200.0
 @dataclass
 class Source:
     """What a file holds: pixels uint8 or uint16 [H, W, 3] or gray [H, W, 1], `metadata.Items`,
-    lines for people, and the number of its bytes. jpeg: the file itself where it is a JPEG, or
-    None."""
+    lines for people and for who wants to know all, and the number of its bytes. jpeg: the file
+    itself where it is a JPEG, or None."""
 
     pixels: np.ndarray
     metadata: metadata.Items
     warnings: list[str]
+    details: list[str]
     bytes_in: int
     jpeg: bytes | None = None
 
@@ -90,7 +91,8 @@ def damage(path):
     Half a JPEG picture, say. Raises UserError, naming the file.
     """
     with _reading(path):
-        text = damage_of(Path(path).read_bytes())
+        data = Path(path).read_bytes()
+        text = decoders.decode(data).damage or damage_of(data)
     return text and f"{shown(path)}: damaged: {text}"
 
 
@@ -109,13 +111,13 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         orientation = metadata.orientation(items)
         pixels = _pixels(decoded, background, items, strip or srgb)
         jpeg = data if decoded.kind == "JPEG" else None
-        if text := damage_of(data):
+        if text := decoded.damage or damage_of(data):
             items.notes.append(f"damaged: {text}")
     if strip:
         # Nothing will tell a viewer to turn the picture.
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
         items = metadata.Items(notes=items.notes)
-    return Source(pixels, items, items.warnings(), len(data), jpeg)
+    return Source(pixels, items, items.warnings(), items.details(), len(data), jpeg)
 
 
 @contextlib.contextmanager

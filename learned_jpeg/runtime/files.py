@@ -8,10 +8,11 @@ from pathlib import Path
 PART = ".learned_jpeg-"  # how the name of a file that is not whole yet begins; it ends in .part
 
 
-def write_whole(path, data):
+def write_whole(path, data, time=None):
     """Writes bytes, or a text as UTF-8, so that the file is whole or not there at all.
 
     What of a text is no Unicode, of a name that is not UTF-8 say, is escaped.
+    time: of the last change, in nanoseconds; None for now.
     Any number of processes may write the same path at the same time; one of them is the last.
     Raises OSError, with nothing left behind, where the file cannot be written.
     """
@@ -22,6 +23,8 @@ def write_whole(path, data):
     try:
         with open(part, "xb") as file:
             file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
+        if time is not None:
+            os.utime(part, ns=(time, time))
         os.replace(part, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

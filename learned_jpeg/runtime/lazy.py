@@ -10,14 +10,27 @@ import tempfile
 from learned_jpeg.runtime import packages
 from learned_jpeg.runtime.errors import UserError
 
+_process_of = {}  # that a package with threads of its own works in
+
 
 class _Lazy:
     def __init__(self, name):
         self._name = name
 
     def __getattr__(self, attribute):
+        if self._name == "tensorflow":
+            check_process("TensorFlow")
         # Not kept: what is replaced in the module, by a test say, is replaced here too.
         return getattr(_import(self._name), attribute)
+
+
+def check_process(package):
+    """Raises UserError where a package, whose threads a fork has left behind, would hang."""
+    if _process_of.setdefault(package, os.getpid()) != os.getpid():
+        raise UserError(
+            f"this process was forked from one that had begun to work with {package}, which does "
+            'not survive that; start it by multiprocessing.get_context("spawn")'
+        )
 
 
 def _import(name):

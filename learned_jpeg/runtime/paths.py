@@ -1,8 +1,12 @@
 """Which files an argument names, where each one's JPEG file goes, and whether it may."""
 
+import codecs
 import glob
 import os
+import re
+import stat
 import sys
+from collections import Counter
 from pathlib import Path
 
 from learned_jpeg.runtime.errors import UserError
@@ -25,49 +29,75 @@ def shown(path):
     )
 
 
-def expand(argument, option=None, exclude=None):
+def expand(argument, option=None, exclude=None, lists=()):
     """What one argument names: (its base folder, [Path]).
 
     argument: a file, a folder (all pictures in it, at any depth), a glob, or @LIST, a text file
     with one of these a line. The base is what a path's name counts from: the folder, the part of
     a glob before its first wildcard, a file's folder, or what the lines of a list have in common.
-    option: its name, for the error. exclude: a folder that is not looked into.
+    option: its name, for the error. exclude: a folder that is not looked into. lists: the names
+    of those that this argument stands in.
 
     A file that does not exist is returned. Raises UserError where nothing is found.
     """
     what = f"{option} {shown(argument)!r}" if option else f"{shown(argument)!r}"
     path = Path(argument)
-    if argument.startswith("@") and not path.exists():
-        return _expand_list(argument[1:], what, option, exclude)
-    if path.is_dir():
+    if argument.startswith("@") and not os.path.exists(path):
+        return _expand_list(argument[1:], what, option, exclude, lists)
+    if os.path.isdir(path):
         files = _walk(path, exclude)
         if not files:
             raise UserError(f"{what}: no image in this folder")
         return path, files
-    if not glob.has_magic(argument) or path.exists():
+    if not glob.has_magic(argument) or os.path.exists(path):
         return path.parent, [path]
     fixed = []
     for part in path.parts[:-1]:
         if glob.has_magic(part):
             break
         fixed.append(part)
-    names = sorted(glob.glob(argument, recursive=True))
-    files = [Path(name) for name in names if Path(name).is_file()]
+    files = [Path(name) for name in sorted(_matches(argument)) if os.path.isfile(name)]
     if not files:
         raise UserError(f"{what} matches no file (quote it, and check the folder)")
     return Path(*fixed), files
 
 
-def _expand_list(name, what, option, exclude):
+def _matches(pattern):
+    """As `glob.glob`, but ** follows no links, which may lead in a circle: as a shell's."""
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        return glob.glob(pattern)
+    place = parts.index("**")
+    names = set()
+    for top in glob.glob(str(Path(*parts[:place]))):
+        for folder, folders, _ in os.walk(top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            below = Path(glob.escape(folder), *(parts[place + 1 :] or "*"))
+            names.update(_matches(str(below)))
+    return names
+
+
+def _expand_list(name, what, option, exclude, lists):
+    if name in lists:
+        raise UserError(f"{what}: the list names itself")
     try:
-        lines = Path(name).read_text().splitlines()
+        lines = _text(Path(name).read_bytes()).split("\n")
     except (OSError, ValueError) as error:
-        raise UserError(f"{what}: the list cannot be read ({error})") from error
-    found = [expand(line, option, exclude) for line in lines if line.strip()]
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{what}: the list cannot be read ({reason})") from error
+    lines = [line for line in (line.removesuffix("\r") for line in lines) if line.strip()]
+    found = [expand(line, option, exclude, (*lists, name)) for line in lines]
     if not found:
         raise UserError(f"{what}: the list is empty")
     files = dict.fromkeys(file for _, files in found for file in files)
     return common_folder(base for base, _ in found), list(files)
+
+
+def _text(data):
+    """Of a file's bytes: names as the system has them, or UTF-16, as a shell of Windows writes."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    return os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
 
 
 def common_folder(folders):
@@ -97,11 +127,12 @@ def _walk(folder, exclude):
     return files
 
 
-def name_files(inputs, output_dir=None):
+def name_files(inputs, output_dir=None, template=None):
     """[(input, output)] of the command's arguments: IN [OUT], or IN... with an output_dir.
 
     Each is a Path or STDIO. Below output_dir the structure stays, from what the bases of the
-    inputs have in common.
+    inputs have in common. There inputs that would have one output, as p.png and p.webp, have .jpg
+    behind their whole names, but those that end in it. template: of the names of files, see `_by`.
     """
     if output_dir is not None:
         if STDIO in inputs:
@@ -111,31 +142,65 @@ def name_files(inputs, output_dir=None):
         expanded = [expand(argument, exclude=output_dir) for argument in inputs]
         files = dict.fromkeys(file for _, files in expanded for file in files)
         common = common_folder(base for base, _ in expanded)
-        return [
-            (
-                file,
-                Path(output_dir, os.path.relpath(os.path.abspath(file), common)).with_suffix(
-                    ".jpg"
-                ),
-            )
-            for file in files
-        ]
+        below = {
+            file: Path(output_dir, os.path.relpath(os.path.abspath(file), common)) for file in files
+        }
+        return [*_named(below, template).items()]
     if len(inputs) <= 2 and STDIO in inputs:
         path, output = (name if name == STDIO else Path(name) for name in (inputs[0], inputs[-1]))
+        if template is not None:
+            raise UserError("--name makes names of names, and the standard input, -, has none")
         if output != STDIO:
             _check_name(output)
         return [(path, output)]
     path, output = Path(inputs[0]), Path(inputs[-1])
-    several = not path.is_file() and (
-        path.is_dir() or glob.has_magic(inputs[0]) or inputs[0].startswith("@")
+    several = not os.path.isfile(path) and (
+        os.path.isdir(path) or glob.has_magic(inputs[0]) or inputs[0].startswith("@")
     )
     if several or len(inputs) > 2:
         raise UserError("several inputs, a folder, a glob or a list need --output_dir DIR")
-    if len(inputs) == 1 or output.is_dir():
-        name = path.with_suffix(".jpg")
-        return [(path, name if len(inputs) == 1 else output / name.name)]
+    if len(inputs) == 1 or os.path.isdir(output):
+        name = path if len(inputs) == 1 else output / path.name
+        return [(path, _by(template or "{stem}.jpg", name))]
+    if template is not None:
+        raise UserError(f"--name and the name {shown(output)}: say one of them")
     _check_name(output)
     return [(path, output)]
+
+
+def _named(below, template):
+    """The output of each input; below: {input: the same name below the folder of outputs}."""
+    outputs = {file: _by(template or "{stem}.jpg", name) for file, name in below.items()}
+    counts = Counter(map(_folded, outputs.values()))
+    several = [file for file, output in outputs.items() if counts[_folded(output)] > 1]
+    if several and template is not None:
+        same = [file for file in several if outputs[file] == outputs[several[0]]]
+        raise UserError(
+            f"--name {shown(template)!r}: {shown(outputs[several[0]])} would be the name of "
+            f"{' and '.join(map(shown, (same or several)[:2]))}; {{name}} tells them apart"
+        )
+    return outputs | {file: _by("{name}.jpg", below[file]) for file in several}
+
+
+def _folded(path):
+    """For names that some file systems take for the same."""
+    return str(path).casefold()
+
+
+def _by(template, path):
+    """A path with the name of a template, of which {stem} is its own without the suffix, {suffix}
+    that without its dot, and {name} all of it, but for a .jpg at its end."""
+    name = path.stem if path.suffix.lower() == ".jpg" else path.name
+    fields = {"name": name, "stem": path.stem, "suffix": path.suffix[1:]}
+    unknown = [field for field in re.findall(r"\{(.*?)\}", template) if field not in fields]
+    name = Path(re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], ""), template))
+    if unknown or "{" in re.sub(r"\{\w+\}", "", template):
+        raise UserError(f"--name {shown(template)!r}: a name has {{stem}}, {{name}} and {{suffix}}")
+    if len(name.parts) != 1 or name.suffix.lower() not in JPEG_SUFFIXES:
+        raise UserError(
+            f"--name {shown(template)!r} gives {shown(name)}; a name ends in .jpg and has no folder"
+        )
+    return path.with_name(name.name)
 
 
 def _check_name(output):
@@ -146,15 +211,38 @@ def _check_name(output):
 
 
 def check(path, output, force=False, overwrite_input=False):
-    """Raises UserError unless the input is a file and the output may be written."""
-    if path != STDIO and not path.is_file():  # nor a pipe, which a reader would wait for
+    """Raises UserError unless the input is a file or a pipe and the output may be written."""
+    if path != STDIO and not os.path.isfile(path) and not _is_pipe(path):
         raise UserError(f"{shown(path)}: no such file")
     if output == STDIO:
         return
-    same = path != STDIO and output.exists() and output.samefile(path)
+    same = is_same(path, output)
     if same and not overwrite_input:
         raise UserError(
             f"{shown(path)}: the output would replace it; name another, or say --overwrite_input"
         )
-    if output.exists() and not (same or force):
+    if os.path.exists(output) and not (same or force):
         raise UserError(f"{shown(output)}: exists already; --force overwrites it")
+
+
+def _is_pipe(path):
+    return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
+
+
+def read_pipe(path):
+    """The bytes of a pipe, a shell's <(...) or /dev/stdin say; None for another file.
+
+    A pipe that nobody writes into is not waited for, and is empty.
+    """
+    if not _is_pipe(path):
+        return None
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        os.set_blocking(file.fileno(), True)
+        return file.read()
+
+
+def is_same(path, output):
+    """Whether an output that is there is its own input."""
+    if STDIO in (path, output):
+        return False
+    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)

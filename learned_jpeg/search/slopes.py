@@ -159,7 +159,7 @@ class Picture:
         top, bottom, left, right = tile.outer
         for picture in (self._pixels, decoded):
             levels = transform.to_levels(picture[top:bottom, left:right])
-            yield np.broadcast_to(levels, [*levels.shape[:2], 3])
+            yield tf.constant(np.broadcast_to(levels, [*levels.shape[:2], 3]))
 
     def _shares(self):
         """The tiles, and the part of the picture that each is; none if nothing is asked for."""

@@ -7,6 +7,7 @@ equal quality.
 """
 
 import functools
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.metrics.measures import Reference, ms_ssim_db
 from learned_jpeg.rivals import encoders
 from learned_jpeg.runtime import files
+from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.runtime.progress import bar
 from learned_jpeg.search.learned_tune import NUMBERS, SPREADS
@@ -108,8 +110,9 @@ def _point(reference, data, names):
     figures = reference.measure(jpeg_file.decode(data), names)
     if "ms_ssim" in figures:
         figures["ms_ssim"] = ms_ssim_db(figures["ms_ssim"])
-    if "lpips" in figures:
-        figures["lpips"] = -np.log2(figures["lpips"] + 1e-3)
+    for name in ("lpips", "butteraugli"):
+        if name in figures:
+            figures[name] = -np.log2(figures[name] + 1e-3)
     return np.log2(scan_bits(data)), *(min(figures[name], 1e3) for name in names)
 
 
@@ -132,22 +135,48 @@ def _at(x, value, y):
     return y[i] + (y[i + 1] - y[i]) * (value - x[i]) / max(x[i + 1] - x[i], 1e-3)
 
 
-def evolve(bits, start, evaluations, seed, folder):
+def digest(array):
+    """A short text for the numbers of an array."""
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()[:8]
+
+
+def _known(path, made_of):
+    """The scores in a file: those of each generation's candidates."""
+    try:
+        found = json.loads(path.read_text())
+        for name, value in made_of.items():
+            if found["made_of"][name] != value:
+                raise UserError(
+                    f"{path} was made with other {name} ({found['made_of'][name]}, not {value}): "
+                    "give that, or another --checkpoint_dir"
+                )
+        return found["scores"]
+    except FileNotFoundError:
+        return []
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged, or an earlier version's ({error!r}): remove it to start over"
+        ) from error
+
+
+def evolve(bits, start, evaluations, seed, folder, made_of):
     """The numbers of the fewest bits that were found: float32 [NUMBERS].
 
     bits: a function of numbers; start: the first numbers; evaluations: how often it is called.
     folder: where `evolution.json` keeps what was found so far; the same evolution goes on from it.
+    made_of: {what: text} that the bits follow from. Raises UserError for the file of another one.
     """
     path = Path(folder, "evolution.json")
     search = cmaes.CMA(start / SPREADS, _SIGMA, seed=seed)
     rounds = -(-evaluations // search.population_size)
-    known = json.loads(path.read_text()) if path.exists() else []
+    made_of = {"seed": seed, "start": digest(np.float32(start))} | made_of
+    known = _known(path, made_of)
     with bar(range(rounds), unit="generation") as progress:
         for generation in progress:
             tried = [search.ask() for _ in range(search.population_size)]
             if generation == len(known):
                 known.append([bits(SPREADS * one) for one in tried])
-                files.write_whole(path, json.dumps(known))
+                files.write_whole(path, json.dumps({"made_of": made_of, "scores": known}))
             search.tell(list(zip(tried, known[generation], strict=True)))
             progress.set_postfix(bits=f"{100 * (2 ** np.mean(known[generation]) - 1):+.2f}%")
     return np.float32(SPREADS * search.mean)

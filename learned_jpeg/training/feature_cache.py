@@ -1,4 +1,4 @@
-"""A fixed set of crops with their backbone's features, computed once and kept in a folder."""
+"""A fixed set of crops with a frozen network's features, computed once and kept in a folder."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ def load(folder, source, features_of, network, count, options):
 
     Returns arrays mapped from the files: crops uint8 [count, size, size, 3] and features
     float16 [count, size / 8, size / 8, channels]. Raises UserError if the folder holds those
-    of other images, crops or of another backbone, or is damaged.
+    of other images, crops or of another network, or is damaged.
     """
     folder, made_of = Path(folder), _made_of(source, network, count, options)
     try:

@@ -107,7 +107,7 @@ def _init(pipeline, folder):
         checkpoints.load_weights(pipeline, folder)
     except UserError as error:
         raise UserError(
-            f"--init_checkpoint needs one of {pipeline.architecture}, of the same backbone: {error}"
+            f"--init_checkpoint needs one of {pipeline.architecture}, of the same options: {error}"
         ) from error
 
 

@@ -28,13 +28,15 @@ HEAVY = ("tensorflow", "keras", "tensorflow_compression", "numba", "matplotlib",
 RUNNER = f"""
 import contextlib, importlib, io, json, sys
 module, lines = importlib.import_module(sys.argv[1]), json.loads(sys.argv[2])
+import arg_parser
 from learned_jpeg.cli import command
+main = getattr(module, "main", lambda line: arg_parser.main(module.ARCHITECTURE, "", line))
 results = []
 for line in lines:
     with contextlib.redirect_stderr(io.StringIO()) as said:
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
             try:
-                command.run(lambda: module.main(line))
+                command.run(lambda: main(line))
             except SystemExit as end:
                 results.append([end.code or 0, said.getvalue()])
 print(json.dumps([results, [name for name in {HEAVY!r} if name in sys.modules]]))

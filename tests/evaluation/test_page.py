@@ -75,6 +75,7 @@ def test_the_page_holds_all_that_it_shows(report):
         "lpips": 0.44,
         "ssimulacra2": 56,
         "psnr_hvs_m": 28,
+        "butteraugli": pytest.approx(2.4),
     }
     assert run["saved"]["psnr"][0] == [28, -50]
     delta = figures["deltas"][1]

@@ -22,7 +22,7 @@ def test_curves_show_the_means_in_the_order_of_their_rates(metric, curves):
     axes = figure.axes[0]
     assert axes.get_xlabel() == "bits per pixel"
     assert axes.get_ylabel().startswith(metric.label)
-    assert ("lower" in axes.get_ylabel()) == (metric.name == "lpips")
+    assert ("lower" in axes.get_ylabel()) == (metric.name in ("lpips", "butteraugli"))
     assert axes.get_title("left") == "subject"
     lines = {line.get_label(): line for line in axes.get_lines()}
     assert list(lines["run"].get_xdata()) == [0.25, 1, 1.5]
@@ -33,6 +33,7 @@ def test_curves_show_the_means_in_the_order_of_their_rates(metric, curves):
         "ms_ssim": -10 * np.log10(1 - psnr / 50),
         "ssimulacra2": 2 * psnr,
         "psnr_hvs_m": psnr,
+        "butteraugli": 8 - psnr / 5,
     }
     assert list(lines["run"].get_ydata()) == pytest.approx(expected[metric.name])
     left, right = axes.get_xlim()

@@ -39,6 +39,16 @@ def test_what_is_not_measured_differs_from_what_cannot_be(path):
     assert found["b.png"] == record()
 
 
+def test_a_metric_that_came_later_is_one_that_is_not_measured(path):
+    stored.save(path, FINGERPRINT, {"a.png": record()})
+    content = pickle.loads(path.read_bytes())
+    del content["butteraugli"]
+    path.write_bytes(pickle.dumps(content))
+    expected = record()
+    del expected["butteraugli"]
+    assert stored.load(path) == (FINGERPRINT, {"a.png": expected})
+
+
 def test_a_pickle_is_what_the_module_says(path):
     stored.save(path, FINGERPRINT, {"a.png": record(), "b.png": record(psnr=30.0)})
     content = pickle.loads(path.read_bytes())

@@ -116,16 +116,18 @@ def test_where_auto_turns_every_target_is_met():
             target = targets.Target(kind, low + part * (high - low))
             found = target.encode(pixels, [targets.Setting(model)], finished)
             assert target.missed(found.quantity) is None
+            assert abs(found.quantity / target.value - 1) <= 0.01
             assert found.setting.sampling and found.scale == 1.0
 
 
 @pytest.mark.parametrize(
     "kind, value, inside, outside",
     [
-        ("size", 1000, [1000, 990], [1001, 989]),
-        ("bpp", 2.0, [2.0, 1.981], [2.001, 1.979]),
-        ("psnr", 30.0, [30.0, 30.29], [29.999, 30.31, math.inf]),
-        ("ssimulacra2", 70.0, [70.0, 70.69], [69.999, 70.71, -3.0]),
+        ("size", 1000, [1000, 990, 5], [1001]),
+        ("bpp", 2.0, [2.0, 1.981, 0.1], [2.001]),
+        ("psnr", 30.0, [30.0, 30.29, 60.0, math.inf], [29.999]),
+        ("ssimulacra2", 70.0, [70.0, 70.69, 100.0], [69.999, -3.0]),
+        ("butteraugli", 2.0, [2.0, 1.981, 0.0], [2.001]),
     ],
 )
 def test_a_size_is_never_passed_and_a_quality_always_reached(kind, value, inside, outside):
@@ -134,6 +136,21 @@ def test_a_size_is_never_passed_and_a_quality_always_reached(kind, value, inside
         assert target.missed(quantity) is None
     for quantity in outside:
         assert f"--target_{kind}" in target.missed(quantity)
+
+
+@pytest.mark.parametrize("level", [0, 100, 255])
+@pytest.mark.parametrize("kind, value", [("psnr", 45), ("ssimulacra2", 70), ("size", 10**5)])
+@pytest.mark.parametrize("options", [{}, {"tune": "visual"}])
+def test_a_flat_picture_has_no_target_to_miss(level, kind, value, options):
+    """It is lossless at most qualities, and small at all of them."""
+    pixels, model = np.full([40, 50, 3], level, np.uint8), api.load("ljpeg_PIL")
+
+    def finished(setting, scale):
+        return model.encode(pixels, setting.dial, table_scale=scale, **options)
+
+    target = targets.Target(kind, value)
+    found = target.encode(pixels, [targets.Setting(model)], finished)
+    assert target.missed(found.quantity) is None
 
 
 def test_bytes_and_bits_are_those_of_the_file():

@@ -16,7 +16,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 KODAK = ROOT.parent / "shared" / "data" / "kodak"
 QUALITY = [measures.psnr, measures.ms_ssim, measures.ssimulacra2, measures.psnr_hvs_m]
-DISTANCE = [measures.mse, measures.lpips]
+DISTANCE = [measures.mse, measures.lpips, measures.butteraugli]
 
 
 def jpeg(image, quality):
@@ -88,6 +88,7 @@ def test_the_figures_are_those_of_this_version():
         "lpips": 0.023862638,
         "ssimulacra2": 49.148276,
         "psnr_hvs_m": 37.99105,
+        "butteraugli": 2.844932,
     }
     assert measures.VERSION == 2
     assert measures.Reference(image).measure(coarse) == pytest.approx(expected, rel=1e-5)
@@ -111,7 +112,7 @@ def test_worse_files_have_worse_figures(pair, metric):
 def test_equal_images_give_the_best_value(pair):
     image = pair[0]
     values = [metric(image, image.copy()) for metric in QUALITY + DISTANCE]
-    assert values == [math.inf, 1, 100, math.inf, 0, 0]
+    assert values == [math.inf, 1, 100, math.inf, 0, 0, 0]
     assert measures.ms_ssim_db(1.0) == math.inf
 
 
@@ -123,6 +124,7 @@ def test_equal_images_give_the_best_value(pair):
         (measures.lpips, 32),
         (measures.ssimulacra2, 8),
         (measures.psnr_hvs_m, 8),
+        (measures.butteraugli, 8),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

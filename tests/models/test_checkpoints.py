@@ -28,7 +28,8 @@ def edit_config(folder, **options):
 def fake(folder, **options):
     """A folder that only looks like one with a checkpoint."""
     folder.mkdir()
-    config = {"architecture": "ljpeg", "options": options, "versions": {}, "step": 7}
+    name = "ljpeg_attention"
+    config = {"architecture": name, "options": options, "versions": {}, "step": 7}
     checkpoints.write_config(folder, config)
     for ending in ("index", "data-00000-of-00001"):
         (folder / f"ckpt-7.{ending}").write_text(ending)
@@ -206,7 +207,7 @@ def test_the_digest_is_of_all_that_the_files_depend_on(tmp_path):
     assert len(set(digests)) == 4
     (folder / "notes.txt").write_text("")
     assert checkpoints.describe(folder) == (
-        "ljpeg",
+        "ljpeg_attention",
         {"lmbda": 2, "backbone_weights": str(weights)},
         digests[-1],
     )

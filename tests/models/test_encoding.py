@@ -4,9 +4,10 @@ import ljpeg_PIL
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS
 from learned_jpeg.metrics import measures
-from learned_jpeg.models import architectures, encoding
+from learned_jpeg.models import architectures, encoding, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_every_model_can_search_and_its_file_is_smaller_at_the_same_tables(
     assert np.abs(levels[0] - levels[1]).max() <= 2 + 0.5 * levels[0].max()
 
 
-def test_auto_takes_one_of_both_samplings_and_needs_the_search(photograph):
+def test_auto_takes_one_of_both_samplings(photograph):
     model = ljpeg_PIL.LJPEGPIL()
     picture = photograph[:64, :64]
     auto = encoding.encode(model, picture, coding=Coding(sampling="auto", quantizer="trellis"))
@@ -129,5 +130,26 @@ def test_auto_takes_one_of_both_samplings_and_needs_the_search(photograph):
         for one in ("444", "420")
     ]
     assert auto in both
-    with pytest.raises(UserError, match="trellis"):
-        encoding.encode(model, picture, coding=Coding(sampling="auto"))
+    assert encoding.encode(model, picture, coding=Coding(sampling="auto")) == auto
+
+
+def test_a_default_gives_way_to_what_it_cannot_go_with(photograph):
+    """Rounding has no search that finds a sampling or refines; given together, they are refused."""
+    rdo, ijg = shipped.load("rdo_visual"), shipped.load("ljpeg_PIL")
+    picture = photograph[:64, :64]
+
+    def encode(model, **choices):
+        return encoding.encode(model, picture, coding=Coding(**choices))
+
+    assert encode(rdo, quantizer="round") == encode(rdo, quantizer="round", sampling="420")
+    for tune in TUNES:
+        rounded = encode(ijg, quantizer="round", tune=tune)
+        assert rounded == encode(ijg, quantizer="round", tune=tune, sampling="444")
+    refined = encode(ijg, refine=1, tune="psnr", sampling="420")
+    assert refined == encode(ijg, refine=1, tune="psnr", sampling="420", quantizer="trellis")
+    assert encode(ijg, refine=1) == encode(ijg, refine=1, quantizer="trellis")
+    for model in (rdo, ijg):
+        with pytest.raises(UserError, match="auto is what the search finds"):
+            encode(model, quantizer="round", sampling="auto")
+        with pytest.raises(UserError, match="refine is searching again"):
+            encode(model, quantizer="round", refine=1)

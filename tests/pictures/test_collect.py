@@ -47,7 +47,7 @@ def compressed(data, tmp_path, **options):
     result = metadata.embed(plain, source.metadata)
     image = Image.open(io.BytesIO(result))
     image.load()
-    return image, result, " | ".join(source.warnings)
+    return image, result, " | ".join([*source.warnings, *source.details])
 
 
 def rich(kind, orientation=6):
@@ -254,8 +254,8 @@ def test_texts_and_chunks_of_a_png_are_named_in_one_line(tmp_path):
     )
     said = compressed(png(RGB, chunks), tmp_path)[2]
     assert said == (
-        'left out: text "Comment", text "Raw profile type odd", '
-        'text "\\x1b[2Jerror:\\nforged", content credentials (C2PA), chunk tIME'
+        'left out: text "Comment", text "Raw profile type odd", content credentials (C2PA) | '
+        'left out: text "\\x1b[2Jerror:\\nforged", chunk tIME'
     )
 
 
@@ -303,7 +303,7 @@ def test_tags_of_a_tiff_are_kept_or_named(tmp_path):
     assert image.getexif()[270] == "A view"
     assert image.info["xmp"] == XMP
     assert any(IPTC in payload for marker, payload in jpeg_segments(data) if marker == 0xED)
-    assert said == "left out: GeoTIFF tags, TIFF tags 50341"
+    assert said == "left out: GeoTIFF tags | left out: TIFF tags 50341"
 
 
 def test_a_tiff_without_resolution_gets_none(tmp_path):

@@ -13,8 +13,8 @@ from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
 import pytest
-from makers import chunk, exif, jpeg, picture, png, raw_tiff, saved, srgb_profile, tiff
-from PIL import Image, ImageCms
+from makers import chunk, exif, jpeg, lab, picture, png, raw_tiff, saved, srgb_profile, tiff
+from PIL import Image
 
 RGB = np.asarray(picture())
 GRAY = np.asarray(picture(mode="L"))
@@ -29,11 +29,6 @@ def read(data, tmp_path, name="a.png", **options):
 def levels(source):
     """Its pixels on the scale of 8 bits."""
     return source.pixels / (257 if source.pixels.dtype == np.uint16 else 1)
-
-
-def lab():
-    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    return ImageCms.profileToProfile(picture(), *profiles, outputMode="LAB")
 
 
 def moving(kind, **options):
@@ -147,7 +142,7 @@ def test_every_kind_is_read_as_it_looks(name, tmp_path):
     np.testing.assert_array_equal(
         source.pixels, expected.astype(np.uint16) * 257 if deep else expected
     )
-    said = " ".join(source.warnings)
+    said = " ".join([*source.warnings, *source.details])
     assert (warning in said) if warning else said == ""
     assert reading.size(tmp_path / name) == expected.shape[1::-1]
     rgb = reading.read(tmp_path / name)
@@ -157,7 +152,7 @@ def test_every_kind_is_read_as_it_looks(name, tmp_path):
 @pytest.mark.parametrize(
     "name, make, words",
     [
-        ("lab.tif", lambda: saved(lab(), "TIFF"), "LAB"),
+        ("lab.tif", lambda: saved(lab(picture()), "TIFF"), "LAB"),
         ("cmyk.jpg", lambda: saved(picture(mode="CMYK"), "JPEG", quality=95), "CMYK"),
         ("cmyk.tif", lambda: saved(picture(mode="CMYK"), "TIFF"), "CMYK"),
         ("ycbcr.tif", lambda: saved(picture(), "TIFF", compression="jpeg", quality=95), ""),
@@ -441,7 +436,7 @@ def test_a_tiff_is_shown_as_others_show_it(mode, compression, tmp_path):
     """However it is compressed; CMYK has as many looks as there are profiles."""
     if compression == "jpeg" and mode not in ("L", "RGB"):
         pytest.skip("no such TIFF")
-    images = {"LAB": lab, "P": lambda: palette()[0]}
+    images = {"LAB": lambda: lab(picture()), "P": lambda: palette()[0]}
     image = images.get(mode, lambda: picture(mode="RGB" if mode == "I;16" else mode))()
     if mode == "I;16":
         image = Image.fromarray(WIDE[..., 1])

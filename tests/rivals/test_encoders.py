@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 import stat
 import sys
 from pathlib import Path
@@ -46,9 +47,10 @@ def program(tmp_path, monkeypatch):
     """Puts a program of a given name, alone, on the PATH; it notes how it was called."""
 
     def install(name, last_lines, first_lines=""):
-        path = tmp_path / name
-        path.write_text(
-            f"#!{sys.executable}\n"
+        path, code = tmp_path / name, tmp_path / f"{name}.py"
+        # A first line holds no interpreter with a space in its path.
+        path.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(code)])} "$@"\n')
+        code.write_text(
             "import json, sys\n"
             "from pathlib import Path\n"
             "from PIL import Image\n"

@@ -1,5 +1,6 @@
 """Modules that are imported at their first use."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ PROJECT = Path(lazy.__file__).parents[2]
 
 def run(code):
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=180
     )
 
 
@@ -50,3 +51,54 @@ def test_tensorflow_starts_in_silence():
         "print(float(tf.reduce_sum(tf.ones([2]))))"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "2.0\n", "")
+
+
+FORKED = """
+import multiprocessing, os
+{begin}
+def work():
+{work}
+def child(queue):
+    from learned_jpeg.runtime.errors import UserError
+    try:
+        queue.put(work())
+    except UserError as error:
+        queue.put(str(error))
+work()
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=child, args=[queue])
+process.start()
+print(queue.get(timeout=50))
+process.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize(
+    "package, begin, work",
+    [
+        (
+            "TensorFlow",
+            "import learned_jpeg, numpy; x = numpy.arange(64 * 64 * 3, dtype='u1')",
+            "    return len(learned_jpeg.encode(x.reshape(64, 64, 3), refine=1))",
+        ),
+        (
+            "libvips",
+            "from learned_jpeg.pictures import colours; import numpy",
+            "    return colours.to_srgb(numpy.zeros([8, 8, 4], 'u1'), None).shape",
+        ),
+    ],
+)
+def test_what_hangs_after_a_fork_is_an_error(package, begin, work):
+    done = run(FORKED.format(begin=begin, work=work))
+    assert f"had begun to work with {package}" in done.stdout, done.stderr
+    assert "spawn" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_needs_neither_works_after_a_fork():
+    begin = "import learned_jpeg, numpy; x = numpy.arange(64 * 64 * 3, dtype='u1')"
+    work = "    return len(learned_jpeg.encode(x.reshape(64, 64, 3)))"
+    done = run(FORKED.format(begin=begin, work=work))
+    assert int(done.stdout) > 500, done.stderr

@@ -156,3 +156,82 @@ def test_what_is_no_file_is_named(tree):
 def test_any_name_is_shown_in_one_line(text, line):
     assert paths.shown(text) == line
     paths.shown(text).encode()
+
+
+LONG = "x" * 300 + ".png"
+
+
+def test_a_name_that_is_too_long_is_no_file(tree):
+    for argument in (LONG, "@" + LONG, LONG + "/*.png", "[y]" + LONG):
+        try:
+            assert paths.expand(argument)[1] == [Path(argument)]
+        except UserError as error:
+            assert "cannot be read (File name too long)" in str(error) or "no file" in str(error)
+    with pytest.raises(UserError, match="no such file"):
+        paths.check(Path(LONG), Path("y.jpg"))
+    paths.check(Path("photos/a/kodim01.png"), Path(LONG))  # writing it is an error of its own
+    assert paths.name_files([LONG, "y.jpg"]) == [(Path(LONG), Path("y.jpg"))]
+    Path("long.txt").write_text(f"{LONG}\nphotos/a/kodim01.png\na\0b.png\n")
+    assert len(paths.name_files(["@long.txt"], "out")) == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbfphotos/a/kodim01.png\r\nphotos/b/kodim02.PNG\r\n",
+        "photos/a/kodim01.png\r\nphotos/b/kodim02.PNG".encode("utf-16"),
+        b"\xfe\xff" + "photos/a/kodim01.png\nphotos/b/kodim02.PNG".encode("utf-16-be"),
+        b"photos/a/kodim01.png\n\nphotos/b/kodim02.PNG\n",
+    ],
+)
+def test_a_list_may_have_a_byte_order_mark(data, tree):
+    Path("list.txt").write_bytes(data)
+    found = [str(path) for path in paths.expand("@list.txt")[1]]
+    assert found == ["photos/a/kodim01.png", "photos/b/kodim02.PNG"]
+
+
+def test_a_list_has_names_of_any_bytes(tree):
+    name = b"no_utf_\xff.png"
+    Path(os.fsdecode(name)).touch()
+    Path("line\u2028.png").touch()
+    Path("list.txt").write_bytes(name + b"\n" + "line\u2028.png".encode())
+    files = paths.expand("@list.txt")[1]
+    assert [os.fsencode(path) for path in files] == [name, "line\u2028.png".encode()]
+    assert all(path.exists() for path in files)
+
+
+def test_a_list_that_names_itself_is_refused(tree):
+    Path("one.txt").write_text("photos\n@two.txt\n")
+    Path("two.txt").write_text("@one.txt\n")
+    with pytest.raises(UserError, match="'@one.txt': the list names itself"):
+        paths.expand("@one.txt")
+    Path("two.txt").write_text("photos/a/kodim01.png\n")
+    assert len(paths.expand("@one.txt")[1]) == 4
+
+
+def test_stars_follow_no_links_in_a_circle(tree):
+    """Two links to the parent are 2^40 ways to each picture."""
+    for name in ("up", "again"):
+        (tree / "photos" / "a" / name).symlink_to("..")
+    pictures = ["photos/a/deep/kodim01.png", "photos/a/kodim01.png", "photos/b/kodim02.PNG"]
+
+    def found(pattern):
+        return [path.as_posix() for path in paths.expand(pattern)[1]]
+
+    assert found("photos/**/*.[pP][nN][gG]") == pictures
+    assert found("**/*.[pP][nN][gG]") == pictures
+    assert found(str(tree / "**" / "*.PNG")) == [str(tree / "photos/b/kodim02.PNG")]
+    assert found("photos/**/deep/**/*.png") == pictures[:1]
+    assert found("p*s/**/kodim01.png") == pictures[:2]
+    assert "photos/a/notes.txt" in found("photos/**") and len(found("photos/**")) == 5
+    assert found("photos/a/up/b/*.PNG") == ["photos/a/up/b/kodim02.PNG"]  # as it was typed
+    assert len(paths.name_files(["photos"], "out")) == 4
+
+
+@pytest.mark.parametrize("pattern", ["**/*.png", "a/**", "a/**/*.png", "*/**/k*", "**/deep/*"])
+def test_stars_find_what_a_glob_finds_where_there_is_no_link(pattern, tree):
+    import glob
+
+    expected = [name for name in glob.glob(f"photos/{pattern}", recursive=True)]
+    files = sorted(Path(name) for name in expected if Path(name).is_file())
+    assert sorted(paths.expand(f"photos/{pattern}")[1]) == files

@@ -111,6 +111,6 @@ def test_files_are_refined_if_searched_for(decode):
     ]
     assert figures[1] < figures[0]
     with pytest.raises(UserError, match="quantizer trellis"):
-        encode(refine=1)
+        encode(refine=1, quantizer="round")
     with pytest.raises(UserError, match="refine is -1"):
         Coding(refine=-1)

@@ -1,10 +1,13 @@
 import functools
 import io
+import re
+from types import SimpleNamespace
 
 import ljpeg_rdo
 from learned_jpeg.jobs import workers
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.models import portable
+from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.search import quantizer, tuning
 from learned_jpeg.search.learned_tune import NUMBERS, SPREADS
 from learned_jpeg.training import evolution
@@ -22,12 +25,12 @@ def far(numbers):
 
 
 def test_evolution_finds_the_lowest_point(tmp_path):
-    found = evolution.evolve(far, np.zeros(NUMBERS), 3000, 0, tmp_path)
+    found = evolution.evolve(far, np.zeros(NUMBERS), 3000, 0, tmp_path, {})
     np.testing.assert_allclose(found / SPREADS, 1, atol=0.1)
 
 
 def test_an_interrupted_evolution_finds_what_an_unbroken_one_does(tmp_path):
-    whole = evolution.evolve(far, np.zeros(NUMBERS), 100, 3, tmp_path / "whole")
+    whole = evolution.evolve(far, np.zeros(NUMBERS), 100, 3, tmp_path / "whole", {})
     calls = 0
 
     def breaks(numbers):
@@ -39,9 +42,45 @@ def test_an_interrupted_evolution_finds_what_an_unbroken_one_does(tmp_path):
 
     path = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
-        evolution.evolve(breaks, np.zeros(NUMBERS), 100, 3, path)
-    resumed = evolution.evolve(far, np.zeros(NUMBERS), 100, 3, path)
+        evolution.evolve(breaks, np.zeros(NUMBERS), 100, 3, path, {})
+    resumed = evolution.evolve(far, np.zeros(NUMBERS), 100, 3, path, {})
     np.testing.assert_array_equal(resumed, whole)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": 4}, "other seed (3, not 4)"),
+        ({"against": "pillow_420"}, "other anchor (the tune, not pillow_420)"),
+        ({"photographs": 1}, "other crops"),
+        ({"start": 0.1}, "other start"),
+    ],
+)
+def test_scores_are_of_one_evolution_alone(tmp_path, monkeypatch, changes, words):
+    """What was measured of other photographs, say, is no score of these."""
+    monkeypatch.setattr(evolution, "Bits", lambda *_: far)
+
+    def prepare(seed=3, against=None, photographs=0, start=0.0):
+        model = ljpeg_rdo.LJPEGRDO()
+        model.weights["numbers"].assign(np.full(NUMBERS, start, np.float32))
+        options = {"evolve": 14, "jobs": 1, "checkpoint_dir": tmp_path}
+        source = SimpleNamespace(crops=lambda at: np.full([1, 8, 8, 3], photographs, np.uint8))
+        model.prepare(SimpleNamespace(seed=seed, against=against, **options), source)
+        return model.weights["numbers"].numpy()
+
+    first, kept = prepare(), (tmp_path / "evolution.json").read_bytes()
+    with pytest.raises(UserError, match=re.escape(words)):
+        prepare(**changes)
+    assert (tmp_path / "evolution.json").read_bytes() == kept
+    np.testing.assert_array_equal(prepare(), first)
+
+
+@pytest.mark.parametrize("content", ["", "[[1.0, 1.1]]", '{"scores": []}'])
+def test_a_file_that_does_not_say_what_its_scores_are_of_is_named(tmp_path, content):
+    (tmp_path / "evolution.json").write_text(content)
+    with pytest.raises(UserError, match="evolution.json is damaged, or an earlier version's"):
+        evolution.evolve(far, np.zeros(NUMBERS), 14, 3, tmp_path, {})
+    assert (tmp_path / "evolution.json").read_text() == content
 
 
 def three_files(search, crop, step):

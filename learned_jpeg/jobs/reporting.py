@@ -1,0 +1,102 @@
+"""What `compress` says of its files while it runs and at its end."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+
+from tqdm import tqdm
+
+
+class Log:
+    """Says of each file what became of it, and at the end what became of all.
+
+    count: of the files; out: the stream for what goes well; steps: those of refining, where one
+    picture has a bar of its own; quiet, as_json, verbose: as the options of `compress` say.
+    """
+
+    def __init__(self, count, out, steps=None, quiet=False, as_json=False, verbose=False):
+        self._count, self._out = count, out
+        self._quiet, self._json, self._verbose = quiet, as_json, verbose
+        self._start, self._failures = time.perf_counter(), []
+        self._total = dict.fromkeys(("files", "skipped", "failed", "bytes_in", "bytes_out"), 0)
+        self._pixels = 0
+        of_one = count == 1
+        self.bar = tqdm(
+            total=steps if of_one else count,
+            unit="step" if of_one else "file",
+            file=sys.stderr,
+            # None: unless to a file
+            disable=True if quiet or (of_one and not steps) else None,
+            leave=not of_one,
+        )
+
+    def add(self, report):
+        """Says what became of a file; report: a one_picture.Report."""
+        self._count_in(report)
+        for warning in report.warnings:
+            tqdm.write(f"warning: {report.input}: {warning}", file=sys.stderr)
+        for detail in report.details if self._verbose else ():
+            tqdm.write(f"note: {report.input}: {detail}", file=sys.stderr)
+        if report.error is not None:
+            tqdm.write(f"error: {report.error}", file=sys.stderr)
+        if self._json:
+            self._line(asdict(report))
+        elif report.error is None and not self._quiet and (self._verbose or not report.skipped):
+            tqdm.write(_sentence(report), file=self._out)
+        if self._count > 1:
+            self.bar.update()
+
+    def _line(self, content):
+        self.bar.clear()
+        print(json.dumps(content), file=self._out, flush=True)
+
+    def _count_in(self, report):
+        total = self._total
+        if report.error is not None:
+            total["failed"] += 1
+            self._failures.append(report.error)
+        elif report.skipped:
+            total["skipped"] += 1
+        else:
+            total["files"] += 1
+            total["bytes_in"] += report.bytes_in
+            total["bytes_out"] += report.bytes_out
+            self._pixels += report.width * report.height
+
+    def end(self, stopped=False):
+        """Says what became of all; returns whether none failed. stopped: before its end."""
+        self.bar.close()
+        total = self._total
+        total["bpp"] = 8 * total["bytes_out"] / self._pixels if self._pixels else 0.0
+        total["seconds"] = time.perf_counter() - self._start
+        if self._failures and self._count > 1 and not self._quiet:
+            # Once more, where it can be found in a long log.
+            print(f"{len(self._failures)} failed:", file=sys.stderr)
+            print(*(f"  {error}" for error in self._failures), sep="\n", file=sys.stderr)
+        if self._json:
+            print(json.dumps({"total": total | {"stopped": stopped}}), file=self._out, flush=True)
+        elif not self._quiet and self._count > 1:
+            rest = f"; {total['skipped']} skipped" if total["skipped"] else ""
+            print(
+                f"{total['files']} of {self._count} files: {total['bytes_in']:,} -> "
+                f"{total['bytes_out']:,} bytes, {total['bpp']:.3f} bpp, "
+                f"{total['seconds']:.1f} s{rest}",
+                file=self._out,
+                flush=True,
+            )
+        return not self._failures
+
+
+def _sentence(report):
+    if report.skipped:
+        return f"{report.input} -> {report.output}: skipped"
+    loss = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
+    if report.kept:
+        loss = "kept as it is"
+    elif report.from_jpeg:
+        loss += " beside the input's own loss"
+    return (
+        f"{report.input} -> {report.output}: {report.bytes_in:,} -> {report.bytes_out:,} "
+        f"bytes, {report.bpp:.3f} bpp, {loss}, {report.seconds:.2f} s"
+    )

@@ -1,0 +1,51 @@
+"""Many pictures at a time, within the machine's memory."""
+
+import contextlib
+import itertools
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+
+
+class PixelBudget:
+    """Lets workers pass while their pictures together stay within a number of pixels.
+
+    A picture above it passes alone.
+    """
+
+    def __init__(self, pixels):
+        self._free = self._total = pixels
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def hold(self, pixels):
+        """Waits for room for a picture and keeps it within the context."""
+        pixels = min(pixels, self._total)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= pixels)
+            self._free -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+def run_all(work, calls, jobs):
+    """Runs work(*call) for each of the calls, as many at a time as `jobs` says.
+
+    Calls are taken when they are needed, so that their number does not matter to the memory.
+    """
+    calls, running = iter(calls), set()
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        while True:
+            for call in itertools.islice(calls, 2 * jobs - len(running)):
+                running.add(pool.submit(work, *call))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for one in done:
+                one.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

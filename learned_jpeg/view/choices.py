@@ -1,0 +1,142 @@
+"""What can be chosen on the page, and the command line that a choice stands for.
+
+A choice is {"model", "dial", "sampling", "tune", "refine", "target"}: the name of a model, a value
+of its dial, what `compress` takes for the options of these names, and [kind, value] of a target;
+what is missing or None is left to the model. It becomes the arguments of `compress`, and these are
+read as `compress` reads them: what the page shows is the file of the command that it shows.
+"""
+
+import functools
+import shlex
+from argparse import Namespace
+from dataclasses import replace
+
+from learned_jpeg.evaluation.series import SHOWN
+from learned_jpeg.jobs import compress
+from learned_jpeg.jobs.targets import KINDS, Target
+from learned_jpeg.models import architectures, checkpoints, shipped
+from learned_jpeg.models.encoding import SAMPLINGS
+from learned_jpeg.rivals.encoders import ENCODERS
+from learned_jpeg.runtime import packages
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.search.tuning import TUNES
+
+# Those that need no TensorFlow, whose import takes longer than all else.
+METRICS = tuple(metric for metric in SHOWN if metric.name != "lpips")
+
+_TARGETS = {"bpp": "bits per pixel", "size": "bytes"}
+_TARGETS |= {metric.name: metric.label for metric in SHOWN if metric.name in KINDS}
+
+
+class Choices:
+    """The choices of a command.
+
+    architecture: its class; program: how its `compress` is called; parse: function (arguments of
+    `compress`) -> its options, raises UserError; named: models that were named, the first of
+    which the page begins with.
+    """
+
+    def __init__(self, architecture, program, parse, named=()):
+        self._architecture, self._program, self._parse = architecture, program, parse
+        self.models = self._find(named)
+        if not self.models:
+            raise UserError("there is no model yet: train one, and name its folder with --model")
+
+    def _find(self, named):
+        """{name: (dial, whether it has several rates to search a target among)}."""
+        own = self._architecture
+        if not own.trained:
+            return {own.architecture: (own.dial, False)}
+        default = getattr(own, "default_model", None)
+        names = [name for name in shipped.shipped() if self._is_own(name)]
+        names = [*named, *sorted(names, key=lambda name: name != default)]
+        found = {}
+        for name in names:
+            folders = shipped.folders(name, own.architecture)
+            found[name] = own.dial, len(folders) > 1
+            if len(folders) > 1 and name in shipped.shipped():
+                found |= {f"{name}/{f.parent.name}": (own.dial, False) for f in folders}
+        for name in architectures.names():
+            if compress.is_untrained_of(name, own):
+                found[name] = own.dial, False
+        return found
+
+    def _is_own(self, name):
+        kind = checkpoints.read_config(shipped.folders(name)[0])["architecture"]
+        return kind == self._architecture.architecture
+
+    def offered(self):
+        """What the page asks about, for JSON."""
+        dial = self._architecture.dial
+        return {
+            "models": [
+                {"name": name, "target": bool(dial or several), "dial": dial is not None}
+                for name, (dial, several) in self.models.items()
+            ],
+            "dial": dial and [dial.name, dial.low, dial.high, dial.default],
+            "samplings": SAMPLINGS,
+            "tunes": tuple(TUNES),
+            "refine": packages.is_there("tensorflow"),
+            "targets": [
+                {"kind": kind, "label": _TARGETS[kind], "least": KINDS[kind].at_least}
+                for kind in KINDS
+            ],
+            "encoders": [
+                {"name": one.name, "label": one.label}
+                for one in ENCODERS.values()
+                if one.available() and not one.slow
+            ],
+            "metrics": [
+                {key: getattr(one, key) for key in ("name", "label", "unit", "lower", "decimals")}
+                for one in METRICS
+            ],
+        }
+
+    def arguments(self, name, output, choice):
+        """The arguments of `compress` for a choice. Raises UserError for a model not offered."""
+        model = choice.get("model")
+        if model not in self.models:
+            raise UserError(f"{model!r} is none of the models of this page")
+        names = [f"./{one}" if one.startswith(("-", "@")) else one for one in (name, output)]
+        words = []
+        own = self._architecture
+        if own.trained and model != getattr(own, "default_model", None):
+            words += ["--model", model]
+        target = choice.get("target")
+        if target:
+            kind, value = target
+            if kind not in KINDS:
+                raise UserError(f"{kind!r} is no target")
+            words += [f"--target_{kind}", value]
+        elif own.dial and choice.get("dial") is not None:
+            words += [f"--{own.dial.name}", choice["dial"]]
+        for option in ("sampling", "tune", "refine"):
+            if choice.get(option):
+                words += [f"--{option}", choice[option]]
+        return [*names, *(_word(word) for word in words)]
+
+    def command(self, arguments):
+        """The command line, for a shell in the picture's folder."""
+        return f"{self._program} {shlex.join(arguments)}"
+
+    def read(self, arguments):
+        """(settings, options) of arguments, as `compress` has them. Raises UserError."""
+        args = self._parse(arguments)
+        options = compress.make_options(args)
+        kind = options.target and options.target.kind
+        settings = self._settings(getattr(args, "model", None), kind)
+        dial = getattr(args, "dial", None)
+        return [replace(setting, dial=dial) for setting in settings], options
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019, there is one of the class
+    def _settings(self, model, kind):
+        """Those of a model, which is read once."""
+        args = Namespace(model=model, dial=None)
+        return compress.make_settings(self._architecture, args, kind and Target(kind, 1.0))
+
+
+def _word(value):
+    """A word of a command line; whole numbers as such."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)

@@ -1,0 +1,285 @@
+"""Files for the page: of a choice, of another encoder at equal bytes, for a curve; their numbers.
+
+Each job is a generator of what the page is told, dicts for JSON: {"doing": a line}, {"file": ...},
+{"numbers": {metric: figure or None}}, {"point": [dial, bytes]}.
+"""
+
+import functools
+import io
+import math
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from learned_jpeg.evaluation.coders import Encoder
+from learned_jpeg.jobs import one_picture
+from learned_jpeg.jobs.targets import Setting, Target, psnr
+from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.metrics import measures
+from learned_jpeg.pictures import metadata
+from learned_jpeg.rivals.encoders import ENCODERS
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.view.choices import METRICS
+from learned_jpeg.view.turns import CancelledError, Turns
+
+import numpy as np
+from PIL import Image
+
+# Files that are kept for the page to fetch, and what they may take together beside the newest.
+_FILES, _BYTES = 16, 2**27
+_DOTS = 10  # of a curve
+_SILENCE = 3.0  # seconds after which a job is said to be at it still
+# Of the map: from where the difference is just seen to where it is plain, in Butteraugli's units.
+_JUST, _PLAIN = 1.0, 4.0
+
+
+@dataclass(frozen=True)
+class File:
+    """A JPEG file that was made. picture: the number of its picture; name: to save it by."""
+
+    picture: int
+    name: str
+    data: bytes
+
+
+class Files:
+    """The files that were made last, by number."""
+
+    def __init__(self):
+        self._all, self._lock, self._count = {}, threading.Lock(), 0
+
+    def add(self, file):
+        """Keeps a file; returns its number."""
+        with self._lock:
+            self._count += 1
+            self._all[self._count] = file
+            while len(self._all) > 4 and (
+                len(self._all) > _FILES or sum(len(f.data) for f in self._all.values()) > _BYTES
+            ):
+                del self._all[next(iter(self._all))]
+            return self._count
+
+    def __getitem__(self, number):
+        """The File. Raises UserError where it is gone; one that is used stays longer."""
+        with self._lock:
+            if number not in self._all:
+                raise UserError("this file is not here any more; choose it again")
+            file = self._all[number] = self._all.pop(number)
+            return file
+
+
+class Making:
+    """The jobs of a page. pictures: Pictures; choices: Choices."""
+
+    def __init__(self, pictures, choices):
+        self.pictures, self.choices, self.files = pictures, choices, Files()
+        self._encoding, self._measuring = Turns(), Turns()
+
+    def choice(self, place, number, choice):
+        """Tells of the file of a choice, of the picture of a number, and of its numbers.
+
+        place: of the page; its next job cancels this one, which raises CancelledError.
+        """
+        job = self._encoding.enter(place)
+        picture = self.pictures[number]
+        arguments = self.choices.arguments(picture.name, picture.output, choice)
+        yield {"doing": f"opening {picture.name}"}
+        with self._encoding.turn(job):
+            start = time.perf_counter()
+            opened = self.pictures.open(number)
+            said = _Saying(job, self._encoding)
+            settings, options = self.choices.read(arguments)
+            options = replace(options, trying=said.trying, progress=said.refined)
+            report = one_picture.Report(picture.name, picture.output)
+            what = f"encoding by {choice['model']}"
+            work = functools.partial(
+                one_picture.compress_source, opened.source, settings, options, report
+            )
+            data = yield from said.during(work, what, options.target is not None)
+            seconds = time.perf_counter() - start
+        number = self.files.add(File(number, picture.output, data))
+        yield {
+            "file": {
+                **{"number": number, "name": picture.output, "bytes": len(data)},
+                **{"bpp": report.bpp, "psnr": _finite(report.psnr), "seconds": seconds},
+                **{"dial": report.dial, "sampling": report.sampling},
+                "warnings": report.warnings,
+                "command": self.choices.command(arguments),
+            }
+        }
+        yield from self._numbers(job, opened, data)
+
+    def encoder(self, place, number, name, n_bytes):
+        """Tells of the file of one of ENCODERS that is nearest to a size and not above it."""
+        job = self._encoding.enter(place)
+        encoder, picture = ENCODERS.get(name), self.pictures[number]
+        if encoder is None or encoder.slow or encoder.missing():
+            raise UserError(f"{name!r} is none of the encoders of this page")
+        coder = Encoder(name, "progressive")
+        with self._encoding.turn(job):
+            opened = self.pictures.open(number)
+            said = _Saying(job, self._encoding)
+
+            @functools.cache
+            def encoded(dial):
+                said.trying()
+                return metadata.embed(coder.encode(opened.rgb(), dial), opened.source.metadata)
+
+            def finished(setting, _):
+                dial = setting.dial
+                return encoded(dial if encoder.fractional else round(dial))
+
+            target = Target("size", n_bytes)
+            work = functools.partial(
+                target.encode, opened.source.pixels, [Setting(coder)], finished
+            )
+            found = yield from said.during(work, encoder.label, True)
+        missed = target.missed(found.quantity)
+        stem = picture.output.rpartition(".")[0]
+        file = File(number, f"{stem}_{name}.jpg", found.data)
+        pixels = opened.source.pixels
+        yield {
+            "file": {
+                **{"number": self.files.add(file), "name": file.name, "bytes": len(file.data)},
+                "bpp": measures.bpp(len(file.data), *pixels.shape[:2]),
+                "psnr": _finite(psnr(pixels, file.data)),
+                "dial": found.setting.dial,
+                "warnings": [f"not at equal bytes: {missed}"] if missed else [],
+            }
+        }
+        yield from self._numbers(job, opened, file.data)
+
+    def _numbers(self, job, opened, data):
+        """Tells each metric as soon as it is known, and that all are."""
+        if opened.measurable:
+            yield {"doing": "measuring"}
+            measuring = self._measuring.enter(job[0])
+            decoded = jpeg_file.decode(data)
+            for metric in METRICS:
+                if metric.name == "psnr":
+                    continue
+                with self._measuring.turn(measuring):
+                    self._encoding.check(job)
+                    figures = opened.reference().measure(decoded, [metric.name])
+                value = float(metric.shown(figures[metric.name]))
+                yield {"numbers": {metric.name: _finite(value)}}
+        yield {"done": True}
+
+    def curve(self, place, number, choice):
+        """Tells the bytes of a choice along its model's dial; goes behind all other jobs."""
+        job = self._encoding.enter(place)
+        picture, dial = self.pictures[number], self.choices.offered()["dial"]
+        if not dial:
+            raise UserError(f"{choice.get('model')} has no dial, and so no curve")
+        for value in np.linspace(dial[1], dial[2], _DOTS).round().tolist():
+            one = {**choice, "dial": value, "target": None}
+            arguments = self.choices.arguments(picture.name, picture.output, one)
+            with self._encoding.turn(job, behind=True):
+                opened = self.pictures.open(number)
+                settings, options = self.choices.read(arguments)
+                report = one_picture.Report(picture.name, picture.output)
+                data = one_picture.compress_source(opened.source, settings, options, report)
+            yield {"point": [value, len(data)]}
+        yield {"done": True}
+
+    def difference(self, number):
+        """Where a file's difference is seen: the bytes of a PNG, upright, transparent where not."""
+        file = self.files[number]
+        opened = self.pictures.open(file.picture)
+        if not opened.measurable:
+            raise UserError("the map of this picture would take more memory than there is")
+        with self._measuring.turn(self._measuring.enter(f"difference {threading.get_ident()}")):
+            seen = opened.reference().seen(jpeg_file.decode(file.data))
+        if seen is None:
+            raise UserError("the picture is too small for a map")
+        return _map(opened.upright(seen[..., None]))
+
+
+def _map(seen):
+    """A PNG of [H, W, 1]: from yellow, where it is just seen, to red, where it is plain."""
+    level = np.clip((seen[..., 0] - _JUST) / (_PLAIN - _JUST), 0, 1)
+    image = Image.fromarray(np.ceil(255 * level).astype(np.uint8), "P")
+    ramp = np.arange(256) / 255
+    colours = np.stack([np.full(256, 255), 220 * (1 - ramp), np.zeros(256)], 1)
+    image.putpalette(colours.astype(np.uint8).tobytes())
+    alpha = np.where(ramp > 0, 70 + 160 * ramp, 0).astype(np.uint8)
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1, transparency=alpha.tobytes())
+    return file.getvalue()
+
+
+class _Saying:
+    """A line on what a job does, told while it works in a thread of its own; ends it when old."""
+
+    def __init__(self, job, turns):
+        self._job, self._turns = job, turns
+        self._changed, self._tries, self._steps = threading.Condition(), 0, 0
+        self._heard = True
+
+    def _check(self):
+        self._turns.check(self._job)
+        if not self._heard:
+            raise CancelledError
+
+    def trying(self):
+        """Called before each file that is made."""
+        self._check()
+        with self._changed:
+            self._tries, self._steps = self._tries + 1, 0
+            self._changed.notify_all()
+
+    def refined(self):
+        """Called after each step of refining."""
+        self._check()
+        with self._changed:
+            self._steps += 1
+            self._changed.notify_all()
+
+    def during(self, work, what, searches):
+        """Runs a function; yields the lines meanwhile and returns its result, or raises.
+
+        Where nobody listens any more, it is over when the function is.
+        """
+        result = []
+
+        def run():
+            try:
+                result.append((work(), None))
+            except BaseException as error:
+                result.append((None, error))
+            with self._changed:
+                self._changed.notify_all()
+
+        threading.Thread(target=run, daemon=True).start()
+        said, start = None, time.monotonic()
+        while True:
+            with self._changed:
+                changed = self._changed.wait_for(
+                    lambda s=said: result or (self._tries, self._steps) != s, _SILENCE
+                )
+                if result:
+                    break
+                said = self._tries, self._steps
+            line = what
+            if searches and said[0]:
+                line += f", try {said[0]}"
+            if said[1]:
+                line += f", step {said[1]} of refining"
+            if not changed:
+                line += f", {time.monotonic() - start:.0f} s so far"
+            try:
+                yield {"doing": line}
+            except GeneratorExit:
+                self._heard = False
+                with self._changed:
+                    self._changed.wait_for(lambda: result)
+                raise
+        value, error = result[0]
+        if error is not None:
+            raise error
+        return value
+
+
+def _finite(value):
+    """A figure for JSON, which has no infinity; None for a lossless file's PSNR, too."""
+    return value if value is not None and math.isfinite(value) else None
