@@ -1,12 +1,11 @@
 """From pixels to a JPEG file: analysed, quantized as a whole, written."""
 
-import functools
 from dataclasses import dataclass, replace
 
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS as FILE_SAMPLINGS
 from learned_jpeg.runtime.errors import UserError
-from learned_jpeg.search import auto_sampling, quantizer, refining
+from learned_jpeg.search import auto_sampling, importance, quantizer, refining
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 QUANTIZERS = ("round", "trellis")
 SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
-# What is searched at both samplings to choose one: pixels, in strips of so many rows.
+# What a picture's sampling is chosen by: pixels, in strips of so many rows.
 ENOUGH, STRIP = 500_000, 64
 
 
@@ -57,12 +56,15 @@ class Coding:
         return replace(self, sampling=self.sampling or sampling, quantizer=quantizer)
 
 
-def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None):
+def encode(
+    pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None, prices=None
+):
     """One image to the bytes of a standard JPEG file.
 
     pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
     dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
-    for the rates between those of two models; progress: called after each step of refining.
+    for the rates between those of two models; progress: called after each step of refining;
+    prices: of the bits, [H, W] as `importance.field` gives them.
     Raises UserError for a choice that the model does not have.
     """
     table_scale = _number("table_scale", table_scale)
@@ -70,34 +72,39 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
     coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
 
-    def analysis_of(pixels, sampling):
+    def analysis_of(pixels, prices, sampling):
         one = replace(coding, sampling=sampling)
-        return pipeline.analyse_picture(pixels, dial, one, table_scale)
+        analysis = pipeline.analyse_picture(pixels, dial, one, table_scale)
+        if prices is not None:
+            importance.add(analysis, prices)
+        return analysis
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
         choose = pipeline.search(dial, coding)
     elif sampling == "auto":
-        raise UserError("sampling auto is what the search finds cheaper: quantizer trellis")
+        raise UserError("sampling auto is a choice of the search: quantizer trellis")
     elif coding.refine:
         raise UserError("refine is searching again: quantizer trellis")
+    elif prices is not None:
+        raise UserError("importance is what bits cost the search: quantizer trellis")
     else:
         choose = quantizer.Round()
-    integers = None
+    analysis = None
     if sampling == "auto":
         part = _strips(pixels)
-        analyses = {name: functools.partial(analysis_of, part, name) for name in FILE_SAMPLINGS}
-        sampling, found, qtables = auto_sampling.choose(choose, analyses)
-        if part is pixels and not coding.refine:
-            integers = found.integers
-    if integers is None:
-        analysis = analysis_of(pixels, sampling)
-        qtables = analysis.qtables
-        if coding.refine:
-            integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
-        else:
-            integers = choose(analysis)
-        del analysis  # the most of the memory
+        half = analysis_of(part, prices if part is pixels else None, "420")
+        sampling = auto_sampling.choose(half, choose.tune)
+        if part is pixels and sampling == half.sampling:
+            analysis = half
+        del half
+    analysis = analysis or analysis_of(pixels, prices, sampling)
+    qtables = analysis.qtables
+    if coding.refine:
+        integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
+    else:
+        integers = choose(analysis)
+    del analysis  # the most of the memory
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
 
 
