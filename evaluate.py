@@ -25,16 +25,15 @@ from learned_jpeg.models import architectures
 from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.rivals.encoders import ENCODERS
-from learned_jpeg.runtime import locks, machine
+from learned_jpeg.runtime import locks, machine, packages
 from learned_jpeg.runtime.errors import UserError
-from learned_jpeg.runtime.packages import PROJECT
 from learned_jpeg.runtime.paths import shown
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
 
 _PACKAGE = Path(curves.__file__).parent
-_SHIPPED = str(PROJECT / "example_experiments")
+_SHIPPED = str(packages.PROJECT / "example_experiments")
 # --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
 _QUICK = {
     "output_dir": "quick_look",
@@ -124,10 +123,10 @@ def _add_inputs(group):
     group.add_argument(
         "--metrics",
         nargs="+",
-        choices=[metric.name for metric in series.SHOWN],
+        choices=[metric.name for metric in series.EVERY],
         default=[metric.name for metric in series.SHOWN],
         metavar="NAME",
-        help="what to measure",
+        help="what to measure; colorvideovdp, too, where its package is installed",
     )
 
 
@@ -196,6 +195,8 @@ def _choices(text):
 def main(argv=None):
     """The command; returns the exit status. Raises UserError for a mistake of the user's."""
     args = parse_args(argv)
+    if "colorvideovdp" in args.metrics and not packages.is_there("pycvvdp"):
+        raise ModuleNotFoundError(name="pycvvdp")
     quiet = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
     with quiet, reading.limit():
         found = [report.summary() for report in _run(args)]

@@ -3,7 +3,7 @@
 
 Nothing is learned, so there is nothing to train: the tables are Pillow's at a quality, rounded, at
 4:4:4. With --tune it is an encoder in its own right: tables made for the search, which chooses the
-integers, and 4:2:0 or 4:4:4 by what the search finds cheaper. A quality then means about what it
+integers, and 4:2:0, or 4:4:4 where that would spoil the picture. A quality then means about what it
 means to mozjpeg.
 """
 

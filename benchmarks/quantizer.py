@@ -59,11 +59,9 @@ def integers(pixels, qtables, tune, how):
 
     search = Trellis(tune)
     if how == "auto":
-        sampling, found, _ = auto_sampling.choose(
-            search,
-            {name: lambda name=name: analyse(pixels, qtables, name) for name in "444 420".split()},
-        )
-        return sampling, found.integers
+        half = analyse(pixels, qtables, "420")
+        sampling = auto_sampling.choose(half, tune)
+        return sampling, search(half if sampling == "420" else analyse(pixels, qtables, "444"))
     sampling = how if how in ("444", "420") else "420"
     analysis = analyse(pixels, qtables, sampling)
     rounded = Round()(analysis)

@@ -19,7 +19,8 @@ from PIL import Image
 # What `make quick` leaves out: whole trainings and evaluations, clusters, a browser, brute force.
 SLOW = set(
     "batch_job cluster encoders evaluate feature_cache fuzz google_baseline jobs_page "
-    "ljpeg_attention page plots report saving sheet summaries trainer training trellis view_page workers xjpeg_tables".split()
+    "ljpeg_attention page plots report saving sheet summaries trainer training trellis "
+    "view_page workers xjpeg_tables".split()
 )
 
 

@@ -182,7 +182,7 @@ class Pictures:
             status = ljpeg_PIL.main(line)
         if time.monotonic() - start > 10:
             raise FailureError(f"took {time.monotonic() - start:.0f} s")
-        (report,) = json.loads(out.getvalue())["files"]
+        report, _ = map(json.loads, out.getvalue().splitlines())
         said = err.getvalue()
         if not all(text.isprintable() for text in said.splitlines()):
             raise FailureError(f"a line that cannot be printed: {said!r}")

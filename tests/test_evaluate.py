@@ -13,7 +13,7 @@ import evaluate
 from learned_jpeg.evaluation import plots, stored
 from learned_jpeg.jobs import workers
 from learned_jpeg.metrics import measures
-from learned_jpeg.runtime import locks
+from learned_jpeg.runtime import locks, packages
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.packages import PROJECT
 
@@ -138,6 +138,14 @@ def test_the_metrics_that_are_asked_for_alone_are_measured_and_shown(batch, imag
     at_once.clear()
     run(batch, images, "--jpeg_type", "--metrics", "psnr", "psnr_hvs_m")
     assert {name for name, *_ in at_once} == {"measure"}
+
+
+def test_a_metric_whose_package_is_missing_is_one_line(batch, images, monkeypatch):
+    monkeypatch.setattr(packages, "is_there", lambda name: name != "pycvvdp")
+    with pytest.raises(ModuleNotFoundError) as caught:
+        run(batch, images, "--metrics", "psnr", "colorvideovdp")
+    line = packages.missing(caught.value)
+    assert "pycvvdp is missing" in line and line.endswith("requirements-colorvideovdp.txt")
 
 
 def test_rates_are_files_of_equal_bytes(batch, images, at_once, capsys):

@@ -95,7 +95,7 @@ def test_the_licence_is_apaches_own_text():
 
 def test_what_others_made_is_named_in_the_notice_and_all_that_it_names_is_there():
     notice = (PROJECT / "NOTICE").read_text()
-    theirs = tracked("weights/*.npz", "*/quick_look/*.png", "*.min.js", "*.woff*")
+    theirs = tracked("weights/*.npz", "*/quick_look/*.png", "*.min.js", "*.woff*", "docs/*.webp")
     assert len(theirs) >= 6
     entries = dict(re.findall(r"^([\w/*.]+)(?: and \.pdf)?\n((?:    .*\n)+)", notice, re.MULTILINE))
     assert sorted(path for path in entries if "*" not in path) == sorted(theirs)

@@ -47,6 +47,23 @@ except learned_jpeg.UserError as error:
     assert "rdo_visual" in str(error)
 """
 
+# Who wants to look: the page, and the file of the command.
+VIEW = """
+import json, subprocess, urllib.request
+with subprocess.Popen(["learned-jpeg", "view", "a photo.png"], stdout=subprocess.PIPE) as process:
+    address = process.stdout.readline().decode().strip()
+    get = lambda path, data=None: urllib.request.urlopen(
+        urllib.request.Request(address + path, data, {"Origin": address.rsplit("/", 2)[0]})
+    ).read()
+    assert b"LearnedJPEG" in get("") and b"import" in get("page.js")
+    assert not json.loads(get("state"))["refine"]  # without TensorFlow
+    choice = {"place": "a", "picture": 1, "choice": {"model": "rdo_visual"}}
+    lines = get("choice", json.dumps(choice).encode()).splitlines()
+    (file,) = [line["file"] for line in map(json.loads, lines) if "file" in line]
+    assert get(f"file/{file['number']}") == open("command.jpg", "rb").read()
+    process.terminate()
+"""
+
 
 def run(*line, **options):
     options = {"check": True, "capture_output": True, "text": True} | options
@@ -89,6 +106,8 @@ def test_the_wheel_has_the_package_and_its_models_and_no_script(built, wheel):
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"learned_jpeg", *(top for top in tops if top.endswith(".dist-info"))}
     assert {"learned_jpeg/py.typed", "learned_jpeg/data/rdo_visual/train/model.npz"} <= set(names)
+    pages = {f"learned_jpeg/view/assets/page.{kind}" for kind in ("html", "css", "js")}
+    assert pages <= set(names)
     with zipfile.ZipFile(wheel) as file:
         (metadata,) = [name for name in names if name.endswith("METADATA")]
         needs = email.message_from_bytes(file.read(metadata)).get_all("Requires-Dist")
@@ -130,6 +149,7 @@ def test_alone_it_writes_the_files_of_the_clones_scripts(versions, wheel, tmp_pa
     assert "rdo_lpips" in run("learned-jpeg", "models", **options).stdout
     with Image.open(tmp_path / "command.jpg") as image:
         assert image.size == (128, 96)
+    run(python, "-c", VIEW, **options)
     missing = run("learned-jpeg", "a photo.png", "b.jpg", "--refine", "1", **options, check=False)
     assert missing.returncode == 1
     assert "pip install 'learned-jpeg[train]'" in missing.stderr

@@ -14,7 +14,7 @@ from learned_jpeg.runtime.paths import shown
 
 compress = lazy_import("learned_jpeg.jobs.compress")
 shipped = lazy_import("learned_jpeg.models.shipped")
-server = lazy_import("learned_jpeg.view.server")
+view = lazy_import("learned_jpeg.view.command")
 
 STATUS = """\
 exit status:
@@ -113,7 +113,7 @@ def do(architecture, args, program=None):
         def parse(words):
             return _with_model(architecture, parser.parse_args(words))
 
-        return server.serve(architecture, args, program, parse)
+        return view.serve(architecture, args, program, parse)
     return compress.compress(architecture, _with_model(architecture, args))
 
 

@@ -77,7 +77,8 @@ def add_compress_options(parser, dial):
     files.add_argument(
         "--skip_larger",
         action="store_true",
-        help="keep a JPEG file as it is where its result would not be smaller",
+        help="write a JPEG file without loss where its result would not be smaller, also where a "
+        "target asks for more bytes",
     )
     add_jobs(files, "files at a time, and cores that are made use of")
     files.add_argument(
@@ -117,6 +118,12 @@ def add_compress_options(parser, dial):
             help=f"{dial.low:g} to {dial.high:g}, more for better and larger files; the target's "
             "to choose if there is one",
         )
+    rate.add_argument(
+        "--lossless",
+        action="store_true",
+        help="JPEG files alone: keep every coefficient, and so every pixel, and all metadata; only "
+        "the entropy coding is made anew",
+    )
     rate.add_argument(
         "--huffman",
         choices=HUFFMAN,

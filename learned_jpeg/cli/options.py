@@ -91,7 +91,7 @@ def add_coding_options(parser):
     parser.add_argument(
         "--sampling",
         choices=SAMPLINGS,
-        help="sampling of chroma; auto takes for each image what the search finds cheaper; by "
+        help="sampling of chroma; auto takes 4:4:4 where 4:2:0 would spoil the image; by "
         "default what the model was trained for",
     )
     parser.add_argument(

@@ -52,7 +52,7 @@ class Report:
         done = [self._path(".md"), self._path(".txt"), *self._paths()]
         if all(path.exists() for path in done) and digest in done[0].read_text():
             return done[1].read_text().splitlines()
-        shown = [metric for metric in series.SHOWN if metric.name in self.wanted]
+        shown = [metric for metric in series.EVERY if metric.name in self.wanted]
         compared = tables.comparisons(self.curves, shown)
         front = self.foreground(compared)
         for metric in shown:
@@ -79,7 +79,7 @@ class Report:
 
     def _paths(self):
         endings = ["_bd_rate.csv", "_bd_rate_images.csv", "_dots.csv", "_images.csv", ".html"]
-        names = [metric.name for metric in series.SHOWN if metric.name in self.wanted]
+        names = [metric.name for metric in series.EVERY if metric.name in self.wanted]
         endings += [f"_{name}{suffix}" for name in names for suffix in (".pdf", ".png", ".svg")]
         return [self._path(ending) for ending in endings]
 

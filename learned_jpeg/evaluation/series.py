@@ -55,6 +55,8 @@ SHOWN = (
     Metric("psnr_hvs_m", "PSNR-HVS-M", "dB"),
     Metric("butteraugli", "Butteraugli", lower=True, decimals=3),
 )
+# With what is measured where it is asked for.
+EVERY = (*SHOWN, Metric("colorvideovdp", "ColorVideoVDP", "JOD", decimals=3))
 
 
 @dataclass

@@ -25,13 +25,14 @@ import pickletools
 import re
 from pathlib import Path
 
+from learned_jpeg.metrics import measures
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.paths import shown
 
 import numpy as np
 
-METRICS = ("bpp", "mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m", "butteraugli")
+METRICS = ("bpp", *measures.METRICS, *measures.ON_REQUEST)
 _TEXTS = ("image_sha256", "jpeg_sha256")
 SIZES = ("height", "width", "n_bytes")
 

@@ -25,7 +25,7 @@ BD_BRIEF = (
     "BD-rate in percent (negative: fewer bits at equal quality); ~ where other images may say the "
     "opposite; - where the curves share no quality."
 )
-_DECIMALS = {"n_bytes": 0, **dict(zip(METRICS, (4, 2, 3, 5, 5, 2, 3, 4), strict=True))}
+_DECIMALS = {"n_bytes": 0, **dict(zip(METRICS, (4, 2, 3, 5, 5, 2, 3, 4, 4), strict=True))}
 
 
 def comparisons(series, metrics):

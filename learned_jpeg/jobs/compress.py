@@ -43,12 +43,8 @@ def make_settings(architecture, args, option):
         return [Setting(architecture(), args.dial, source=architecture.architecture)]
     if is_untrained_of(args.model, architecture):
         return [Setting(shipped.load(args.model), args.dial, source=args.model)]
-    folders = shipped.folders(args.model, architecture.architecture)
+    folders = own_folders(args.model, architecture)
     dial = getattr(args, "dial", None)
-    for folder in folders:
-        name = checkpoints.read_config(folder)["architecture"]
-        if name != architecture.architecture:
-            raise UserError(f"{shown(folder)}: holds a model of {name}; use {name}.py")
     if option is None:
         folders = [folders[len(folders) // 2]]
     settings = [
@@ -59,6 +55,16 @@ def make_settings(architecture, args, option):
             f"{option} needs a --model with several lambdas to choose from, RUN/lambda_*/train"
         )
     return settings
+
+
+def own_folders(name, architecture):
+    """The checkpoint folders of a model of an architecture. Raises UserError for another's."""
+    folders = shipped.folders(name, architecture.architecture)
+    for folder in folders:
+        other = checkpoints.read_config(folder)["architecture"]
+        if other != architecture.architecture:
+            raise UserError(f"{shown(folder)}: holds a model of {other}; use {other}.py")
+    return folders
 
 
 def is_untrained_of(name, architecture):
@@ -82,7 +88,8 @@ def compress(architecture, args):
         if args.importance:
             options = replace(options, masks=Masks(args.importance, args.output_dir))
         option = f"--target_{options.target.kind}" if options.target else None
-        settings = make_settings(architecture, args, "--total_size" if args.total_size else option)
+        option = "--total_size" if args.total_size else option
+        settings = [] if options.lossless else make_settings(architecture, args, option)
         if options.masks and settings[0].model.complete(options.coding).quantizer != "trellis":
             raise UserError("--importance steers the search: say --quantizer trellis")
         each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
@@ -183,17 +190,33 @@ def make_options(args):
     for kind in KINDS:
         if (value := getattr(args, f"target_{kind}")) is not None:
             target = Target(kind, value)
+    if args.lossless:
+        _check_lossless(args, target)
     return Options(
         coding=Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine),
         background=_color(args.background),
         strip=args.strip,
         srgb=args.srgb,
         skip_larger=args.skip_larger,
+        lossless=args.lossless,
         force=args.force,
         skip_existing=args.skip_existing,
         overwrite_input=args.overwrite_input,
         target=target,
     )
+
+
+def _check_lossless(args, target):
+    """Raises UserError for options that change the picture or choose how it is coded."""
+    options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
+    options += ("importance", "total_size", "report")
+    others = [name for name in options if getattr(args, name)]
+    others += [f"target_{target.kind}"] if target else []
+    others += ["huffman"] if args.huffman != "progressive" else []
+    if others:
+        raise UserError(
+            f"--lossless keeps the picture and chooses its coding; --{others[0]} does not"
+        )
 
 
 def _color(text):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from learned_jpeg.jobs import masks, page
+from learned_jpeg.jobs import masks, page, without_loss
 from learned_jpeg.jobs.masks import Masks
 from learned_jpeg.jobs.records import Entry, Records
 from learned_jpeg.jobs.targets import Target, psnr, sampling
@@ -45,6 +45,7 @@ class Report:
     butteraugli: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
+    lossless: bool = False  # the input's coefficients and tables
     seconds: float | None = None
     lmbda: float | None = None
     dial: float | None = None
@@ -111,7 +112,8 @@ class Door:
 class Options:
     """What holds for each of the files.
 
-    srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
+    srgb: convert the colours to sRGB. skip_larger: keep the coefficients of a JPEG file whose
+    result is not smaller, also where a target asks for it. lossless: keep them in any case.
     skip_existing: leave a file alone whose output is there. records: of what was written before,
     which is left alone while it is current. progress: called after each step of refining;
     trying: before each file that is made. views: pixels a side of what a page shows of each
@@ -124,6 +126,7 @@ class Options:
     strip: bool = False
     srgb: bool = False
     skip_larger: bool = False
+    lossless: bool = False
     force: bool = False
     overwrite_input: bool = False
     skip_existing: bool = False
@@ -203,6 +206,9 @@ def tensorflow_errors():
 
 def make(path, data, settings, options, finished):
     """Fills in a Finished. data: the file's bytes, where they are known already."""
+    if options.lossless:
+        finished.data = without_loss.transcoded(path, data, options, finished.report)
+        return
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
     prices = None
     if mask := finished.mask:
@@ -213,7 +219,7 @@ def make(path, data, settings, options, finished):
     elif options.masks:
         source.warnings.append("has no mask of its name; nothing in it matters more")
     finished.data = compress_source(source, settings, options, finished.report, prices)
-    if options.views:
+    if options.views and not finished.report.lossless:
         finished.views = page.views(source.pixels, finished.data, source.metadata, options.views)
 
 
@@ -258,20 +264,8 @@ def compress_source(source, settings, options, report, prices=None):
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
     report.psnr = quality if math.isfinite(quality) else None
-    if source.jpeg is not None and len(data) >= len(source.jpeg):
-        data = _not_smaller(data, source.jpeg, options, report)
+    if source.jpeg is not None:
+        data = without_loss.not_larger(data, source, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
-    return data
-
-
-def _not_smaller(data, jpeg, options, report):
-    """What is written where a JPEG file's result is not smaller than it."""
-    if options.skip_larger:
-        report.kept, report.psnr = True, None
-        return jpeg
-    report.warnings.append(
-        f"it is a JPEG file, and the result is not smaller ({len(jpeg):,} -> {len(data):,} "
-        "bytes) and not better; --skip_larger keeps such files as they are"
-    )
     return data

@@ -118,7 +118,7 @@ def _sentence(report):
     loss = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
     if report.kept:
         loss = "kept as it is"
-    elif report.from_jpeg:
+    elif report.from_jpeg and not report.lossless:
         loss += " beside the input's own loss"
     return (
         f"{report.input} -> {report.output}: {report.bytes_in:,} -> {report.bytes_out:,} "

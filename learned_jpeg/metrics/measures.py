@@ -14,12 +14,14 @@ definition gives NaN:
     ssimulacra2     (-inf, 100]   higher  100           8
     psnr_hvs_m      dB            higher  inf           8
     butteraugli     [0, inf)      lower   0             8
+    colorvideovdp   (-inf, 10]    higher  10            16
 
 mse: mean over pixels and RGB channels, in squared 8-bit levels. psnr: of that, peak 255.
 ms_ssim: five scales, mean of the RGB channels, see `ssim.py`. lpips: AlexNet, version 0.1, see
 `lpips_tf2.py`. ssimulacra2: 90 is visually lossless, 30 low, see `ssimulacra2.py`. psnr_hvs_m: on
 the BT.601 luma, see `psnr_hvs_m.py`. butteraugli: the 3-norm on a screen of 80 nits, 1 is nearly
-lossless, 3 low, see `butteraugli.py`.
+lossless, 3 low, see `butteraugli.py`. colorvideovdp: in just objectionable differences, measured
+only where it is asked for, see `colorvideovdp.py`.
 
 A figure for a set of images is `mean_over_images` of the single images' figures in these units:
 PSNR is averaged in dB, MS-SSIM before `ms_ssim_db`.
@@ -41,6 +43,9 @@ import numpy as np
 VERSION = 2
 
 METRICS = ("mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m", "butteraugli")
+
+# Needs a package of its own, and time.
+ON_REQUEST = ("colorvideovdp",)
 
 _PEAK = 255.0
 
@@ -106,6 +111,11 @@ class Reference:
         from learned_jpeg.metrics.butteraugli import Butteraugli
 
         return self._compare(Butteraugli, decoded)
+
+    def _colorvideovdp(self, decoded):
+        from learned_jpeg.metrics.colorvideovdp import ColorVideoVDP
+
+        return self._compare(ColorVideoVDP, decoded)
 
     def seen(self, decoded):
         """How much the eye sees of the difference at each pixel of a decoded image, by Butteraugli.

@@ -1,6 +1,5 @@
 """From pixels to a JPEG file: analysed, quantized as a whole, written."""
 
-import functools
 from dataclasses import dataclass, replace
 
 from learned_jpeg.jpeg import jpeg_file
@@ -14,7 +13,7 @@ import numpy as np
 QUANTIZERS = ("round", "trellis")
 SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
-# What is searched at both samplings to choose one: pixels, in strips of so many rows.
+# What a picture's sampling is chosen by: pixels, in strips of so many rows.
 ENOUGH, STRIP = 500_000, 64
 
 
@@ -84,29 +83,28 @@ def encode(
     if coding.quantizer == "trellis":
         choose = pipeline.search(dial, coding)
     elif sampling == "auto":
-        raise UserError("sampling auto is what the search finds cheaper: quantizer trellis")
+        raise UserError("sampling auto is a choice of the search: quantizer trellis")
     elif coding.refine:
         raise UserError("refine is searching again: quantizer trellis")
     elif prices is not None:
         raise UserError("importance is what bits cost the search: quantizer trellis")
     else:
         choose = quantizer.Round()
-    integers = None
+    analysis = None
     if sampling == "auto":
         part = _strips(pixels)
-        both = part, None if prices is None else _strips(prices)
-        analyses = {name: functools.partial(analysis_of, *both, name) for name in FILE_SAMPLINGS}
-        sampling, found, qtables = auto_sampling.choose(choose, analyses)
-        if part is pixels and not coding.refine:
-            integers = found.integers
-    if integers is None:
-        analysis = analysis_of(pixels, prices, sampling)
-        qtables = analysis.qtables
-        if coding.refine:
-            integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
-        else:
-            integers = choose(analysis)
-        del analysis  # the most of the memory
+        half = analysis_of(part, prices if part is pixels else None, "420")
+        sampling = auto_sampling.choose(half, choose.tune)
+        if part is pixels and sampling == half.sampling:
+            analysis = half
+        del half
+    analysis = analysis or analysis_of(pixels, prices, sampling)
+    qtables = analysis.qtables
+    if coding.refine:
+        integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
+    else:
+        integers = choose(analysis)
+    del analysis  # the most of the memory
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
 
 

@@ -55,8 +55,7 @@ class RDO(FileModel):
 
     def search(self, dial, coding):
         tune, exact = self._of_dial(dial)
-        base = tuning.TUNES[coding.tune or self.tune]
-        return quantizer.Trellis(base if coding.tune else tune, exact, coding.huffman, base)
+        return quantizer.Trellis(coding.tune or tune, exact, coding.huffman)
 
     def log2_lambda(self, analysis, dial):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}

@@ -20,6 +20,8 @@ PNG_CORE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 MAX_PAGES = 20  # of a TIFF that are looked at: the picture, reductions, one more
 MAX_TEXT = 1 << 24  # bytes of a compressed text: more is left packed
 
+# T.81, table B.1
+JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # A marker in entropy coded data is 0xFF and neither a stuffed zero, nor a restart, nor a fill.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -66,8 +68,11 @@ class JpegParts:
     trailer: bytes = b""
 
 
-def jpeg_parts(data):
-    """The JpegParts of a file. Where it is broken, the core has the rest as it stands."""
+def jpeg_parts(data, check=False):
+    """The JpegParts of a file. Where it is broken, the core has the rest as it stands.
+
+    check: raise ValueError for samples of another depth than is read.
+    """
     parts, kept, place = JpegParts(), [data[:2]], 2
     while True:
         found = _MARKER.match(data, place) or _MARKER.search(data, place)
@@ -85,12 +90,14 @@ def jpeg_parts(data):
             kept.append(data[place:end])
         if marker != SOS:
             parts.segments.append((marker, data[place + 4 : end]))
+        if check and marker in JPEG_FRAMES and data[place + 4 : place + 5] != b"\x08":
+            raise ValueError(f"{data[place + 4]} bits a sample; of JPEG, 8 are read")
         place = end
     parts.core = b"".join(kept)
     return parts
 
 
-def png_places(data):
+def _png_places(data):
     """(type, start of the payload, its end) of each chunk of a PNG file, to where it is broken."""
     place = len(PNG_SIGNATURE)
     while place + 8 <= len(data):
@@ -103,12 +110,19 @@ def png_places(data):
 
 def png_chunks(data):
     """[(type, payload)] of a PNG file, to where it is broken."""
-    return [(name, data[start:end]) for name, start, end in png_places(data)]
+    return [(name, data[start:end]) for name, start, end in _png_places(data)]
 
 
-def png_core(data):
-    """A PNG file's bytes without what is not pixels; checksums stay as they are."""
-    places = [(start, end) for name, start, end in png_places(data) if name in PNG_CORE]
+def png_core(data, unknown=False):
+    """A PNG file's bytes without what is not pixels; checksums stay as they are.
+
+    unknown: with chunks of no known kind that say of themselves that pixels depend on them.
+    """
+    places = [
+        (start, end)
+        for name, start, end in _png_places(data)
+        if name in PNG_CORE or unknown and not name[0] & 0x20  # PNG 3, 5.4
+    ]
     return PNG_SIGNATURE + b"".join(data[start - 8 : end + 4] for start, end in places)
 
 

@@ -3,13 +3,18 @@
 import re
 
 from learned_jpeg.pictures import containers, libvips
+from learned_jpeg.runtime import packages
+from learned_jpeg.runtime.lazy import lazy_import
 
-import simplejpeg
+simplejpeg = lazy_import("simplejpeg")
 
+# Without the package's extra `pictures`, damage within a file's data is not seen.
+_JUDGES = "pyvips", "simplejpeg"
 END_MARKER = b"\xff\xd9"  # of a JPEG file
 # What is said of headers, of what a program has no way for, and of its callers' ways.
 _HARMLESS = re.compile(
-    "JFIF revision|Adobe color transform|olor conversion|[Nn]ot supported|[Uu]nsupported"
+    "JFIF revision|Adobe color transform|olor conversion|[Nn]ot supported|[Uu]nsupported|"
+    "determine subsampling"
 )
 # What libtiff and its decoders say of samples, and not of tags.
 _OF_SAMPLES = re.compile(
@@ -18,13 +23,13 @@ _OF_SAMPLES = re.compile(
 
 
 def of_file(data):
-    """What is wrong with a file (bytes), in words, or None; a TIFF's reading tells of itself."""
+    """What is wrong with a file (bytes), in words, or None; a TIFF's decoder tells by itself."""
     kind = containers.kind(data[:64])
     if kind == "JPEG":
         parts = containers.jpeg_parts(data)
         return of_jpeg(parts.core) if parts.ended else "its end marker is missing"
     if kind in ("PNG", "GIF", "AVIF"):
-        return _strictly_read(containers.png_core(data) if kind == "PNG" else data)
+        return _strictly_read(containers.png_core(data, True) if kind == "PNG" else data)
     return None
 
 
@@ -35,6 +40,8 @@ def of_samples(lines):
 
 def _strictly_read(data):
     """What libvips refuses a file for, which is strict where Pillow is not; or None."""
+    if not all(map(packages.is_there, _JUDGES)):
+        return None
     try:
         with libvips.alone() as vips:
             vips.Image.new_from_buffer(data, "", fail_on="warning", access="sequential").avg()
@@ -45,6 +52,8 @@ def _strictly_read(data):
 
 def of_jpeg(core):
     """What libjpeg says of a JPEG file whose data are broken, or None."""
+    if not all(map(packages.is_there, _JUDGES)):
+        return None
     for judge in (_said_at_once, _said_step_by_step):
         text = judge(core)
         if text and not _HARMLESS.search(text):

@@ -72,7 +72,9 @@ def dimensions(file):
         if kind != "JPEG":
             raise
         file.seek(0)  # what is not pixels may be broken
-        with _opened(containers.as_file(containers.jpeg_parts(file.read()).core), kind) as image:
+        with _opened(
+            containers.as_file(containers.jpeg_parts(file.read(), True).core), kind
+        ) as image:
             return image.size
 
 
@@ -84,10 +86,7 @@ def check_size(width, height):
         raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
     most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # as Pillow counts; None is no limit
     if width * height > most:
-        raise ValueError(
-            f"{width}x{height} pixels are above the limit of {most / 1e6:g} megapixels, which is "
-            "--max_megapixels of compress and view"
-        )
+        raise ValueError(f"{width}x{height} pixels are above --max_megapixels, {most / 1e6:g}")
 
 
 def decode(data):
@@ -103,7 +102,7 @@ def decode(data):
             raise ValueError("a picture of palette colours without its palette")
         data = core
     elif kind == "JPEG":
-        parts = containers.jpeg_parts(data)
+        parts = containers.jpeg_parts(data, True)
         data = parts.core
         if not parts.ended:
             with _opened(containers.as_file(data), kind):  # of a size that is read

@@ -21,6 +21,7 @@ _EXTRAS = {
     "simplejpeg": "pictures",
     "shtab": "completion",
     "jpeglib": "evaluate",
+    "pycvvdp": "colorvideovdp",
 }
 
 

@@ -1,11 +1,13 @@
 """What the search needs of luma's blocks: how busy they are, and what they can do for chroma."""
 
 from learned_jpeg.jpeg.block_kernels import dct, idct
+from learned_jpeg.jpeg.standard import YCBCR_TO_RGB
 from learned_jpeg.runtime.compiled import compiled
 
 import numpy as np
 
 _ZERO = np.float32(0)
+_RGB = YCBCR_TO_RGB.astype(np.float32)
 # Samples around 0 that round to black or white.
 _BLACK, _WHITE = np.float32(-127.5), np.float32(126.5)
 
@@ -49,7 +51,7 @@ def activity(x, steps, visibility, variance, threshold):
 
 @compiled
 def decode(levels, steps, samples):
-    """What a decoder makes of int16 [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
+    """What a decoder makes of levels [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
     for row in range(levels.shape[0]):
         for column in range(levels.shape[1]):
@@ -133,6 +135,53 @@ def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, m
                     s[i, j] = strip[i, 8 * column + j]
             dct(s, t)
             _shared(s, row * columns + column, x, steps, squares, dead, mask)
+
+
+@compiled
+def _upsampled(plane, y, out):
+    """Row y of the decoder's triangle filter, but for its rounding, of chroma [H', W']."""
+    rows, columns = plane.shape
+    near, other = y // 2, min(max(y // 2 + 2 * (y % 2) - 1, 0), rows - 1)
+    before = np.float32(0.75) * plane[near, 0] + np.float32(0.25) * plane[other, 0]
+    here = before
+    for j in range(columns):
+        after = here
+        if j + 1 < columns:
+            after = np.float32(0.75) * plane[near, j + 1] + np.float32(0.25) * plane[other, j + 1]
+        out[2 * j] = np.float32(0.75) * here + np.float32(0.25) * before
+        out[2 * j + 1] = np.float32(0.75) * here + np.float32(0.25) * after
+        before, here = here, after
+
+
+@compiled
+def _clip(sample):
+    return min(max(sample, np.float32(-128)), np.float32(127))
+
+
+@compiled
+def rgb_errors(luma, shown, samples, decoded, errors):
+    """Adds the squared errors in RGB of each block to errors [rows, columns].
+
+    Of luma and chroma samples [2, H, W], shown as luma `shown` and chroma decoded [2, H', W'] at
+    half the resolution; all around 0. What the decoder clips is clipped.
+    """
+    columns = errors.shape[1]
+    upsampled = np.empty((2, 2 * decoded.shape[2]), np.float32)
+    line = np.empty(8 * columns, np.float32)
+    height, width = samples.shape[1:]
+    for y in range(height):
+        for n in range(2):
+            _upsampled(decoded[n], y, upsampled[n])
+        line[:] = 0
+        for n in range(3):
+            b, r = _RGB[n, 1], _RGB[n, 2]
+            for x in range(width):
+                first = _clip(luma[y, x] + b * samples[0, y, x] + r * samples[1, y, x])
+                second = _clip(shown[y, x] + b * upsampled[0, x] + r * upsampled[1, x])
+                line[x] += (first - second) * (first - second)
+        for column in range(columns):
+            for x in range(8 * column, 8 * column + 8):
+                errors[y // 8, column] += line[x]
 
 
 @compiled

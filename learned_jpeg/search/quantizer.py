@@ -115,14 +115,11 @@ class Trellis:
 
     tune: a name of `tuning.TUNES` or a Tune; exact: the tables of the files, [8, 8, 2], before
     they were rounded, which lambda then follows, or None; huffman: of `jpeg_file.HUFFMAN`, whose
-    bits are counted; base: the Tune that samplings are compared by, where a learned one says how
-    to search and is no measure of what is lost. It keeps nothing of a picture: threads may share
-    it.
+    bits are counted. It keeps nothing of a picture: threads may share it.
     """
 
-    def __init__(self, tune="psnr", exact=None, huffman="progressive", base=None):
+    def __init__(self, tune="psnr", exact=None, huffman="progressive"):
         self.tune = TUNES[tune] if isinstance(tune, str) else tune
-        self.base = base or self.tune
         self._exact = exact
         self._progressive = huffman == "progressive"
 
@@ -132,11 +129,6 @@ class Trellis:
     def lmbda(self, qtables):
         """What a bit costs at the tables of a file [8, 8, 2]."""
         return self._factor(qtables) * weights.lambda_of(self.tune, qtables)
-
-    def price(self, qtables):
-        """What coarser tables lose for each bit that they save, in the error of `base`."""
-        base = self.base
-        return base.coarser * self._factor(qtables) * weights.lambda_of(base, qtables)
 
     def __call__(self, analysis):
         """Returns Planes of int16 for an Analysis."""

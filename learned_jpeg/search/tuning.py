@@ -12,8 +12,7 @@ class Tune:
     """The error that the search weighs against the bits, and the tables that go with it.
 
     lmbda: what a bit costs, in units of the square of luma's step; fade: at fine tables less, by
-    step / (step + fade). coarser: what coarser tables lose for each bit, over lmbda; measured on
-    photographs. busy: the exponent with which a bit costs more in a busy block.
+    step / (step + fade). busy: the exponent with which a bit costs more in a busy block.
     squares, power: weight of the squared error; over the table to this power, each frequency.
     hvs: weight of PSNR-HVS-M's error of luma. mask: the exponent with which a busy block hides
     its squared error. keep: what an error costs more where it leaves nothing of a coefficient, as
@@ -22,12 +21,12 @@ class Tune:
     slope, bend: tables rise to 1 + slope times over the frequencies, by this power. mean: a
     factor on the entry of the mean. chroma_table, chroma_slope: chroma's step over luma's, and
     its own slope. steps: luma's at the scales of SCALES. take_over: luma makes up for chroma's
-    error where it can. clipping: what the decoder clips is free.
+    error where it can. clipping: what the decoder clips is free. fine: what of a file's error
+    halved chroma may be at fine tables, over luma's step, beside what it may be at all tables.
     """
 
     lmbda: float
     fade: float = 0.0
-    coarser: float = 1.2
     busy: float = 0.0
     squares: float = 1.0
     power: float = 0.0
@@ -44,6 +43,7 @@ class Tune:
     steps: tuple = ()
     take_over: bool = True
     clipping: bool = True
+    fine: float = 0.0
 
 
 # The scales of the IJG library's tables (100 at quality 50) over 100, at which a Tune's steps are
@@ -64,7 +64,6 @@ TUNES = {
     "visual": Tune(
         0.154,
         fade=3,
-        coarser=4.5,
         squares=0.295,
         power=0.79,
         hvs=0.6,
@@ -78,6 +77,7 @@ TUNES = {
         chroma_table=1.43,
         chroma_slope=5.8,
         steps=(0.15, 0.8, 1.6, 3.49, 7.28, 13.7, 29.9, 53.5, 100, 170),
+        fine=0.5,
     ),
 }
 

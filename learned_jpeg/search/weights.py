@@ -114,7 +114,7 @@ def luma_and_chroma(tune, analysis, factor):
 def left_of_chroma(tune, qtables, mask):
     """The Weights of what of chroma's error at full resolution luma cannot make up for: [Cb, Cr].
 
-    mask: luma's. It is what two samplings of the same picture can be compared by.
+    mask: luma's.
     """
     none = np.zeros(BLOCK * BLOCK, np.float32)
     left = COMPONENTS[1:] - TAKEN_OVER**2 / COMPONENTS[0]

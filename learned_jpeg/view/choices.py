@@ -52,7 +52,7 @@ class Choices:
         names = [*named, *sorted(names, key=lambda name: name != default)]
         found = {}
         for name in names:
-            folders = shipped.folders(name, own.architecture)
+            folders = compress.own_folders(name, own)
             found[name] = own.dial, len(folders) > 1
             if len(folders) > 1 and name in shipped.shipped():
                 found |= {f"{name}/{f.parent.name}": (own.dial, False) for f in folders}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from learned_jpeg.evaluation.coders import Encoder
 from learned_jpeg.jobs import one_picture
-from learned_jpeg.jobs.targets import Setting, Target, psnr
+from learned_jpeg.jobs.targets import TOLERANCE, Setting, Target, psnr
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.metrics import measures
 from learned_jpeg.pictures import metadata
@@ -29,6 +29,8 @@ from PIL import Image
 _FILES, _BYTES = 16, 2**27
 _DOTS = 10  # of a curve
 _SILENCE = 3.0  # seconds after which a job is said to be at it still
+# A header of JFIF 1.1, ITU-T T.871.
+_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 # Of the map: from where the difference is just seen to where it is plain, in Butteraugli's units.
 _JUST, _PLAIN = 1.0, 4.0
 
@@ -123,7 +125,7 @@ class Making:
             @functools.cache
             def encoded(dial):
                 said.trying()
-                return metadata.embed(coder.encode(opened.rgb(), dial), opened.source.metadata)
+                return _with(coder.encode(opened.rgb(), dial), opened.source.metadata)
 
             def finished(setting, _):
                 dial = setting.dial
@@ -134,7 +136,7 @@ class Making:
                 target.encode, opened.source.pixels, [Setting(coder)], finished
             )
             found = yield from said.during(work, encoder.label, True)
-        missed = target.missed(found.quantity)
+        apart = 100 * (len(found.data) / n_bytes - 1)
         stem = picture.output.rpartition(".")[0]
         file = File(number, f"{stem}_{name}.jpg", found.data)
         pixels = opened.source.pixels
@@ -144,7 +146,8 @@ class Making:
                 "bpp": measures.bpp(len(file.data), *pixels.shape[:2]),
                 "psnr": _finite(psnr(pixels, file.data)),
                 "dial": found.setting.dial,
-                "warnings": [f"not at equal bytes: {missed}"] if missed else [],
+                "warnings": [f"{encoder.label} has no file nearer to these bytes: {apart:+.1f}%"]
+                * (abs(apart) > 100 * TOLERANCE),
             }
         }
         yield from self._numbers(job, opened, file.data)
@@ -193,6 +196,13 @@ class Making:
         if seen is None:
             raise UserError("the picture is too small for a map")
         return _map(opened.upright(seen[..., None]))
+
+
+def _with(data, items):
+    """Another encoder's file with metadata.Items; jpegli's has no JFIF header before."""
+    if data[2:4] != _JFIF[:2]:
+        data = data[:2] + _JFIF + data[2:]
+    return metadata.embed(data, items)
 
 
 def _map(seen):

@@ -18,21 +18,21 @@ from PIL import Image
 MOST_BYTES = 2**28  # of a dropped file
 MOST_DROPPED = 64
 _THUMBNAIL = 96  # pixels of its longer side
-# Pixels of the decoded pictures that are kept beside the one in use, and bytes a pixel that the
-# metrics take: those of a picture that would take more than half of the memory are left out.
+# Pixels of decoded pictures that are kept beside the one in use, with what the metrics make of
+# them; and bytes a pixel that a metric takes, where a picture has more: above half of the memory
+# there are no metrics.
 _KEPT, _METRICS = 16_000_000, 250
 
 
 @dataclass
 class Picture:
     """A picture of the page. path: where it lies, of one that was named; data: the file, of one
-    that was dropped; size: width and height upright, once it was read."""
+    that was dropped."""
 
     number: int
     name: str
     path: Path | None = None
     data: bytes | None = None
-    size: tuple[int, int] | None = None
     thumbnail: bytes | None = None
 
     def read(self):
@@ -85,7 +85,9 @@ class Opened:
         return np.broadcast_to(self.levels, (*self.levels.shape[:2], 3))
 
     def reference(self):
-        """What decoded files are compared with."""
+        """What decoded files are compared with; kept unless the picture is large."""
+        if self.pixels > _KEPT:
+            return measures.Reference(self.rgb())
         with self._lock:
             if self._reference is None:
                 self._reference = measures.Reference(self.rgb())
@@ -173,11 +175,10 @@ class Pictures:
             return opened or Opened(picture.read())
 
     def _keep(self, picture, opened):
-        height, width = decoders.turned(opened.levels, opened.orientation).shape[:2]
-        picture.size = width, height
         with self._list:
             self._opened.pop(picture.number, None)
-            self._opened[picture.number] = opened
+            if picture.number in self._all:
+                self._opened[picture.number] = opened
             while len(self._opened) > 1 and sum(o.pixels for o in self._opened.values()) > _KEPT:
                 del self._opened[next(iter(self._opened))]
 

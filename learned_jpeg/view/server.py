@@ -20,17 +20,12 @@ import threading
 import time
 import traceback
 import urllib.parse
-import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 
 from learned_jpeg.jobs.one_picture import tensorflow_errors
-from learned_jpeg.pictures import reading
-from learned_jpeg.runtime import machine, paths
-from learned_jpeg.runtime.errors import Stopped, UserError
-from learned_jpeg.view.choices import Choices
-from learned_jpeg.view.making import Making
-from learned_jpeg.view.pictures import MOST_BYTES, Pictures
+from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.view.pictures import MOST_BYTES
 from learned_jpeg.view.turns import CancelledError
 
 HOST = "127.0.0.1"
@@ -275,28 +270,3 @@ class _Handler(BaseHTTPRequestHandler):
             traceback.print_exception(error)
         line = next(iter(str(error).splitlines()), "") or type(error).__name__
         return re.sub(r"(?<![\w.:/])(?:[A-Za-z]:)?[/\\](?:[^\s/\\]+[/\\])+", "", line)
-
-
-def serve(architecture, args, program, parse):
-    """Runs the command `view`: serves the page until Ctrl-C.
-
-    args: pictures, model, port, open, max_megapixels; program, parse: as Choices takes them.
-    """
-    machine.limit()
-    with reading.limit(args.max_megapixels):
-        found = [path for argument in args.pictures for path in paths.expand(argument)[1]]
-        for path in found:
-            paths.check(path, paths.STDIO)
-        choices = Choices(architecture, program, parse, getattr(args, "model", None) or ())
-        try:
-            server = Server(Making(Pictures(dict.fromkeys(found)), choices), args.port)
-        except OSError as error:
-            raise UserError(f"--port {args.port}: {error.strerror}; try another") from error
-        print(f"{server.address}\nopens the page in a browser on this machine; Ctrl-C ends it")
-        sys.stdout.flush()
-        if args.open:
-            webbrowser.open(server.address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt as stop:
-            raise Stopped from stop

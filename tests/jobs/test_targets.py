@@ -112,7 +112,7 @@ def test_where_auto_turns_every_target_is_met():
     samplings, sizes, qualities = zip(encode(low), encode(high), strict=True)
     assert samplings == ("420", "444") and sizes[1] > 1.1 * sizes[0]
     for kind, (low, high) in (("size", sizes), ("psnr", qualities)):
-        for part in (0.2, 0.5, 0.8):
+        for part in (0.2, 0.45, 0.7):
             target = targets.Target(kind, low + part * (high - low))
             found = target.encode(pixels, [targets.Setting(model)], finished)
             assert target.missed(found.quantity) is None

@@ -89,3 +89,17 @@ def test_an_error_is_seen_less_where_the_original_is_busy():
     busy = flat + np.random.default_rng(0).integers(-60, 60, (60, 60, 1)).astype(np.uint8)
     error = np.random.default_rng(1).integers(0, 9, (60, 60, 1)).astype(np.uint8)
     assert Butteraugli(busy).compare(busy + error) < Butteraugli(flat).compare(flat + error)
+
+
+def test_the_map_shows_where_the_difference_is_and_its_norms_are_the_figure():
+    image = picture("photograph", 96, 112)
+    changed = image.copy()
+    changed[40:48, 60:68] = jpeg(image, 3, "4:2:0")[40:48, 60:68]
+    reference = Butteraugli(image)
+    seen = reference.seen(changed).astype(np.float64)
+    assert seen.shape == (96, 112)
+    row, column = np.unravel_index(seen.argmax(), seen.shape)
+    assert 38 <= row < 50 and 58 <= column < 70
+    assert seen[:16].max() < 0.1 * seen.max()
+    norms = [np.mean(seen**n) ** (1 / n) for n in (3, 6, 12)]
+    assert np.mean(norms) == pytest.approx(reference.compare(changed), rel=1e-5)

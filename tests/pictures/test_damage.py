@@ -3,6 +3,7 @@
 import random
 import shutil
 import subprocess
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from learned_jpeg.pictures import damage, reading
@@ -11,7 +12,7 @@ from learned_jpeg.runtime.errors import UserError
 import numpy as np
 import pytest
 import skimage.data
-from makers import chunk, jpeg, picture, png, saved
+from makers import chunk, jpeg, picture, png, raw_tiff, saved, tiff
 from PIL import Image
 
 DJPEG = shutil.which("djpeg")
@@ -155,3 +156,85 @@ def test_a_picture_of_any_size_is_judged_before_it_is_decoded(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data)
     with pytest.raises(UserError, match="limit"):
         reading.read(tmp_path / "a.jpg")
+
+
+# Other kinds
+
+
+def tiles():
+    """A TIFF without the last bytes of its last tile."""
+    return tiff(np.asarray(picture(64, 64)), photometric="rgb", tile=(32, 32))[:-500]
+
+
+def jpeg_within_tiff():
+    """With other bytes within the first strip."""
+    data = bytearray(saved(picture(), "TIFF", compression="jpeg"))
+    place = data.index(b"\xff\xda") + 60
+    data[place : place + 40] = bytes(40)
+    return bytes(data)
+
+
+def stream_without_its_end():
+    rows = b"".join(b"\0" + row.tobytes() for row in np.asarray(picture()))
+    return png(np.asarray(picture()), packed=zlib.compress(rows)[:-4])
+
+
+def critical_chunk():
+    """A PNG with a chunk that says of itself that pixels depend on it."""
+    return png(np.asarray(picture()), chunk(b"ABCD", b"x"))
+
+
+def end_of_gif():
+    """A GIF whose samples are there, and what ends them is not."""
+    return saved(picture(), "GIF")[:-2]
+
+
+def avif():
+    data = bytearray(saved(picture(), "AVIF", quality=90))
+    data[-200:-100] = bytes(100)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (tiles, "Read error"),
+        (jpeg_within_tiff, "Corrupt JPEG data"),
+        (stream_without_its_end, "Not enough image data"),
+        (critical_chunk, "ABCD"),
+        (end_of_gif, "end of GIF"),
+    ],
+)
+def test_what_the_decoder_passes_over_is_said(make, words, tmp_path):
+    (tmp_path / "a").write_bytes(make())
+    source = reading.read_source(tmp_path / "a")
+    assert words in " ".join(source.warnings) and "damaged: " in " ".join(source.warnings)
+    assert words in reading.damage(tmp_path / "a")
+
+
+def test_a_broken_avif_is_said_or_refused(tmp_path):
+    (tmp_path / "a").write_bytes(avif())
+    try:
+        said = " ".join(reading.read_source(tmp_path / "a").warnings)
+    except UserError as error:
+        said = str(error)
+    assert "damaged: " in said or "cannot be read" in said
+
+
+def test_tags_that_libtiff_minds_are_no_damage(tmp_path):
+    samples = np.asarray(picture())
+    tags = {270: (2, b"no zero at its end"), 50341: (2, b"private\0")}
+    (tmp_path / "a").write_bytes(raw_tiff(samples.tobytes(), (70, 45), 2, [8] * 3, tags))
+    source = reading.read_source(tmp_path / "a")
+    np.testing.assert_array_equal(source.pixels, samples)
+    assert "damaged" not in " ".join(source.warnings)
+    assert reading.damage(tmp_path / "a") is None
+
+
+def test_without_who_could_tell_files_are_read(tmp_path, monkeypatch):
+    """Without the extra `pictures`."""
+    monkeypatch.setattr(damage.packages, "is_there", lambda name: False)
+    data = made("colour")
+    for each in (data, data[:-42] + data[-2:], critical_chunk()):
+        assert damage.of_file(each) is None
+    assert damage.of_file(data[:-2]) == "its end marker is missing"

@@ -1,26 +1,25 @@
-from functools import partial
+import importlib.util
+import io
 
 import learned_jpeg
 from learned_jpeg.jpeg import jpeg_file
-from learned_jpeg.jpeg.sampling import SAMPLINGS
+from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
 from learned_jpeg.metrics import measures
+from learned_jpeg.runtime.packages import PROJECT
 from learned_jpeg.search import auto_sampling
 from learned_jpeg.search.quantizer import Trellis, analyse
-from learned_jpeg.search.tuning import tuned_qtables
+from learned_jpeg.search.tuning import TUNES, tuned_qtables
 
 import numpy as np
 import pytest
 import skimage.data
 from makers import picture
+from PIL import Image, ImageDraw
 
 
 def chosen(pixels, quality):
-    qtables = tuned_qtables(quality, "psnr")
-    analyses = {name: partial(analyse, pixels, qtables, name) for name in SAMPLINGS}
-    name, found, _ = auto_sampling.choose(Trellis("psnr"), analyses)
-    expected = Trellis("psnr")(analyses[name]()).chroma
-    np.testing.assert_array_equal(found.integers.chroma, expected)
-    return name
+    analysis = analyse(pixels, tuned_qtables(quality, "psnr"), "420")
+    return auto_sampling.choose(analysis, TUNES["psnr"])
 
 
 @pytest.mark.parametrize("quality, sampling", [(20, "420"), (80, "420"), (98, "444")])
@@ -35,14 +34,61 @@ def test_colours_that_half_resolution_would_mix_keep_theirs():
     assert chosen(stripes, 80) == "444"
 
 
-def test_what_loses_little_by_itself_is_not_searched_twice(monkeypatch):
-    """It is an easy case of the whole comparison, which chooses the same."""
-    pixels = np.asarray(picture(160, 192))
-    for quality in (20, 60, 90, 98):
-        fast = chosen(pixels, quality)
-        with monkeypatch.context() as patch:
-            patch.setattr(auto_sampling, "_LITTLE", 0)
-            assert chosen(pixels, quality) == fast
+@pytest.mark.parametrize("ink", ["red", "blue", "#00a000"])
+@pytest.mark.parametrize("quality", [50, 75, 92])
+def test_thin_lines_keep_their_colour(ink, quality):
+    image = Image.new("RGB", (200, 150), "white")
+    draw = ImageDraw.Draw(image)
+    for n in range(0, 200, 23):
+        draw.line((n, 5, 190 - n, 140), ink)
+    assert chosen(np.asarray(image), quality) == "444"
+
+
+def test_a_gray_picture_has_no_chroma_to_choose_for():
+    pixels = np.asarray(picture(40, 50, "L"))[..., None]
+    assert chosen(pixels, 75) == "444"
+
+
+@pytest.mark.parametrize("size", [(160, 192), (83, 141), (5, 9)], ids=str)
+def test_the_error_is_that_of_a_files_pixels(size):
+    pixels = np.ascontiguousarray(skimage.data.coffee()[50 : 50 + size[0], 100 : 100 + size[1]])
+    analysis = analyse(pixels, tuned_qtables(30, "visual"), "420")
+    planes = [auto_sampling._quantized(plane) for plane in analysis.unrounded]
+    steps = np.moveaxis(np.float32(analysis.qtables), -1, 0).reshape(2, 64)
+    luma = auto_sampling._decoded(analysis.unrounded.luma[None], steps[0])[0]
+    coded = auto_sampling._decoded(planes[0][None], steps[0])[0]
+    found = auto_sampling._error(analysis, luma, coded, auto_sampling._decoded(planes[1], steps[1]))
+
+    levels = Planes(*(plane.astype(np.int16) for plane in planes))
+    data = jpeg_file.write_jpeg(levels, analysis.qtables, *size, "420", "optimized")
+    shown = np.asarray(Image.open(io.BytesIO(data)))
+    error = np.square(np.subtract(pixels, shown, dtype=np.float64)).sum(-1)
+    whole = np.pad(error, [(0, -side % 8) for side in size])
+    blocks = whole.reshape(len(whole) // 8, 8, -1, 8).sum((1, 3))
+    assert found == pytest.approx(np.sqrt(np.mean(blocks**2)), rel=0.03)
+
+
+def test_one_sampling_alone_is_searched(monkeypatch):
+    searched = []
+    search = Trellis.search
+
+    def counted(self, analysis, *rest):
+        searched.append(analysis.sampling)
+        return search(self, analysis, *rest)
+
+    monkeypatch.setattr(Trellis, "search", counted)
+    for quality in (50, 98):
+        data = learned_jpeg.encode(np.asarray(picture(96, 96)), quality=quality)
+        assert searched == [jpeg_file.read_jpeg(data)[4]]
+        searched.clear()
+
+
+def graphic(name):
+    place = PROJECT / "benchmarks" / "graphics.py"
+    spec = importlib.util.spec_from_file_location("graphics", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return np.asarray(module.GRAPHICS[name]())
 
 
 @pytest.mark.parametrize(
@@ -56,11 +102,22 @@ def test_what_loses_little_by_itself_is_not_searched_twice(monkeypatch):
 )
 def test_what_is_taken_is_better_at_equal_bytes(name, options, metric, quality):
     pixels = np.ascontiguousarray(skimage.data.astronaut()[64:320, 64:320])
+    assert_better(pixels, name, options, metric, quality)
+
+
+@pytest.mark.parametrize("quality", [50, 75, 92])
+@pytest.mark.parametrize("name", ["chart", "poster", "city_map", "lines"])
+def test_what_is_taken_of_a_graphic_is_better_at_equal_bytes(name, quality):
+    assert_better(graphic(name)[:256, 200:456], "rdo_visual", {}, "ssimulacra2", quality)
+
+
+def assert_better(pixels, name, options, metric, quality):
+    pixels = np.ascontiguousarray(pixels)
     model, original = learned_jpeg.load(name), measures.Reference(pixels)
     sizes, figures = {}, {}
     for sampling in SAMPLINGS:
         files = [
-            model.encode(pixels, dial=dial, sampling=sampling, **options)
+            model.encode(pixels, quality=dial, sampling=sampling, **options)
             for dial in np.clip(np.arange(-9, 9, 3) + quality, 1, 99.9)
         ]
         sizes[sampling] = np.log([len(data) for data in files])
@@ -69,5 +126,5 @@ def test_what_is_taken_is_better_at_equal_bytes(name, options, metric, quality):
     middle = (sizes["420"][3] + sizes["444"][3]) / 2
     found = {name: np.interp(middle, sizes[name], figures[name]) for name in SAMPLINGS}
     best = (min if metric == "lpips" else max)(found, key=found.get)
-    data = model.encode(pixels, dial=quality, sampling="auto", **options)
+    data = model.encode(pixels, quality=quality, sampling="auto", **options)
     assert jpeg_file.read_jpeg(data)[4] == best

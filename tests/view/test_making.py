@@ -118,8 +118,31 @@ def test_another_encoder_is_compared_at_equal_bytes_with_the_same_metadata(serve
         assert 0.97 * n_bytes <= file["bytes"] <= n_bytes
         image = Image.open(io.BytesIO(found.get(f"file/{file['number']}")))
         assert image.getexif().get(274) == {1: None, 2: 6}[number]
+    (far,) = [
+        line["file"]
+        for line in found.tell("encoder", picture=1, name="pillow_444", bytes=10**6)
+        if "file" in line
+    ]
+    assert "no file nearer" in far["warnings"][0]
     (refused,) = found.tell("encoder", picture=1, name="guetzli", bytes=1000)
     assert "none of the encoders" in refused["error"]
+
+
+def test_an_encoder_without_a_header_gets_one_for_the_metadata(serve, folder, monkeypatch):
+    from learned_jpeg.rivals.encoders import ENCODERS
+
+    encode = ENCODERS["pillow_420"]._encode
+
+    def bare(*arguments):
+        data = encode(*arguments)
+        return data[:2] + data[20:]
+
+    monkeypatch.setattr(ENCODERS["pillow_420"], "_encode", bare)
+    found = serve(folder / "turned.png")
+    lines = found.tell("encoder", picture=1, name="pillow_420", bytes=3500)
+    (file,) = [line["file"] for line in lines if "file" in line]
+    image = Image.open(io.BytesIO(found.get(f"file/{file['number']}")))
+    assert image.getexif()[274] == 6 and image.info["jfif_version"] == (1, 1)
 
 
 def test_the_curve_is_that_of_the_files(serve, folder):
@@ -140,7 +163,7 @@ def test_what_a_choice_lacks_is_a_line(serve, folder):
         ({"target": ["colour", 1]}, "no target"),
         ({"model": "../secret"}, "none of the models"),
         ({"sampling": "--force"}, "--sampling"),
-        ({"model": "ljpeg_PIL", "refine": 2}, "quantizer trellis"),
+        ({"refine": -1}, "--refine"),
     ):
         assert words in found.file(1, **choice)["error"]
     assert "not here any more" in found.file(9)["error"]

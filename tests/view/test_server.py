@@ -225,7 +225,7 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(started, tmp_path):
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_what_cannot_be_served_is_said_at_once(tmp_path, capsys):
+def test_what_cannot_be_served_is_said_at_once(tmp_path, capsys, trained):
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
     taken.listen()
@@ -233,6 +233,7 @@ def test_what_cannot_be_served_is_said_at_once(tmp_path, capsys):
         ([str(tmp_path / "none.png")], "no such file"),
         ([str(tmp_path)], "no image in this folder"),
         (["--model", "best"], "none of the shipped ones"),
+        (["--model", str(trained)], "holds a model of ljpeg"),
         (["--port", str(taken.getsockname()[1])], "--port"),
     ):
         with pytest.raises(SystemExit) as end:
