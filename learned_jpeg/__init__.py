@@ -3,19 +3,20 @@
 import learned_jpeg
 learned_jpeg.save(image, "photo.jpg", quality=75)  # an array or a Pillow image
 data = learned_jpeg.encode(image, quality=75)
+data = learned_jpeg.transcode(data)  # of any JPEG file, without loss
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from learned_jpeg.api import Model, encode, load, save
+    from learned_jpeg.api import Model, encode, load, save, transcode
     from learned_jpeg.pillow_plugin import register_pillow
     from learned_jpeg.runtime.errors import UserError
 
 __version__ = "1.3.0"
 
-__all__ = ["Model", "UserError", "encode", "load", "register_pillow", "save"]
+__all__ = ["Model", "UserError", "encode", "load", "register_pillow", "save", "transcode"]
 
 
 def __getattr__(name: str) -> "Any":

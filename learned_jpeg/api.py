@@ -1,4 +1,4 @@
-"""The public face: `encode`, `save` and `load`. See docs/python.md."""
+"""The public face: `encode`, `save`, `load` and `transcode`. See docs/python.md."""
 
 import functools
 import os
@@ -11,7 +11,7 @@ from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
 from learned_jpeg.models import encoding, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.models.model import Dial, FileModel
-from learned_jpeg.pictures import metadata
+from learned_jpeg.pictures import lossless, metadata
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.files import write_whole
 
@@ -229,3 +229,26 @@ def save(
     model: another one, of `load`.
     """
     _chosen(model).save(image, path, quality, **options)
+
+
+def transcode(data: bytes, *, strip: bool = False) -> bytes:
+    """A JPEG file to a smaller one, without loss: every decoder shows the same pixels.
+
+    Coefficients and tables stay, entropy coding is made anew; metadata and what stands behind the
+    picture stay byte by byte. Where nothing becomes smaller, these are the bytes that came, and
+    also where the last bits of a progressive file were never sent, which decoders smooth over.
+
+    Args:
+      data: the file: gray, YCbCr, RGB, CMYK or YCCK of any sampling factors, 8 bits a sample,
+        sequential or progressive. One that only lacks its end marker is read, with a warning.
+        Arithmetic codes become Huffman codes, which may take more bytes, with a warning.
+      strip: leave out all metadata but what decides how the picture is shown: JFIF, Adobe's
+        marker, the ICC profile, and an EXIF orientation.
+
+    Raises:
+      UserError: not a JPEG file, one of another kind, or a broken one.
+    """
+    found, notes = lossless.transcode(data, strip)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return bytes(found)

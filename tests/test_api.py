@@ -38,7 +38,7 @@ def pixels():
 
 
 def test_few_names_are_exported_and_all_are_documented():
-    names = ["Model", "UserError", "encode", "load", "register_pillow", "save"]
+    names = ["Model", "UserError", "encode", "load", "register_pillow", "save", "transcode"]
     assert sorted(learned_jpeg.__all__) == names
     for name in learned_jpeg.__all__:
         value = getattr(learned_jpeg, name)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from learned_jpeg.cli import options
+from learned_jpeg.cli import compress_options, options
 from learned_jpeg.runtime import streams
 from learned_jpeg.runtime.errors import Stopped, UserError
 from learned_jpeg.runtime.lazy import lazy_import
@@ -63,7 +63,7 @@ def make_parser(architecture, description, program=None, more=()):
         _EXAMPLES.format(program=program, model=model),
     )
     if architecture.trained:
-        options.add_model_options(written, default)
+        compress_options.add_model_options(written, default)
         listed = add(subparsers, "models", *["lists the shipped models"] * 2)
         listed.add_argument("--json", action="store_true", help="print the list as JSON")
     viewed = add(
@@ -73,8 +73,8 @@ def make_parser(architecture, description, program=None, more=()):
         "Shows pictures beside their JPEG files, to choose by eye: prints the address of a page "
         "that this\nmachine alone can open. Nothing leaves it, and nothing is written.",
     )
-    options.add_view_options(viewed, architecture.trained)
-    options.add_compress_options(written, architecture.dial)
+    compress_options.add_view_options(viewed, architecture.trained)
+    compress_options.add_compress_options(written, architecture.dial)
     return parser
 
 
@@ -94,8 +94,8 @@ def _compress_parser(architecture):
     """The parser of the arguments of `compress` alone, which raises UserError."""
     parser = _Strict(add_help=False)
     if architecture.trained:
-        options.add_model_options(parser, _default_model(architecture))
-    options.add_compress_options(parser, architecture.dial)
+        compress_options.add_model_options(parser, _default_model(architecture))
+    compress_options.add_compress_options(parser, architecture.dial)
     return parser
 
 

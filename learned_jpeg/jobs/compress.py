@@ -9,16 +9,20 @@ import sys
 import threading
 from dataclasses import replace
 
+from learned_jpeg.jobs import total
+from learned_jpeg.jobs.cluster import cluster_of
+from learned_jpeg.jobs.masks import Masks
 from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
+from learned_jpeg.jobs.page import Page
 from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
-from learned_jpeg.jobs.running import PixelBudget, run_all
-from learned_jpeg.jobs.targets import KINDS, Setting, Target
+from learned_jpeg.jobs.running import PixelBudget, beside, run_all
+from learned_jpeg.jobs.targets import KINDS, TOLERANCE, Setting, Target
 from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths
-from learned_jpeg.runtime.errors import Stopped, UserError
+from learned_jpeg.runtime.errors import RunError, Stopped, UserError
 from learned_jpeg.runtime.paths import STDIO, shown
 
 from PIL import ImageColor
@@ -28,25 +32,27 @@ PIXELS_AT_ONCE = 60_000_000
 BYTES_A_PIXEL = 60  # without a target's
 
 
-def make_settings(architecture, args, target):
+def make_settings(architecture, args, option):
     """The settings that the arguments allow, from the coarsest to the finest.
 
     architecture: the class of the script that runs, which holds to its own models, and to those
-    with nothing to train on the same dial.
+    with nothing to train on the same dial; option: the name of the one that chooses among them,
+    or None.
     """
     if not architecture.trained:
-        return [Setting(architecture(), args.dial)]
+        return [Setting(architecture(), args.dial, source=architecture.architecture)]
     if is_untrained_of(args.model, architecture):
-        return [Setting(shipped.load(args.model), args.dial)]
+        return [Setting(shipped.load(args.model), args.dial, source=args.model)]
     folders = own_folders(args.model, architecture)
     dial = getattr(args, "dial", None)
-    if target is None:
+    if option is None:
         folders = [folders[len(folders) // 2]]
-    settings = [Setting(shipped.load(folder), dial) for folder in folders]
-    if target is not None and settings[0].model.dial is None and len(settings) == 1:
+    settings = [
+        Setting(shipped.load(folder), dial, source=os.path.abspath(folder)) for folder in folders
+    ]
+    if option is not None and settings[0].model.dial is None and len(settings) == 1:
         raise UserError(
-            f"--target_{target.kind} needs a --model with several lambdas to choose from, "
-            "RUN/lambda_*/train"
+            f"{option} needs a --model with several lambdas to choose from, RUN/lambda_*/train"
         )
     return settings
 
@@ -71,33 +77,69 @@ def is_untrained_of(name, architecture):
 
 def compress(architecture, args):
     """Runs the command `compress` of an architecture's class; returns the exit status."""
-    with reading.limit(args.max_megapixels), _stop_on_sigterm():
-        options, jobs = make_options(args), machine.limit(args.jobs)
+    with (
+        reading.limit(args.max_megapixels),
+        _stop_on_sigterm(),
+        cluster_of(args.dask, args.max_megapixels) as cluster,
+    ):
+        jobs = 2 * cluster.count if cluster else machine.limit(args.jobs)
+        options = replace(make_options(args), elsewhere=cluster and cluster.make)
         pairs = paths.name_files(args.inputs, args.output_dir, args.name)
-        settings = make_settings(architecture, args, options.target)
+        if args.importance:
+            options = replace(options, masks=Masks(args.importance, args.output_dir))
+        option = f"--target_{options.target.kind}" if options.target else None
+        option = "--total_size" if args.total_size else option
+        settings = [] if options.lossless else make_settings(architecture, args, option)
+        if options.masks and settings[0].model.complete(options.coding).quantizer != "trellis":
+            raise UserError("--importance steers the search: say --quantizer trellis")
+        each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
+        budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
         # Where the file goes to the standard output, nothing else does.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
         steps = None if options.target else args.refine
-        records = _records(architecture, args, pairs) if args.update else None
         log = Log(len(pairs), out, steps, args.quiet, args.json, args.verbose)
-        door = Door(log.add, records)
-        options = replace(options, records=records, door=door)
-        if len(pairs) == 1:
-            options = replace(options, progress=log.bar.update)
-        each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
-        budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
+        log.page = Page(args.report, len(pairs), args.force) if args.report else None
+        options = replace(options, views=log.page and log.page.side)
+        door = Door(log.add)
+
+        def run():
+            chosen, records = settings, None
+            if args.total_size:
+                files = total.Set(pairs, options, budget, jobs)
+                chosen = [_fitting(args.total_size, settings, files, log)]
+            if args.update:
+                records = door.records = _records(architecture, args, pairs, chosen)
+            progress = log.bar.update if len(pairs) == 1 else None
+            each = replace(options, records=records, door=door, progress=progress)
+            run_all(
+                lambda path, output: compress_file(path, output, chosen, each, budget),
+                _once(pairs, door),
+                jobs,
+            )
+
         try:
             with contextlib.closing(log.bar):
-                run_all(
-                    lambda path, output: compress_file(path, output, settings, options, budget),
-                    _once(pairs, door),
-                    jobs,
-                )
-        except KeyboardInterrupt as stop:
+                beside(run)
+        except (KeyboardInterrupt, RunError) as stop:
             door.shut()
             log.end(stopped=True)
+            if isinstance(stop, RunError):
+                raise
             raise Stopped from stop
         return 0 if log.end() else 1
+
+
+def _fitting(total_size, settings, files, log):
+    """The setting that --total_size chooses."""
+    setting, size = total.fit(total_size, settings, files)
+    dial = setting.model.dial
+    which = f"{dial.name} {setting.dial:.4g}" if dial else f"lambda {setting.model.lmbda:g}"
+    line = f"--total_size {total_size}: {which} takes {size} bytes"
+    if size < (1 - TOLERANCE) * total_size:
+        log.say(f"warning: {line}, the nearest", sys.stderr)
+    else:
+        log.say(line)
+    return setting
 
 
 def _once(pairs, door):
@@ -116,20 +158,23 @@ def _once(pairs, door):
 # What of the arguments does not decide what is in a file. Models count by their digests.
 _OF_THE_RUN = frozenset(
     """command inputs output_dir name force overwrite_input skip_existing update jobs quiet verbose
-    json model run_dir checkpoint_dir max_megapixels""".split()
+    json model run_dir checkpoint_dir max_megapixels total_size report dask""".split()
 )
 
 
-def _records(architecture, args, pairs):
+def _records(architecture, args, pairs, settings):
     """The Records of the outputs' folder."""
     if STDIO in pairs[0]:
         raise UserError("--update compares files; the standard input and output, -, are none")
     folder = args.output_dir or pairs[0][1].parent
     decides = {name: value for name, value in vars(args).items() if name not in _OF_THE_RUN}
     model = [architecture.architecture]
-    if architecture.trained:
+    if architecture.trained and is_untrained_of(args.model, architecture):
+        model.append(args.model)
+    elif architecture.trained:
         model += [checkpoints.describe(folder)[-1] for folder in shipped.folders(args.model)]
-    text = json.dumps([decides, model], sort_keys=True)
+    chosen = [(setting.dial, setting.scale, setting.model.lmbda) for setting in settings]
+    text = json.dumps([decides, model, chosen], sort_keys=True)
     return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
@@ -145,17 +190,33 @@ def make_options(args):
     for kind in KINDS:
         if (value := getattr(args, f"target_{kind}")) is not None:
             target = Target(kind, value)
+    if args.lossless:
+        _check_lossless(args, target)
     return Options(
         coding=Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine),
         background=_color(args.background),
         strip=args.strip,
         srgb=args.srgb,
         skip_larger=args.skip_larger,
+        lossless=args.lossless,
         force=args.force,
         skip_existing=args.skip_existing,
         overwrite_input=args.overwrite_input,
         target=target,
     )
+
+
+def _check_lossless(args, target):
+    """Raises UserError for options that change the picture or choose how it is coded."""
+    options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
+    options += ("importance", "total_size", "report")
+    others = [name for name in options if getattr(args, name)]
+    others += [f"target_{target.kind}"] if target else []
+    others += ["huffman"] if args.huffman != "progressive" else []
+    if others:
+        raise UserError(
+            f"--lossless keeps the picture and chooses its coding; --{others[0]} does not"
+        )
 
 
 def _color(text):

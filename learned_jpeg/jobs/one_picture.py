@@ -1,5 +1,6 @@
 """One picture compressed: a file in, a JPEG file out, and a report."""
 
+import contextlib
 import math
 import os
 import sys
@@ -7,7 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from learned_jpeg.jobs import masks, page, without_loss
+from learned_jpeg.jobs.masks import Masks
 from learned_jpeg.jobs.records import Entry, Records
 from learned_jpeg.jobs.targets import Target, psnr, sampling
 from learned_jpeg.metrics import measures
@@ -15,9 +19,10 @@ from learned_jpeg.models import encoding
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import metadata, reading
 from learned_jpeg.runtime import paths
-from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.errors import RunError, UserError
 from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.paths import STDIO, shown
+from learned_jpeg.search import importance
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Report:
     butteraugli: float | None = None  # where it was the target
     from_jpeg: bool = False  # so that its loss comes on top of the input's own
     kept: bool = False  # the input as it is, see Options.skip_larger
+    lossless: bool = False  # the input's coefficients and tables
     seconds: float | None = None
     lmbda: float | None = None
     dial: float | None = None
@@ -49,23 +55,30 @@ class Report:
 
 @dataclass
 class Finished:
-    """A file's Report, and its bytes where it is to be written. entry: of the options' records."""
+    """A file's Report, and its bytes where it is to be written.
+
+    entry: of the options' records; views: of `page.views`; mask: the file that says what matters
+    in the picture; mask_data: its bytes, where they are known already.
+    """
 
     report: Report
     data: bytes | None = None
     entry: Entry | None = None
+    views: tuple[bytes, bytes] | None = None
+    mask: Path | None = None
+    mask_data: bytes | None = None
 
 
 class Door:
     """The only way out: what passes it is written, whole, and told of, until it is shut.
 
-    tell: called with each Report, one at a time. What is told of is written, and what is written
-    is told of, when and however a run is stopped by its user.
+    tell: called with each Finished, one at a time; records: as Options has them. What is told of is
+    written, and what is written is told of, when and however a run is stopped by its user.
     """
 
-    def __init__(self, tell=lambda report: None, records=None):
+    def __init__(self, tell=lambda finished: None):
         self._lock, self._open = threading.Lock(), True
-        self._tell, self._records = tell, records
+        self._tell, self.records = tell, None
 
     def shut(self):
         """Waits for a file that is being written; there is none after it."""
@@ -78,7 +91,7 @@ class Door:
             if self._open:
                 if finished.data is not None:
                     self._write(output, finished)
-                self._tell(finished.report)
+                self._tell(finished)
 
     def _write(self, output, finished):
         try:
@@ -88,7 +101,7 @@ class Door:
             elif finished.entry is None:
                 write_whole(output, finished.data)
             else:
-                self._records.write(output, finished.data, finished.entry)
+                self.records.write(output, finished.data, finished.entry)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -99,10 +112,13 @@ class Door:
 class Options:
     """What holds for each of the files.
 
-    srgb: convert the colours to sRGB. skip_larger: keep a JPEG file whose result is not smaller.
+    srgb: convert the colours to sRGB. skip_larger: keep the coefficients of a JPEG file whose
+    result is not smaller, also where a target asks for it. lossless: keep them in any case.
     skip_existing: leave a file alone whose output is there. records: of what was written before,
     which is left alone while it is current. progress: called after each step of refining;
-    trying: before each file that is made.
+    trying: before each file that is made. views: pixels a side of what a page shows of each
+    picture, or None. masks: of what matters in the pictures, or None.
+    elsewhere: what makes the files in place of `make`, or None.
     """
 
     coding: Coding
@@ -110,12 +126,16 @@ class Options:
     strip: bool = False
     srgb: bool = False
     skip_larger: bool = False
+    lossless: bool = False
     force: bool = False
     overwrite_input: bool = False
     skip_existing: bool = False
     records: Records | None = None
     target: Target | None = None
     progress: Callable | None = None
+    views: int | None = None
+    masks: Masks | None = None
+    elsewhere: Callable | None = None
     trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
@@ -134,13 +154,24 @@ def compress_file(path, output, settings, options, budget):
 def encode_file(path, output, settings, options, budget):
     """All of `compress_file` but the writing: Finished."""
     finished = Finished(report := Report(shown(path), shown(output)))
-    start = time.perf_counter()
-    try:
+    with telling(report):
         if not _is_done(path, output, options, finished):
             data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
-            with budget.hold(math.prod(reading.size(path, data))):
-                finished.data = _compress(path, data, settings, options, report)
-    except BrokenPipeError:
+            if options.elsewhere:
+                options.elsewhere(path, data, settings, options, finished)
+            else:
+                with budget.hold(math.prod(reading.size(path, data))):
+                    make(path, data, settings, options, finished)
+    return finished
+
+
+@contextlib.contextmanager
+def telling(report):
+    """Puts an error that is the file's own into its Report, and how long the context took."""
+    start = time.perf_counter()
+    try:
+        yield
+    except (BrokenPipeError, RunError):
         raise
     except UserError as error:
         report.error = str(error)
@@ -148,14 +179,15 @@ def encode_file(path, output, settings, options, budget):
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
-    return finished
 
 
 def _is_done(path, output, options, finished):
     """Whether a file needs nothing. Raises UserError where its output may not be written."""
     mine = False
+    if options.masks:
+        finished.mask = options.masks.of(path, output)
     if options.records is not None:
-        finished.entry = options.records.entry(path)
+        finished.entry = options.records.entry(path, finished.mask)
         mine, current = options.records.state(path, output, finished.entry)
         finished.report.skipped = current
     elif options.skip_existing:
@@ -172,34 +204,55 @@ def tensorflow_errors():
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
-def _compress(path, data, settings, options, report):
-    """The bytes of the JPEG file; fills in the Report."""
+def make(path, data, settings, options, finished):
+    """Fills in a Finished. data: the file's bytes, where they are known already."""
+    if options.lossless:
+        finished.data = without_loss.transcoded(path, data, options, finished.report)
+        return
     source = reading.read_source(path, options.background, options.strip, options.srgb, data)
-    return compress_source(source, settings, options, report)
+    prices = None
+    if mask := finished.mask:
+        try:
+            prices = importance.field(masks.read(mask, source.pixels.shape[:2], finished.mask_data))
+        except UserError as error:
+            raise UserError(f"{finished.report.input}: {error}") from error
+    elif options.masks:
+        source.warnings.append("has no mask of its name; nothing in it matters more")
+    finished.data = compress_source(source, settings, options, finished.report, prices)
+    if options.views and not finished.report.lossless:
+        finished.views = page.views(source.pixels, finished.data, source.metadata, options.views)
 
 
-def compress_source(source, settings, options, report):
+def compress_source(source, settings, options, report, prices=None):
     """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
 
-    settings, options: as `compress_file` takes them.
+    settings, options: as `compress_file` takes them; prices: as `encoding.encode` does. Without a
+    target these leave the number of bytes as it is.
     """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
     report.bytes_in, report.from_jpeg = source.bytes_in, source.jpeg is not None
     report.warnings, report.details = source.warnings, source.details
 
-    def finished(setting, scale):
+    def encoded(setting, scale, prices=prices):
         options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
-        data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, options.progress)
+        scale *= setting.scale
+        data = encoding.encode(
+            setting.model, pixels, setting.dial, coding, scale, options.progress, prices
+        )
         return metadata.embed(data, source.metadata)
 
     if options.target is None:
-        setting = settings[0]
-        data = finished(setting, 1.0)
+        setting, scale = settings[0], 1.0
+        data = encoded(setting, scale, None)
+        if prices is not None:
+            data, scale = masks.as_many_bytes(len(data), setting, prices, encoded)
+        scale *= setting.scale
+        report.table_scale = scale if scale != 1 else None
     else:
         try:
-            found = options.target.encode(pixels, settings, finished)
+            found = options.target.encode(pixels, settings, encoded)
         except UserError as error:
             raise UserError(f"{report.input}: {error}") from error
         if missed := options.target.missed(found.quantity):
@@ -211,20 +264,8 @@ def compress_source(source, settings, options, report):
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
     report.psnr = quality if math.isfinite(quality) else None
-    if source.jpeg is not None and len(data) >= len(source.jpeg):
-        data = _not_smaller(data, source.jpeg, options, report)
+    if source.jpeg is not None:
+        data = without_loss.not_larger(data, source, options, report)
     report.bytes_out = len(data)
     report.bpp = measures.bpp(len(data), report.height, report.width)
-    return data
-
-
-def _not_smaller(data, jpeg, options, report):
-    """What is written where a JPEG file's result is not smaller than it."""
-    if options.skip_larger:
-        report.kept, report.psnr = True, None
-        return jpeg
-    report.warnings.append(
-        f"it is a JPEG file, and the result is not smaller ({len(jpeg):,} -> {len(data):,} "
-        "bytes) and not better; --skip_larger keeps such files as they are"
-    )
     return data

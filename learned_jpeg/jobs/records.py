@@ -60,10 +60,13 @@ class Records:
     def _name(self, path):
         return os.path.relpath(path, self._folder)
 
-    def entry(self, path):
-        """An Entry of an input as it is now."""
-        stat = os.stat(path) if os.path.exists(path) else None
-        changed = stat and [stat.st_size, stat.st_mtime_ns]
+    def entry(self, path, mask=None):
+        """An Entry of an input, and of a mask that belongs to it, as they are now."""
+        changed = []
+        for file in (path, *([mask] if mask else [])):
+            if os.path.exists(file):
+                stat = os.stat(file)
+                changed += [stat.st_size, stat.st_mtime_ns]
         return Entry(self._options, self._name(path), changed)
 
     def state(self, path, output, entry):

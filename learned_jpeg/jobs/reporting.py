@@ -5,6 +5,8 @@ import sys
 import time
 from dataclasses import asdict
 
+from learned_jpeg.runtime.errors import UserError
+
 from tqdm import tqdm
 
 
@@ -12,8 +14,11 @@ class Log:
     """Says of each file what became of it, and at the end what became of all.
 
     count: of the files; out: the stream for what goes well; steps: those of refining, where one
-    picture has a bar of its own; quiet, as_json, verbose: as the options of `compress` say.
+    picture has a bar of its own; quiet, as_json, verbose: as the options of `compress` say. page:
+    a page.Page that is told the same, or None.
     """
+
+    page = None
 
     def __init__(self, count, out, steps=None, quiet=False, as_json=False, verbose=False):
         self._count, self._out = count, out
@@ -31,9 +36,12 @@ class Log:
             leave=not of_one,
         )
 
-    def add(self, report):
-        """Says what became of a file; report: a one_picture.Report."""
+    def add(self, finished):
+        """Says what became of a file; finished: a one_picture.Finished."""
+        report = finished.report
         self._count_in(report)
+        if self.page:
+            self.page.add(finished)
         for warning in report.warnings:
             tqdm.write(f"warning: {report.input}: {warning}", file=sys.stderr)
         for detail in report.details if self._verbose else ():
@@ -46,6 +54,11 @@ class Log:
             tqdm.write(_sentence(report), file=self._out)
         if self._count > 1:
             self.bar.update()
+
+    def say(self, line, stream=None):
+        """Prints a line of another kind, on the stream for what goes well or on another one."""
+        if stream is not None or not (self._quiet or self._json):
+            tqdm.write(line, file=stream or self._out)
 
     def _line(self, content):
         self.bar.clear()
@@ -65,8 +78,9 @@ class Log:
             self._pixels += report.width * report.height
 
     def end(self, stopped=False):
-        """Says what became of all; returns whether none failed. stopped: before its end."""
+        """Says what became of all; returns whether nothing failed. stopped: before its end."""
         self.bar.close()
+        lacking = self._write_page()
         total = self._total
         total["bpp"] = 8 * total["bytes_out"] / self._pixels if self._pixels else 0.0
         total["seconds"] = time.perf_counter() - self._start
@@ -85,7 +99,17 @@ class Log:
                 file=self._out,
                 flush=True,
             )
-        return not self._failures
+        return not (self._failures or lacking)
+
+    def _write_page(self):
+        """Whether there is a page to write that cannot be written."""
+        try:
+            if self.page:
+                self.page.write()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return True
+        return False
 
 
 def _sentence(report):
@@ -94,7 +118,7 @@ def _sentence(report):
     loss = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
     if report.kept:
         loss = "kept as it is"
-    elif report.from_jpeg:
+    elif report.from_jpeg and not report.lossless:
         loss += " beside the input's own loss"
     return (
         f"{report.input} -> {report.output}: {report.bytes_in:,} -> {report.bytes_out:,} "

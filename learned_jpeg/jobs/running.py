@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
@@ -49,3 +50,28 @@ def run_all(work, calls, jobs):
                 one.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def beside(function):
+    """Runs a function in another thread and returns its result, or raises what it raised.
+
+    So Ctrl-C, which raises in the main thread wherever that is, breaks no lock of the function's;
+    it goes on by itself then.
+    """
+    outcome, (ready, done) = [], os.pipe()
+
+    def run():
+        try:
+            outcome[:] = function(), None
+        except BaseException as error:
+            outcome[:] = None, error
+        os.write(done, b".")
+
+    threading.Thread(target=run, daemon=True).start()
+    os.read(ready, 1)
+    os.close(ready)
+    os.close(done)
+    result, error = outcome
+    if error is not None:
+        raise error
+    return result

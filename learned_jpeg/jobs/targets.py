@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from learned_jpeg.jobs.settings import Search, Setting
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.transform import to_levels
 from learned_jpeg.metrics import measures
@@ -18,7 +19,6 @@ butteraugli = lazy_import("learned_jpeg.metrics.butteraugli")
 ssimulacra2 = lazy_import("learned_jpeg.metrics.ssimulacra2")
 
 TOLERANCE = 0.01  # as promised, of the target
-MAX_TRIES = 12
 # Rows that PSNR takes at a time: its differences need eight times the memory of the pixels.
 PSNR_ROWS = 512
 
@@ -57,131 +57,13 @@ def _seen(kind, pixels):
     return lambda data: original.compare(jpeg_file.decode(data))
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A model at a value of its dial, None where it has none.
-
-    sampling: of chroma, None for what the files are to have anyway.
-    """
-
-    model: object  # a FileModel
-    dial: float | None = None
-    sampling: str | None = None
-
-
-class Search:
-    """Tries settings and keeps the result that comes nearest to an aim without passing a limit.
-
-    attempt: function (setting, scale of its tables) -> (miss, result): how far above its aim the
-    result is, on any scale. tolerance: the miss at which the search ends. side: +1 where the miss
-    must not be above the tolerance, -1 where it must not be below minus that. slope: of the miss
-    against the logarithm of the scale, a first guess.
-
-    best: the result. around: {whether above the aim: (how far from it, the nearest result)}.
-    """
-
-    def __init__(self, attempt, tolerance, side, slope):
-        self.attempt, self.tolerance, self.side, self.slope = attempt, tolerance, side, slope
-        self.best, self._rank, self.around = None, (True, math.inf), {}
-
-    @property
-    def met(self):
-        """Whether the best result is within the tolerance."""
-        return self._rank <= (False, self.tolerance)
-
-    def _miss(self, setting, scale=1.0):
-        value, result = self.attempt(setting, scale)
-        rank = self.side * value > self.tolerance, abs(value)
-        if rank < self._rank:
-            self.best, self._rank = result, rank
-        if abs(value) < self.around.get(value > 0, (math.inf,))[0]:
-            self.around[value > 0] = abs(value), result
-        return value
-
-    def _zero(self, miss, ends):
-        """Looks for the place where a falling function is 0.
-
-        ends: {whether above 0: (place, value)}, one or both. False position, and bisection where
-        that keeps one end for long.
-        """
-        sides = []
-        for _ in range(MAX_TRIES):
-            if self.met:
-                return
-            if len(ends) == 1:
-                ((place, value),) = ends.values()
-                place -= 1.2 * 2 ** len(sides) * value / self.slope  # files change in steps
-            elif len(sides) > 1 and sides[-1] == sides[-2]:
-                place = (ends[True][0] + ends[False][0]) / 2
-            else:
-                (x0, y0), (x1, y1) = ends.values()
-                place = (x0 * y1 - x1 * y0) / (y1 - y0)
-            value = miss(place)
-            ends[value > 0] = place, value
-            sides.append(value > 0)
-
-    def among_models(self, settings):
-        """Searches settings, from the coarsest to the finest, and scales of the nearest's tables.
-
-        Where these have no step that is near enough, the next nearest's are tried. Beyond the
-        ends the first or the last one is best.
-        """
-        low, high = 0, len(settings) - 1
-        low_miss = self._miss(settings[low])
-        high_miss = self._miss(settings[high]) if high and low_miss < 0 else low_miss
-        if low_miss >= 0 or high_miss <= 0:
-            return
-        while high - low > 1:
-            middle = (low + high) // 2
-            value = self._miss(settings[middle])
-            if value < 0:
-                low, low_miss = middle, value
-            else:
-                high, high_miss = middle, value
-        for index, value in sorted([(low, low_miss), (high, high_miss)], key=lambda x: abs(x[1])):
-            self._scale(settings[index], value)
-
-    def _scale(self, setting, value):
-        """Searches the scale of a setting's tables; value: the miss without one."""
-        self._zero(
-            lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
-        )
-
-    def on_dial(self, setting):
-        """Searches the values of a model's dial, whose larger ones are the finer."""
-        dial = setting.model.dial
-        low, high = -math.log(dial.low), -math.log(dial.high)
-
-        def miss(place):
-            value = min(max(math.exp(-place), dial.low), dial.high)
-            return self._miss(replace(setting, dial=value))
-
-        low_miss = miss(low)
-        high_miss = miss(high) if low_miss < 0 else low_miss
-        if low_miss < 0 < high_miss:
-            self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
-
-    def below(self, setting):
-        """Searches the scales of a setting's tables, and of some that are coarser on its dial.
-
-        Many entries of a table may make their step at one place of the dial; scaled ones do
-        elsewhere.
-        """
-        for part in (0.8, 0.9, 0.7):
-            if not self.met:
-                value = max(part * setting.dial, setting.model.dial.low)
-                coarser = replace(setting, dial=value)
-                self._scale(coarser, self._miss(coarser))
-
-
 class _Kind(NamedTuple):
     """What can be asked for.
 
-    quality: whether the file may be better than asked for, and not smaller. at_least: whether the
-    target is the least value, and not the greatest. width: how much of TOLERANCE is made use of.
-    miss: function (quantity, aim) -> how far the file is above the aim, about as a part of it.
-    slope: of the miss against the logarithm of the tables' scale. memory: bytes a pixel that
-    measuring takes.
+    quality: whether the file may be better than asked for, not smaller. at_least: whether the
+    target is the least value. width: how much of TOLERANCE is made use of. miss: function
+    (quantity, aim) -> how far the file is above the aim, about as a part of it. slope: of the miss
+    against the logarithm of the tables' scale. memory: bytes a pixel that measuring takes.
     """
 
     quality: bool

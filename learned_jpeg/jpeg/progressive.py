@@ -59,16 +59,16 @@ def counted(walk):
     return counts, int(state[0])
 
 
-def _part(starts):
+def part(starts, run=_RUN, runs=_RUNS):
     """Runs of blocks, evenly over them, and how many times as many there are in all."""
     n = len(starts) - 1
-    stride = max(_RUN, n // _RUNS)
-    parts = [starts[at : min(at + _RUN, n) + 1] for at in range(0, n, stride)]
-    return parts, n / sum(len(part) - 1 for part in parts)
+    stride = max(run, n // runs)
+    parts = [starts[at : min(at + run, n) + 1] for at in range(0, n, stride)]
+    return parts, n / sum(len(one) - 1 for one in parts)
 
 
 @compiled
-def _bits_of_bands(counts):
+def bits_of_bands(counts):
     """The bits of first scans from counts [m, m, 256] as `scans.count_bands` has them."""
     m = counts.shape[0]
     bits, lengths = np.zeros((m, m)), np.zeros(256, np.int64)
@@ -85,10 +85,10 @@ def _bits_of_bands(counts):
 def cheapest_bands(levels, low):
     """(bits, [(first, last)]) of the cheapest bands of first scans without some low bits."""
     counts = np.zeros([len(_STARTS), len(_STARTS), 256], np.int64)
-    parts, times = _part(levels.starts)
-    for part in parts:
-        scans.count_bands(part, levels.places, levels.values, _STARTS, low, counts)
-    cost = times * _bits_of_bands(counts) + _HEADERS + 8 * np.count_nonzero(counts, -1)
+    parts, times = part(levels.starts)
+    for one in parts:
+        scans.count_bands(one, levels.places, levels.values, _STARTS, low, counts)
+    cost = times * bits_of_bands(counts) + _HEADERS + 8 * np.count_nonzero(counts, -1)
     least, before = [0.0], [0]
     for j in range(1, len(_STARTS)):
         ways = [least[i] + cost[i, j] for i in range(j)]
@@ -103,8 +103,8 @@ def cheapest_bands(levels, low):
 
 def _later_bits(levels, low):
     """About what the scan of one lower bit costs."""
-    parts, times = _part(levels.starts)
-    walks = (replace(levels, starts=part).walk(1, 63, low, True) for part in parts)
+    parts, times = part(levels.starts)
+    walks = (replace(levels, starts=one).walk(1, 63, low, True) for one in parts)
     counts, bits = map(sum, zip(*map(counted, walks), strict=True))
     bits += huffman.least_lengths(counts, np.empty_like(counts))
     return times * float(bits) + _HEADERS + 8 * np.count_nonzero(counts)
@@ -125,12 +125,9 @@ def _plan(levels):
     return found
 
 
-def _scan(walk, components, first, last, high, low):
-    """The bytes of a scan with its table: of components, by their index."""
-    ac, slot = int(first > 0), min(components[0], 1)
-    counts, bits = counted(walk)
+def packed(walk, counts, bits, of_length, symbols):
+    """The data of a scan that is `counted`, with a table as `huffman.table` gives it."""
     codes, lengths = np.zeros((2, 256), np.int64)
-    of_length, symbols = huffman.table(counts)
     code, at = 0, 0
     for length, n in enumerate(of_length, 1):
         for symbol in symbols[at : at + n]:
@@ -141,12 +138,27 @@ def _scan(walk, components, first, last, high, low):
     out, state = np.empty(2 * (bits // 8 + 16), np.uint8), np.zeros(3, np.int64)
     walk(counts, codes, lengths, out, state)
     scans.end(out, state)
-    dht = struct.pack(">HHB16B", 0xFFC4, 19 + len(symbols), 16 * ac + slot, *of_length)
-    sos = struct.pack(">HHB", 0xFFDA, 6 + 2 * len(components), len(components))
-    for component in components:
-        sos += bytes([component + 1, slot if ac else 16 * slot])
-    sos += bytes([first, last, 16 * high + low])
-    return dht + bytes(symbols) + sos + out[: state[2]].tobytes()
+    return out[: state[2]].tobytes()
+
+
+def scan_header(numbers, slot, first, last, high, low):
+    """SOS of components by their numbers, with the table for DC or AC of a slot (T.81, B.2.3)."""
+    sos = struct.pack(">HHB", 0xFFDA, 6 + 2 * len(numbers), len(numbers))
+    for number in numbers:
+        sos += bytes([number, slot if first else 16 * slot])
+    return sos + bytes([first, last, 16 * high + low])
+
+
+def _scan(walk, components, first, last, high, low):
+    """The bytes of a scan with its table: of components, by their index."""
+    slot = min(components[0], 1)
+    counts, bits = counted(walk)
+    of_length, symbols = huffman.table(counts)
+    dht = struct.pack(
+        ">HHB16B", 0xFFC4, 19 + len(symbols), 16 * (first > 0) + slot, *of_length
+    ) + bytes(symbols)
+    sos = scan_header([i + 1 for i in components], slot, first, last, high, low)
+    return dht + sos + packed(walk, counts, bits, of_length, symbols)
 
 
 def write(components, qtables, height, width, factors):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS as FILE_SAMPLINGS
 from learned_jpeg.runtime.errors import UserError
-from learned_jpeg.search import auto_sampling, quantizer, refining
+from learned_jpeg.search import auto_sampling, importance, quantizer, refining
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
@@ -56,12 +56,15 @@ class Coding:
         return replace(self, sampling=self.sampling or sampling, quantizer=quantizer)
 
 
-def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None):
+def encode(
+    pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None, prices=None
+):
     """One image to the bytes of a standard JPEG file.
 
     pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
     dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
-    for the rates between those of two models; progress: called after each step of refining.
+    for the rates between those of two models; progress: called after each step of refining;
+    prices: of the bits, [H, W] as `importance.field` gives them.
     Raises UserError for a choice that the model does not have.
     """
     table_scale = _number("table_scale", table_scale)
@@ -69,9 +72,12 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
     coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
 
-    def analysis_of(pixels, sampling):
+    def analysis_of(pixels, prices, sampling):
         one = replace(coding, sampling=sampling)
-        return pipeline.analyse_picture(pixels, dial, one, table_scale)
+        analysis = pipeline.analyse_picture(pixels, dial, one, table_scale)
+        if prices is not None:
+            importance.add(analysis, prices)
+        return analysis
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
@@ -80,17 +86,19 @@ def encode(pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progre
         raise UserError("sampling auto is a choice of the search: quantizer trellis")
     elif coding.refine:
         raise UserError("refine is searching again: quantizer trellis")
+    elif prices is not None:
+        raise UserError("importance is what bits cost the search: quantizer trellis")
     else:
         choose = quantizer.Round()
     analysis = None
     if sampling == "auto":
         part = _strips(pixels)
-        half = analysis_of(part, "420")
+        half = analysis_of(part, prices if part is pixels else None, "420")
         sampling = auto_sampling.choose(half, choose.tune)
         if part is pixels and sampling == half.sampling:
             analysis = half
         del half
-    analysis = analysis or analysis_of(pixels, sampling)
+    analysis = analysis or analysis_of(pixels, prices, sampling)
     qtables = analysis.qtables
     if coding.refine:
         integers = _refine(pipeline, choose, analysis, pixels, coding, progress)

@@ -20,6 +20,8 @@ PNG_CORE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 MAX_PAGES = 20  # of a TIFF that are looked at: the picture, reductions, one more
 MAX_TEXT = 1 << 24  # bytes of a compressed text: more is left packed
 
+# T.81, table B.1
+JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # A marker in entropy coded data is 0xFF and neither a stuffed zero, nor a restart, nor a fill.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -66,8 +68,11 @@ class JpegParts:
     trailer: bytes = b""
 
 
-def jpeg_parts(data):
-    """The JpegParts of a file. Where it is broken, the core has the rest as it stands."""
+def jpeg_parts(data, check=False):
+    """The JpegParts of a file. Where it is broken, the core has the rest as it stands.
+
+    check: raise ValueError for samples of another depth than is read.
+    """
     parts, kept, place = JpegParts(), [data[:2]], 2
     while True:
         found = _MARKER.match(data, place) or _MARKER.search(data, place)
@@ -85,6 +90,8 @@ def jpeg_parts(data):
             kept.append(data[place:end])
         if marker != SOS:
             parts.segments.append((marker, data[place + 4 : end]))
+        if check and marker in JPEG_FRAMES and data[place + 4 : place + 5] not in (b"", b"\x08"):
+            raise ValueError(f"{data[place + 4]} bits a sample; of JPEG, 8 are read")
         place = end
     parts.core = b"".join(kept)
     return parts
@@ -205,3 +212,16 @@ def _value(directory, tag):
 def as_file(data):
     """Bytes as an open file."""
     return io.BytesIO(data)
+
+
+def bits(image, data):
+    """Of a sample in a file that Pillow reads with 8 bits."""
+    if image.format == "AVIF":
+        place = data.find(b"av1C", 0, 1 << 16)
+        flags = data[place + 6 : place + 7] if place >= 0 else b""
+        return 10 if flags and flags[0] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3
+    if image.format == "JPEG2000":
+        place = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, ISO/IEC 15444-1, A.5.1
+        depth = data[place + 42 : place + 43] if place >= 0 else b""
+        return (depth[0] & 0x7F) + 1 if depth else 8
+    return 16 if any(";16" in str(tile) for tile in image.tile) else 8

@@ -3,7 +3,7 @@
 import re
 import struct
 
-from learned_jpeg.pictures import containers
+from learned_jpeg.pictures import containers, gain_maps, mpf
 from learned_jpeg.pictures.metadata import (
     APP0,
     APP1,
@@ -26,6 +26,7 @@ def gather(items, data):
     """Puts into `metadata.Items` what a JPEG file (bytes) holds."""
     parts = containers.jpeg_parts(data)
     exif, profile, extension = [], {}, []
+    items.gain_map, trailer = _gain_map(items, parts.trailer)
     for marker, payload in parts.segments:
         if marker == APP0 and payload.startswith(b"JFIF\0") and len(payload) >= 14:
             items.density = struct.unpack_from(">BHH", payload, 7)
@@ -47,10 +48,14 @@ def gather(items, data):
             profile[payload[12]] = payload[13], payload[14:]
         elif payload.startswith(PHOTOSHOP_HEADER) and marker == APP13:
             read_photoshop(items, payload[len(PHOTOSHOP_HEADER) :])
-        elif payload.startswith(b"MPF\0") and marker == APP2:
-            items.left.append("index of further pictures (MPF)")
-        elif payload.startswith(b"urn:iso:std:iso:ts:21496:-1\0") and marker == APP2:
-            items.left.append("HDR gain map")
+        elif payload.startswith(mpf.HEADER) and marker == APP2:
+            if items.gain_map is None:
+                items.left.append("index of further pictures (MPF)")
+        elif payload.startswith(gain_maps.ISO_HEADER) and marker == APP2:
+            if items.gain_map is None:
+                items.left.append("HDR gain map")
+            else:
+                items.gain_map_says = items.gain_map_says or payload
         elif payload.startswith(b"JP") and marker == APP11:
             items.left.append("JUMBF boxes (content credentials)")
         elif marker == COM:
@@ -69,13 +74,22 @@ def gather(items, data):
             check_profile(items)
         else:
             items.left.append("ICC profile, of which a segment is missing")
-    trailer = parts.trailer.strip(b"\0\xff\r\n ")
+    trailer = trailer.strip(b"\0\xff\r\n ")
     if b"ftyp" in trailer[:4096]:
         items.left.append("the video behind the picture (motion photo)")
     elif trailer.startswith(b"\xd8") or b"\xff\xd8\xff" in trailer:
         items.left.append("a picture behind the picture (gain map or depth)")
     elif trailer:
         items.left.append(f"{len(trailer)} bytes behind the picture")
+
+
+def _gain_map(items, trailer):
+    """(the gain map's file behind a picture, or None, what else is there)."""
+    found, rest = gain_maps.split(trailer)
+    if found is not None and (fault := gain_maps.fault(found)):
+        items.left.append(f"HDR gain map, which is broken: {fault}")
+        return None, rest
+    return found, rest
 
 
 def _complete_extension(items, parts):

@@ -9,7 +9,7 @@ import re
 import struct
 from dataclasses import dataclass, field
 
-from learned_jpeg.pictures import colours, exif, xmp
+from learned_jpeg.pictures import colours, exif, mpf, xmp
 from learned_jpeg.runtime.paths import shown
 
 APP0, APP1, APP2, APP13, COM = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
@@ -46,6 +46,8 @@ class Items:
     iptc: bytes | None = None  # records
     comments: list = field(default_factory=list)
     density: tuple[int, int, int] | None = None
+    gain_map: bytes | None = None  # the JPEG file of an Ultra HDR picture's
+    gain_map_says: bytes | None = None  # the payload of ISO 21496-1's segment
     convert: bool = False  # whether the profile is for the way to sRGB alone
     left: list = field(default_factory=list)
     notes: list = field(default_factory=list)
@@ -71,6 +73,9 @@ def check(items):
     """Leaves out what a JPEG file cannot hold or what is broken, by name."""
     if items.xmp:
         _check_xmp(items)
+    if items.gain_map and not (items.xmp or items.gain_map_says):
+        items.gain_map = None
+        items.left.append("HDR gain map, of which nothing tells any more")
     if items.exif is not None:
         items.exif = _checked_exif(items, items.exif)
     if items.iptc is not None:
@@ -112,11 +117,18 @@ def embed(data, items):
     if items.iptc:
         segments.append((APP13, _photoshop(items.iptc)))
     segments += [(COM, comment) for comment in items.comments]
-    written = b"".join(
-        struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
-        for marker, payload in segments
-    )
-    return data[:2] + bytes(app0) + written + data[head:]
+    if items.gain_map_says:
+        segments.append((APP2, items.gain_map_says))
+    written = b"".join(_segment(*segment) for segment in segments)
+    if items.gain_map:
+        start = head + len(written) + 4 + len(mpf.HEADER)
+        end = len(data) + len(written) + 4 + mpf.SIZE
+        written += _segment(APP2, mpf.index(start, end, len(items.gain_map)))
+    return data[:2] + bytes(app0) + written + data[head:] + (items.gain_map or b"")
+
+
+def _segment(marker, payload):
+    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 
 
 def _photoshop(records):
@@ -174,7 +186,7 @@ def _check_xmp(items):
         items.xmp, items.extension = None, []
         return
     gone = {
-        "HDR gain map": xmp.GAIN_MAP,
+        "HDR gain map": xmp.APPLE_GAIN_MAP if items.gain_map else xmp.GAIN_MAPS,
         "motion photo": xmp.MOTION,
         "directory of further pictures": xmp.DIRECTORY,
         "content credentials": xmp.CREDENTIALS,
@@ -182,22 +194,35 @@ def _check_xmp(items):
     if not items.extension:
         gone["extended XMP"] = xmp.EXTENSION
     try:
+        listed = items.gain_map and xmp.promises(items.xmp, xmp.DIRECTORY)
         for name, properties in gone.items():
-            if xmp.promises(items.xmp, properties):
+            if xmp.promises(items.xmp, properties) and not (listed and properties is xmp.DIRECTORY):
                 items.left.append(f"{name} of the XMP")
     except ValueError as error:
         items.left.append(f"XMP ({error})")
         items.xmp, items.extension = None, []
         return
-    items.xmp = take_out(items, *gone.values())
+    items.xmp = take_out(items, *gone.values(), listed=listed)
     if items.xmp is None:
         items.extension = []
 
 
-def take_out(items, *properties):
-    """The XMP without some properties, see `xmp.without`; None where that fails."""
+def leave_gain_map_out(items, why):
+    """Takes out a gain map with all that tells of it."""
+    items.notes.append(f"the HDR gain map is left out: {why}")
+    items.gain_map = items.gain_map_says = None
+    if items.xmp:
+        items.xmp = take_out(items, xmp.GAIN_MAP, xmp.DIRECTORY)
+
+
+def take_out(items, *properties, listed=False):
+    """The XMP without some properties, see `xmp.without`; None where that fails.
+
+    listed: whether it gets a directory with the gain map.
+    """
     try:
-        return xmp.without(items.xmp, *properties)
+        packet = xmp.without(items.xmp, *properties)
+        return xmp.with_directory(packet, len(items.gain_map)) if listed else packet
     except ValueError as error:
         items.left.append(f"XMP ({error})")
         return None

@@ -25,7 +25,8 @@ DEFAULT_MEGAPIXELS = 200.0
 class Source:
     """What a file holds: pixels uint8 or uint16 [H, W, 3] or gray [H, W, 1], `metadata.Items`,
     lines for people and for who wants to know all, and the number of its bytes. jpeg: the file
-    itself where it is a JPEG, or None."""
+    itself where it is a JPEG, or None; converted: whether `strip` or `srgb` turned the picture or
+    converted its colours."""
 
     pixels: np.ndarray
     metadata: metadata.Items
@@ -33,6 +34,7 @@ class Source:
     details: list[str]
     bytes_in: int
     jpeg: bytes | None = None
+    converted: bool = False
 
 
 def find(patterns, option):
@@ -64,7 +66,7 @@ def size(path, data=None):
 
     data: the file's bytes, where they are known already.
     """
-    with _reading(path), open(path, "rb") if data is None else io.BytesIO(data) as file:
+    with naming(path), open(path, "rb") if data is None else io.BytesIO(data) as file:
         width, height = decoders.dimensions(file)
         decoders.check_size(width, height)
         return width, height
@@ -77,7 +79,7 @@ def read(path, background=WHITE):
     `background` (RGB, 0 to 255), CMYK is converted. Of an animation, the first frame is taken.
     Raises UserError, naming the file.
     """
-    with _reading(path):
+    with naming(path):
         decoded, items = _decode(Path(path).read_bytes())
         pixels = _pixels(decoded, background, items)
     if pixels.dtype == np.uint16:
@@ -90,7 +92,7 @@ def damage(path):
 
     Half a JPEG picture, say. Raises UserError, naming the file.
     """
-    with _reading(path):
+    with naming(path):
         data = Path(path).read_bytes()
         text = decoders.decode(data).damage or damage_of(data)
     return text and f"{shown(path)}: damaged: {text}"
@@ -105,7 +107,7 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
 
     Returns Source. Raises UserError, naming the file and the reason.
     """
-    with _reading(path):
+    with naming(path):
         data = Path(path).read_bytes() if data is None else data
         decoded, items = _decode(data)
         orientation = metadata.orientation(items)
@@ -113,15 +115,20 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
         jpeg = data if decoded.kind == "JPEG" else None
         if text := decoded.damage or damage_of(data):
             items.notes.append(f"damaged: {text}")
+    if items.gain_map and (strip or pixels is not decoded.samples):
+        why = "--strip leaves out all" if strip else "it is for the colours before the conversion"
+        metadata.leave_gain_map_out(items, why)
     if strip:
         # Nothing will tell a viewer to turn the picture.
         pixels = np.ascontiguousarray(decoders.turned(pixels, orientation))
         items = metadata.Items(notes=items.notes)
-    return Source(pixels, items, items.warnings(), items.details(), len(data), jpeg)
+    converted = (strip or srgb) and pixels is not decoded.samples
+    return Source(pixels, items, items.warnings(), items.details(), len(data), jpeg, converted)
 
 
 @contextlib.contextmanager
-def _reading(path):
+def naming(path):
+    """Turns what goes wrong with a file into a UserError that names it."""
     try:
         yield
     except UserError as error:

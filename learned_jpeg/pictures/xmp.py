@@ -4,15 +4,13 @@ import re
 from xml.etree import ElementTree
 
 # Properties that point to what a new file does not have: {namespace: names; None for all}.
-GAIN_MAP = {
-    "http://ns.adobe.com/hdr-gain-map/1.0/": None,
-    "http://ns.apple.com/HDRGainMap/1.0/": None,
-}
+GAIN_MAP = {"http://ns.adobe.com/hdr-gain-map/1.0/": None}
+APPLE_GAIN_MAP = {"http://ns.apple.com/HDRGainMap/1.0/": None}
+GAIN_MAPS = GAIN_MAP | APPLE_GAIN_MAP
 MOTION = {"http://ns.google.com/photos/1.0/camera/": re.compile("Motion|MicroVideo")}
-DIRECTORY = {
-    "http://ns.google.com/photos/1.0/container/": None,
-    "http://ns.google.com/photos/1.0/container/item/": None,
-}
+_CONTAINER = "http://ns.google.com/photos/1.0/container/"
+DIRECTORY = {_CONTAINER: None, _CONTAINER + "item/": None}
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 CREDENTIALS = {"http://purl.org/dc/terms/": re.compile("provenance")}
 EXTENSION = {"http://ns.adobe.com/xmp/note/": re.compile("HasExtendedXMP")}
 ORIENTATION = {"http://ns.adobe.com/tiff/1.0/": re.compile("Orientation")}
@@ -42,6 +40,33 @@ def without(packet, *properties):
     packet = text.encode()
     if any(promises(packet, each) for each in wanted):
         raise ValueError("it promises what is left out")
+    return packet
+
+
+def with_directory(packet, size):
+    """A packet that has no DIRECTORY with one of the picture and a gain map of `size` bytes.
+
+    It is that of Ultra HDR 1.1, "GContainer". Raises ValueError where the packet is no RDF.
+    """
+    text = packet.decode()
+    rdf = re.search(rf"xmlns:([\w.-]+)\s*=\s*[\"']{re.escape(_RDF)}", text)
+    end = rdf and text.rfind(f"</{rdf[1]}:RDF")
+    if not rdf or end < 0:
+        raise ValueError("it is no RDF")
+    about = re.search(rf"\s{re.escape(rdf[1])}:about\s*=\s*(\"[^\"]*\"|'[^']*')", text)
+    items = "".join(
+        f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="{name}" '
+        f'Item:Mime="image/jpeg"{length}/></rdf:li>'
+        for name, length in (("Primary", ""), ("GainMap", f' Item:Length="{size}"'))
+    )
+    told = about[1] if about else '""'
+    directory = (
+        f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about={told} '
+        f'xmlns:Container="{_CONTAINER}" xmlns:Item="{_CONTAINER}item/"><Container:Directory>'
+        f"<rdf:Seq>{items}</rdf:Seq></Container:Directory></rdf:Description>"
+    )
+    packet = (text[:end] + directory + text[end:]).encode()
+    _parsed(packet)
     return packet
 
 

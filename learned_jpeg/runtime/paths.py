@@ -212,7 +212,7 @@ def _check_name(output):
 
 def check(path, output, force=False, overwrite_input=False):
     """Raises UserError unless the input is a file or a pipe and the output may be written."""
-    if path != STDIO and not os.path.isfile(path) and not _is_pipe(path):
+    if path != STDIO and not os.path.isfile(path) and not is_pipe(path):
         raise UserError(f"{shown(path)}: no such file")
     if output == STDIO:
         return
@@ -225,7 +225,8 @@ def check(path, output, force=False, overwrite_input=False):
         raise UserError(f"{shown(output)}: exists already; --force overwrites it")
 
 
-def _is_pipe(path):
+def is_pipe(path):
+    """Whether a path is one, which can be read once."""
     return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
@@ -234,7 +235,7 @@ def read_pipe(path):
 
     A pipe that nobody writes into is not waited for, and is empty.
     """
-    if not _is_pipe(path):
+    if not is_pipe(path):
         return None
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         os.set_blocking(file.fileno(), True)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from learned_jpeg.evaluation.series import SHOWN
 from learned_jpeg.jobs import compress
-from learned_jpeg.jobs.targets import KINDS, Target
+from learned_jpeg.jobs.targets import KINDS
 from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import SAMPLINGS
 from learned_jpeg.rivals.encoders import ENCODERS
@@ -132,7 +132,7 @@ class Choices:
     def _settings(self, model, kind):
         """Those of a model, which is read once."""
         args = Namespace(model=model, dial=None)
-        return compress.make_settings(self._architecture, args, kind and Target(kind, 1.0))
+        return compress.make_settings(self._architecture, args, kind and f"--target_{kind}")
 
 
 def _word(value):

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import ljpeg_PIL
-from learned_jpeg.jobs import records
+from learned_jpeg.jobs import records, running
 from learned_jpeg.runtime.errors import UserError
 
 import pytest
@@ -255,3 +256,14 @@ def test_a_run_that_was_ended_goes_on_by_the_same_command(number, option, tmp_pa
     assert (done.returncode, total["skipped"]) == (0, len(written))
     assert total["files"] + total["skipped"] == 150
     assert len({path.read_bytes() for path in tmp_path.glob("out/*.jpg")}) == 1
+
+
+def test_what_runs_beside_gives_its_result_or_its_error_and_is_no_matter_of_ctrl_c():
+    assert running.beside(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        running.beside(lambda: 1 / 0)
+    held = threading.Event()
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        running.beside(held.wait)
+    held.set()

@@ -64,17 +64,6 @@ def test_16_bits_count_until_they_are_transformed(tmp_path):
 # JPEG files
 
 
-def test_a_jpeg_that_grows_is_said_or_kept(tmp_path):
-    path, output = tmp_path / "a.jpg", tmp_path / "b.jpg"
-    path.write_bytes(saved(picture(), "JPEG", quality=30))
-    report = compress(path, output, 95.0)
-    assert report.bytes_out > report.bytes_in and report.from_jpeg
-    assert "not smaller" in report.warnings[0] and "--skip_larger" in report.warnings[0]
-    report = compress(path, output, 95.0, force=True, skip_larger=True)
-    assert output.read_bytes() == path.read_bytes()
-    assert (report.kept, report.warnings, report.bytes_out) == (True, [], report.bytes_in)
-
-
 def test_a_jpeg_that_shrinks_is_compressed(tmp_path):
     path, output = tmp_path / "a.jpg", tmp_path / "b.jpg"
     path.write_bytes(saved(picture(), "JPEG", quality=97))

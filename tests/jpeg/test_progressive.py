@@ -76,7 +76,7 @@ def test_all_bands_are_counted_as_their_scans_are():
     for low in range(3):
         counts = np.zeros([5, 5, 256], np.int64)
         scans.count_bands(levels.starts, levels.places, levels.values, bands, low, counts)
-        bits = progressive._bits_of_bands(counts)
+        bits = progressive.bits_of_bands(counts)
         for i, j in itertools.combinations(range(5), 2):
             expected, state = np.zeros(256, np.int64), np.zeros(3, np.int64)
             walk = levels.walk(bands[i], bands[j] - 1, low, False)

@@ -1,0 +1,50 @@
+"""Gain maps: the picture behind an Ultra HDR picture that says how much brighter its places can be.
+
+They are told by ISO 21496-1's segment, or by Adobe's properties in XMP; the map has their values,
+the picture before it only says that there is one.
+"""
+
+from learned_jpeg.pictures import containers, xmp
+from learned_jpeg.pictures.metadata import APP1, APP2, XMP_HEADER
+
+from PIL import Image
+
+ISO_HEADER = b"urn:iso:std:iso:ts:21496:-1\0"
+_START = b"\xff\xd8\xff"
+
+
+def split(trailer):
+    """What stands behind a picture as (the JPEG file of its gain map or None, the rest)."""
+    place = trailer.find(_START)
+    while place >= 0:
+        parts = containers.jpeg_parts(trailer[place:])
+        end = len(trailer) - len(parts.trailer)
+        if any(_tells(*segment) for segment in parts.segments):
+            return trailer[place:end], trailer[:place] + trailer[end:]
+        place = trailer.find(_START, end)
+    return None, trailer
+
+
+def _tells(marker, payload):
+    """Whether a segment has a gain map's values."""
+    if marker == APP2:
+        return payload.startswith(ISO_HEADER)
+    if marker != APP1 or not payload.startswith(XMP_HEADER):
+        return False
+    try:
+        return xmp.promises(payload[len(XMP_HEADER) :], xmp.GAIN_MAP)
+    except ValueError:
+        return False
+
+
+def fault(data):
+    """What is wrong with a gain map's file, in words, or None."""
+    parts = containers.jpeg_parts(data)
+    if not parts.ended:
+        return "its end is missing"
+    try:
+        with Image.open(containers.as_file(parts.core), formats=["JPEG"]) as image:
+            image.load()
+    except Exception as error:  # whatever Pillow makes of a broken file
+        return " ".join(str(error).split()) or type(error).__name__
+    return None

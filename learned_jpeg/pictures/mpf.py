@@ -1,0 +1,53 @@
+"""The index of the pictures in a file: Multi-Picture Format, CIPA DC-007.
+
+It is the payload of an APP2 segment, a TIFF structure behind "MPF\\0". Places of pictures count
+from that structure on, the first picture's being 0.
+"""
+
+import struct
+
+from learned_jpeg.pictures.exif import Structure
+
+HEADER = b"MPF\0"
+_VERSION, _COUNT, _ENTRIES = 0xB000, 0xB001, 0xB002
+_UNDEFINED, _LONG = 7, 4
+_ENTRY = 16  # bytes: attributes, size, place, and two numbers of other entries
+SIZE = len(HEADER) + 8 + 2 + 3 * 12 + 4 + 2 * _ENTRY  # bytes of an `index`
+_PRIMARY, _JPEG = 0x030000, 0  # attributes: the baseline picture; other ones have none
+
+
+def moved(payload, start, new_start, end, new_end):
+    """The payload of an index whose file's first picture is written anew.
+
+    start, new_start: where the index's structure lies in both files; end, new_end: of the first
+    picture, behind which the others stay as they are. Raises ValueError where it is broken.
+    """
+    structure = Structure(payload[len(HEADER) :])
+    entry = structure.directory(structure.first).get(_ENTRIES)
+    if entry is None:
+        raise ValueError("it has no entries")
+    result = bytearray(payload)
+    for place in range(entry.place, entry.place + entry.size - _ENTRY + 1, _ENTRY):
+        layout, place = structure.order + "II", len(HEADER) + place + 4
+        size, where = struct.unpack_from(layout, payload, place)
+        if where == 0:
+            size = new_end
+        elif start + where >= end:
+            where += new_end - end - new_start + start
+        struct.pack_into(layout, result, place, size, where)
+    return bytes(result)
+
+
+def index(start, end, size):
+    """The payload of an index of two pictures, the second one behind the first.
+
+    start: of the structure in the file; end: of the first picture; size: of the second, in bytes.
+    """
+    tags = [(_VERSION, _UNDEFINED, 4, b"0100"), (_COUNT, _LONG, 1, struct.pack(">I", 2))]
+    place = 8 + 2 + 12 * 3 + 4
+    tags.append((_ENTRIES, _UNDEFINED, 2 * _ENTRY, struct.pack(">I", place)))
+    structure = b"MM\0*" + struct.pack(">IH", 8, len(tags))
+    structure += b"".join(struct.pack(">HHI4s", *tag) for tag in tags) + bytes(4)
+    structure += struct.pack(">IIIHH", _PRIMARY, end, 0, 0, 0)
+    structure += struct.pack(">IIIHH", _JPEG, size, end - start, 0, 0)
+    return HEADER + structure
