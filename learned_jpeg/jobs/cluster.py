@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -59,6 +60,8 @@ def cluster_of(address, megapixels):
         yield None
         return
     with workers.dask(address) as (executor, count):
+        # Of a scheduler that is lost it prints a traceback; a RunError says it.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         yield Cluster(address, megapixels, executor, count)
 
 
