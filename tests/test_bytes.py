@@ -6,8 +6,8 @@ that gives other bytes counts the version of what it changes up, in `fingerprint
     LEARNED_JPEG_REGENERATE=1 python3 -m pytest -n 0 tests/test_bytes.py
 
 writes the new digests. The pictures are small and chosen so that no decision of the encoder is
-nearly a draw: without AVX and with AVX-512, with numba 0.59, numpy 2.5 and TensorFlow 2.21 files are
-the same.
+nearly a draw: files are the same without AVX and with AVX-512, with numba 0.59, with numpy 2.5 and
+TensorFlow 2.21.
 """
 
 import functools
