@@ -6,8 +6,8 @@ that gives other bytes counts the version of what it changes up, in `fingerprint
     LEARNED_JPEG_REGENERATE=1 python3 -m pytest -n 0 tests/test_bytes.py
 
 writes the new digests. The pictures are small and chosen so that no decision of the encoder is
-nearly a draw: without AVX and with AVX-512, with numba 0.59, numpy 2.5 and TensorFlow 2.21 files
-are the same.
+nearly a draw: files are the same without AVX and with AVX-512, with numba 0.59, with numpy 2.5 and
+TensorFlow 2.21.
 """
 
 import functools
@@ -90,11 +90,18 @@ def of_search(name):
     return {
         f"{name} 444": searched(name, "photo", sampling="444"),
         f"{name} 420": searched(name, "photo", sampling="420"),
-        f"{name} bright": searched(name, "bright"),
-        f"{name} beside a drawing": searched(name, "beside a drawing"),
-        f"{name} gray": searched(name, "gray"),
-        f"{name} optimized": searched(name, "photo", [60], huffman="optimized"),
-        f"{name} large": searched(name, "large", [60, 92]),
+        f"{name} bright": searched(name, "bright", sampling="420"),
+        f"{name} gray": searched(name, "gray", sampling="444"),
+        f"{name} optimized": searched(name, "photo", sampling="420", huffman="optimized"),
+        f"{name} large": searched(name, "large", [20], sampling="420"),
+    }
+
+
+def of_auto(name):
+    return {
+        f"{name} auto, bright": searched(name, "bright"),
+        f"{name} auto, beside a drawing": searched(name, "beside a drawing"),
+        f"{name} auto, large": searched(name, "large", [60, 92]),
     }
 
 
@@ -118,7 +125,7 @@ def of_search_for_a_model():
 
 def of_refining():
     return {
-        f"{name} refined": searched(name, "photo", [60], refine=2)
+        f"{name} refined": searched(name, "photo", [60], sampling="420", refine=2)
         for name in ("tune psnr", "rdo_visual")
     }
 
@@ -152,6 +159,7 @@ CASES = {
         for name in (*ROUNDED, "google_baseline_lr_1e-5/lambda_0005", "ljpeg_PIL")
     },
     **{f"search, {name}": ("search", functools.partial(of_search, name)) for name in SEARCHED},
+    **{f"auto, {name}": ("auto", functools.partial(of_auto, name)) for name in SEARCHED},
     "search, strengths": ("search", of_strengths),
     "search for a model": ("search", of_search_for_a_model),
     "refining": ("refining", of_refining),
@@ -161,7 +169,12 @@ CASES = {
 
 
 # What else decides about the bytes of a part's files.
-FURTHER = {"search": ["files"], "refining": ["files", "search"], "sizes": ["files", "search"]}
+FURTHER = {
+    "search": ["files"],
+    "auto": ["files", "search"],
+    "refining": ["files", "search"],
+    "sizes": ["files", "search", "auto"],
+}
 
 
 @pytest.mark.parametrize("part, files", CASES.values(), ids=CASES)
