@@ -6,6 +6,7 @@
 import argparse
 import functools
 
+from jpeg_pipeline import ROUNDINGS
 from learned_jpeg.cli import command, options
 from learned_jpeg.cli.options import number
 from learned_jpeg.runtime.lazy import lazy_import
@@ -142,6 +143,17 @@ def add_train_options(parser, architecture):
         metavar="DIR",
         help="start from the weights of another run of the same architecture (a neighbouring "
         "lambda's, say) instead of random ones; its step and optimizer are not taken over",
+    )
+
+
+def add_rounding(parser):
+    """Adds --rounding, for architectures whose loss goes through the rounding."""
+    parser.add_argument(
+        "--rounding",
+        choices=ROUNDINGS,
+        default="mixed",
+        help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
+        "slope 1 for those that do not become 0, which LPIPS and google_baseline need",
     )
 
 

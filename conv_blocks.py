@@ -43,14 +43,23 @@ class ResConvLayer(tf.keras.layers.Layer):
         self.tail = [conv(tail1, 3), conv(tail2, 3)]
         self.out = conv(out, 7, kernel_initializer="zeros")
 
-    def call(self, images, training=False):
-        x = first = tf.nn.leaky_relu(self.head(images), 0.2)
+    def call(self, images, training=False, bfloat16=False):
+        """bfloat16: whether the convolutions are done in it, which keeps 8 bits of mantissa; the
+        weights and the result are float32 in any case."""
+
+        def conv(layer, x):
+            if not bfloat16:
+                return layer(x)
+            kernel, bias = (tf.cast(weight, tf.bfloat16) for weight in (layer.kernel, layer.bias))
+            return tf.nn.bias_add(tf.nn.conv2d(tf.cast(x, tf.bfloat16), kernel, 1, "SAME"), bias)
+
+        x = first = tf.nn.leaky_relu(conv(self.head, images), 0.2)
         for inner, outer in self.units:
-            x += outer(tf.nn.leaky_relu(inner(x), 0.2))
-        x = first + self.norm(self.body(x), training=training)
+            x += conv(outer, tf.nn.leaky_relu(conv(inner, x), 0.2))
+        x = first + tf.cast(self.norm(conv(self.body, x), training=training), first.dtype)
         for layer in self.tail:
-            x = tf.nn.leaky_relu(layer(x), 0.2)
-        return self.out(x)
+            x = tf.nn.leaky_relu(conv(layer, x), 0.2)
+        return tf.cast(conv(self.out, x), tf.float32)
 
 
 def vgg16(weights=None):

@@ -13,7 +13,7 @@ and, with --rate bits, an estimate of the file's bits per pixel.
 import sys
 
 import arg_parser
-from jpeg_pipeline import ROUNDINGS, JPEGPipeline
+from jpeg_pipeline import JPEGPipeline
 from learned_jpeg.cli import command
 from learned_jpeg.jpeg.standard import BLOCK
 from learned_jpeg.runtime.lazy import lazy_import
@@ -129,13 +129,7 @@ class LJPEG(JPEGPipeline):
             help="the rate beside the tables': the mean of the attention, as published, or an "
             "estimate of the file's bits per pixel, for which lambdas are about a tenth",
         )
-        parser.add_argument(
-            "--rounding",
-            choices=ROUNDINGS,
-            default="mixed",
-            help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
-            "slope 1 for those that do not become 0, which LPIPS needs",
-        )
+        arg_parser.add_rounding(parser)
 
 
 ARCHITECTURE = LJPEG

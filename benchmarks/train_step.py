@@ -27,7 +27,10 @@ CASES = [
     ("ljpeg_attention", 8, 128, False),
     ("ljpeg_attention", 8, 128, True),
     ("google_baseline", 8, 64, False),
+    ("google_baseline+bfloat16", 8, 64, False),
 ]
+# Behind a + in the name of a case: the options of training that it is measured with.
+OPTIONS = {"lpips": {"lpips_weight": 500.0}, "bfloat16": {"bfloat16": True}}
 
 
 def measure(args):
@@ -39,9 +42,8 @@ def measure(args):
     import numpy as np
     import tensorflow as tf
 
-    name, lpips = args.case.removesuffix("+lpips"), args.case.endswith("+lpips")
-    options = {"lpips_weight": 500.0} if lpips else {}
-    pipeline = checkpoints.build(architectures.load(name), options)
+    name, _, option = args.case.partition("+")
+    pipeline = checkpoints.build(architectures.load(name), OPTIONS.get(option, {}))
     model = trainer.Trainer(pipeline)
     model.compile(optimizer=pipeline.make_optimizer(1e-5))
     model.optimizer.build(model.trainable_variables)
@@ -91,7 +93,7 @@ def main():
     for case, batch, patch, cached in CASES:
         command = [sys.executable, __file__, "--train_glob", args.train_glob, "--case", case]
         command += ["--batch", str(batch), "--patch", str(patch), "--cached", str(int(cached))]
-        slow = case == "google_baseline" or (case == "ljpeg_attention" and not cached)
+        slow = case.startswith("google_baseline") or (case == "ljpeg_attention" and not cached)
         command += ["--steps", str(args.steps // 4 if slow else args.steps)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         seconds, share, memory = json.loads(output.splitlines()[-1])

@@ -2,9 +2,10 @@
 
     python3 example_experiments/results_doc.py
 
-A table stands between `<!-- bd STEM against CURVE -->` or `<!-- dots STEM -->` and `<!-- end -->`.
-STEM leads to the CSV files of evaluate.py, from this folder; "only" and a part of their names
-behind it keeps some of the curves.
+A table stands between a comment and `<!-- end -->`; the comment is `<!-- dots STEM -->`, `<!-- bd
+STEM against CURVE -->`, or with `intervals` in the place of `bd`, which shows these too. STEM leads
+to the CSV files of evaluate.py, from this folder; "only" and a part of their names behind it keeps
+some of the curves.
 """
 
 import csv
@@ -20,7 +21,7 @@ from learned_jpeg.evaluation.series import SHOWN  # noqa: E402
 from learned_jpeg.evaluation.tables import to_markdown  # noqa: E402
 
 _TABLE = re.compile(
-    r"<!-- (?P<kind>bd|dots) (?P<stem>\S+)(?: against (?P<against>.+?))?"
+    r"<!-- (?P<kind>bd|intervals|dots) (?P<stem>\S+)(?: against (?P<against>.+?))?"
     r"(?: only (?P<only>.+?))? -->\n.*?<!-- end -->",
     re.DOTALL,
 )
@@ -31,13 +32,18 @@ def _rows(stem, ending):
         return list(csv.DictReader(file))
 
 
-def bd_rows(stem, against, only=""):
-    """BD-rates of curves against one of them; ~ where the interval over images includes 0."""
+def bd_rows(stem, against, only="", intervals=False):
+    """BD-rates of curves against one of them; ~ where the interval over images includes 0.
+
+    intervals: whether these stand behind them.
+    """
     cells = {}
     for row in _rows(stem, "bd_rate"):
         if row["against"] == against and only in row["curve"]:
             percent, low, high = (float(row[name]) for name in ("bd_rate", "low", "high"))
             text = "-" if percent != percent else f"{'' if low * high > 0 else '~'}{percent:+.1f}"
+            if intervals:
+                text += f" [{low:+.1f}, {high:+.1f}]"
             cells.setdefault(row["curve"], {})[row["metric"]] = text
     measured = [metric for metric in SHOWN if any(metric.name in row for row in cells.values())]
     head = ["", *(metric.label for metric in measured)]
@@ -62,10 +68,10 @@ def filled(text):
 
     def table(match):
         only = match["only"] or ""
-        if match["kind"] == "bd":
-            rows = bd_rows(match["stem"], match["against"], only)
-        else:
+        if match["kind"] == "dots":
             rows = dot_rows(match["stem"], only)
+        else:
+            rows = bd_rows(match["stem"], match["against"], only, match["kind"] == "intervals")
         first = match[0].partition("\n")[0]
         return f"{first}\n{to_markdown(rows)}\n<!-- end -->"
 

@@ -12,6 +12,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${FEATURES:=features}" "${OUT:=example_experiments}" "${PYTHON:=python3}"
 export TRAIN_GLOB PYTHON
 
+# strip FOLDER: leaves the weights of a finished training alone
+strip() {
+  "$PYTHON" -c 'import sys; from learned_jpeg.training import saving; saving.strip(sys.argv[1])' "$1"
+}
+
 # chain RUN FIRST NEXT SETTLE LR SMALL_LR LAMBDA ... -- OPTION ...: steps of the first lambda, of the
 # next ones, and at the small learning rate; both rates
 chain() {
@@ -29,7 +34,7 @@ chain() {
     LAMBDAS=$lambda LR=$small LAST_STEP=$((steps + settle)) bash batch_job_attention.sh "$run" \
       --settle 0 --valid_glob "$VALID_GLOB" "${previous[@]}" "$@"
     previous=(--init_checkpoint "$run/lambda_${lambda//./}/train")
-    "$PYTHON" -c 'import sys; from learned_jpeg.training import saving; saving.strip(sys.argv[1])' "${previous[1]}"
+    strip "${previous[1]}"
     steps=$next
   done
 }
@@ -51,7 +56,7 @@ rdo() {
       --evolve "${tries[i]}" --checkpoint_dir "$folder" "${previous[@]}"
     previous=(--init_checkpoint "$folder")
   done
-  "$PYTHON" -c 'import sys; from learned_jpeg.training import saving; saving.strip(sys.argv[1])' "$folder"
+  strip "$folder"
   if [[ $mean ]]; then
     "$PYTHON" - "$folder" "${run}_$((i - 1))/train" <<END
 import sys
@@ -93,7 +98,7 @@ bits() {
 attention=attention_learned_q_w10_scale1e-5
 if (($# == 0)); then
   set -- learned_q_w10 "$attention"{,_lpips500,_lpips5000} \
-    learned_bits attention_bits attention_bits_lpips5000 google_baseline_{lr_1e-5,frozen_norm} \
+    learned_bits attention_bits attention_bits_lpips5000 google_baseline_lr_1e-5 \
     rdo_{visual,psnr,lpips}
 fi
 for run in "$@"; do
@@ -101,8 +106,14 @@ for run in "$@"; do
     learned_q_w10) published "$run" ljpeg 0 none ;;
     "$attention") published "$run" ljpeg_attention 0 none ;;
     "$attention"_lpips*) published "$run" ljpeg_attention "${run##*_lpips}" "$attention/lambda_01" ;;
-    learned_bits) bits "$run" ljpeg 0 none "0.02 0.01 0.005 0.0025 0.001 0.0005" ;;
-    attention_bits) bits "$run" ljpeg_attention 0 none "0.02 0.01 0.005 0.0025 0.001 0.0005" ;;
+    learned_bits | attention_bits)
+      architecture=ljpeg
+      if [[ $run == attention_bits ]]; then
+        architecture=ljpeg_attention
+      fi
+      bits "$run" $architecture 0 none "0.05"
+      bits "$run" $architecture 0 none "0.02 0.01 0.005 0.0025 0.001 0.0005"
+      ;;
     attention_bits_lpips5000)
       bits "$run" ljpeg_attention 5000 attention_bits/lambda_002 \
         "0.01 0.005 0.0025 0.001 0.0005 0.00025"
@@ -126,14 +137,21 @@ for run in "$@"; do
         --ssimulacra2_weight 0 --hvs_weight 0
       ;;
     google_baseline_lr_1e-5)
-      previous=()
-      ARCHITECTURE=google_baseline PATCHSIZE=64 \
-        chain "$run" 400 400 29 1e-4 1e-5 0.005 -- --max_noise 0
-      ;;
-    google_baseline_frozen_norm)
-      previous=()
-      ARCHITECTURE=google_baseline PATCHSIZE=128 BATCHSIZE=2 SEED=7 \
-        chain "$run" 107 107 0 3e-4 3e-4 0.005 -- --max_noise 0 --frozen_norm --settle 1
+      # Few steps: the loss of other photographs rises again after some hundred (README.md).
+      folder=$OUT/$run/start
+      "$PYTHON" google_baseline.py --checkpoint_dir "$folder" train --train_glob "$TRAIN_GLOB" \
+        --rounding cubic --patchsize 128 --batchsize 2 --seed 7 --settle 1 --last_step 107
+      steps=300
+      for lambda in 0.005 0.01 0.05; do
+        ARCHITECTURE=google_baseline LAMBDAS=$lambda LAST_STEP=$steps bash batch_job_attention.sh \
+          "$OUT/$run" --valid_glob "$VALID_GLOB" --bfloat16 --init_checkpoint "$folder"
+        folder=$OUT/$run/lambda_0005/train
+        steps=200
+      done
+      for folder in "$OUT/$run"/lambda_*/train; do
+        strip "$folder"
+      done
+      rm -r "$OUT/$run/start"
       ;;
     *)
       echo "error: no run $run" >&2

@@ -1,10 +1,11 @@
 """The validation loss of each training, as a table and a plot, from its TensorBoard summaries.
 
-    python3 example_experiments/validation_loss.py [BATCH_DIR]
+    python3 example_experiments/validation_loss.py [DIR]
 
-writes validation_loss.csv and validation_loss.png into BATCH_DIR, example_experiments by default.
-A curve is a training's loss over its last one, which shows how it settled whatever its size; its
-last part, with dots, is at the small learning rate of train.sh.
+puts the losses of DIR/RUN/lambda_VALUE/train into validation_loss.csv beside this script, in the
+place of those of the same run and lambda, and draws all that is there as validation_loss.png;
+without DIR it only draws. A curve is a training's loss over its last one, which shows how it
+settled whatever its size; the dots are where the learning rate has begun to fall.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+FOLDER = Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER.parent))
 
 import learned_jpeg.runtime.tensorflow_settings  # noqa: E402, F401
 from learned_jpeg.cli.command import run  # noqa: E402
@@ -41,21 +43,33 @@ def read(train):
     return {step: tuple(found.values()) for step, found in sorted(both.items())}
 
 
+def _stored():
+    """{run: {lambda: {step: (loss, learning rate)}}} of validation_loss.csv."""
+    curves = defaultdict(lambda: defaultdict(dict))
+    with (FOLDER / "validation_loss.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found = float(row["loss"]), float(row["learning_rate"])
+            curves[row["run"]][float(row["lambda"])][int(row["step"])] = found
+    return curves
+
+
 def main(argv=None):
     """Runs the script; returns its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("batch_dir", nargs="?", type=Path, default=Path(__file__).parent)
-    folder = parser.parse_args(argv).batch_dir
-    curves = defaultdict(dict)
-    for train in sorted(folder.glob("[!_]*/lambda_*/train")):
+    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR")
+    folder = parser.parse_args(argv).folder
+    curves, found = _stored(), 0
+    for train in sorted(folder.glob("[!_]*/lambda_*/train")) if folder else ():
         if losses := read(train):
             curves[train.parent.parent.name][read_config(train)["options"]["lmbda"]] = losses
-    if not curves:
+            found += 1
+    if folder and not found:
         raise UserError(f"{folder}: no RUN/lambda_VALUE/train with a validation loss")
+    curves = dict(sorted(curves.items()))
 
-    with (folder / "validation_loss.csv").open("w") as file:
+    with (FOLDER / "validation_loss.csv").open("w") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["run", "lambda", "step", "loss", "learning_rate"])
         for name, run_curves in curves.items():
@@ -74,13 +88,13 @@ def main(argv=None):
             colour, settling = f"C{number}", rates < rates[0]
             panel.plot(steps, loss / loss[-1], color=colour, label=f"{lmbda:g}", lw=1)
             panel.plot(steps[settling], (loss / loss[-1])[settling], "o", color=colour, ms=2)
-        panel.set_ylim(0.97, 1.15)
+        panel.set_ylim(0.94, 1.15)
         panel.set_title(name, fontsize=9, loc="left")
         panel.set_xlabel("step", fontsize=8)
         panel.set_ylabel("validation loss / last", fontsize=8)
         panel.legend(title="lambda", fontsize=6, title_fontsize=7, ncols=2)
-    figure.savefig(folder / "validation_loss.png", dpi=150)
-    print(f"{folder / 'validation_loss.png'} and .csv")
+    figure.savefig(FOLDER / "validation_loss.png", dpi=150)
+    print(f"{FOLDER / 'validation_loss.png'} and .csv")
     return 0
 
 

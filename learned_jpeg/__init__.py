@@ -10,13 +10,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from learned_jpeg.api import Model, encode, load, save, transcode
+    from learned_jpeg.api import Model, encode, load, save, transcode, warm_up
     from learned_jpeg.pillow_plugin import register_pillow
     from learned_jpeg.runtime.errors import UserError
 
 __version__ = "1.3.0"
 
-__all__ = ["Model", "UserError", "encode", "load", "register_pillow", "save", "transcode"]
+__all__ = [
+    "Model",
+    "UserError",
+    "encode",
+    "load",
+    "register_pillow",
+    "save",
+    "transcode",
+    "warm_up",
+]
 
 
 def __getattr__(name: str) -> "Any":

@@ -158,7 +158,8 @@ def _pixels(image: "np.typing.ArrayLike | Image.Image") -> "np.typing.NDArray[An
         )
     if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
         raise UserError(f"pixels are {list(pixels.shape)}; JPEG holds 1 to {MAX_SIDE} a side")
-    return pixels
+    # Of one kind, for which all is compiled: read-only, flipped and strided arrays are copied.
+    return np.require(pixels, requirements=["C", "W"])
 
 
 def _items(
@@ -252,3 +253,17 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return bytes(found)
+
+
+def warm_up() -> None:
+    """Does once what a first file would wait for: compiles what the encoder needs, and keeps it.
+
+    For a container's image, say: as the user who runs it, or where that user may read. What is
+    there already is not compiled again.
+    """
+    random = np.random.default_rng(0)
+    colour = random.integers(0, 256, [48, 64, 3], np.uint8)
+    files = [encode(pixels, sampling="auto") for pixels in (colour, colour[..., :1])]
+    for sampling in ("444", "420"):
+        files += [encode(pixels, sampling=sampling) for pixels in (colour, colour * np.uint16(257))]
+    transcode(files[0])

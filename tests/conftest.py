@@ -18,8 +18,9 @@ from PIL import Image
 
 # What `make quick` leaves out: whole trainings and evaluations, clusters, a browser, brute force.
 SLOW = set(
-    "batch_job encoders evaluate feature_cache fuzz google_baseline ljpeg_attention page plots "
-    "report saving sheet summaries trainer training trellis view_page workers xjpeg_tables".split()
+    "batch_job cluster encoders evaluate feature_cache fuzz google_baseline jobs_page "
+    "ljpeg_attention page plots report saving sheet summaries trainer training trellis "
+    "view_page workers xjpeg_tables".split()
 )
 
 

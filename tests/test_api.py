@@ -3,6 +3,7 @@
 import concurrent.futures
 import inspect
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ def pixels():
 
 def test_few_names_are_exported_and_all_are_documented():
     names = ["Model", "UserError", "encode", "load", "register_pillow", "save", "transcode"]
+    names.append("warm_up")
     assert sorted(learned_jpeg.__all__) == names
     for name in learned_jpeg.__all__:
         value = getattr(learned_jpeg, name)
@@ -315,3 +317,14 @@ def test_what_is_no_model_is_named(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere", "ljpeg", str(RUNS)):
         with pytest.raises(learned_jpeg.UserError, match="no trained model"):
             learned_jpeg.load(folder)
+
+
+def test_after_warming_up_a_first_file_compiles_nothing(tmp_path):
+    encode = "learned_jpeg.encode(np.zeros([33, 40, 3], np.uint8)[::-1], 60, sampling=%r)"
+    for code in ("learned_jpeg.warm_up()", *(encode % s for s in ("auto", "444", "420"))):
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")}
+        code = f"import numpy as np, learned_jpeg; {code}"
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, check=True)
+        after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")}
+        assert after and (not before or after == before)

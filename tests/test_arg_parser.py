@@ -72,7 +72,8 @@ def test_the_published_setting_is_one_option_whose_values_give_way_to_what_is_gi
         found = vars(parse("train", "--train_glob", "*.png", *options))
         assert {name: found[name] for name in PUBLISHED} == PUBLISHED | {"lr": 1e-3}
     found = vars(parse("train", "--train_glob", "x", "--published", name="google_baseline"))
-    assert (found["max_noise"], found["last_step"]) == (0.15, 1_000_000)
+    assert (found["max_noise"], found["last_step"], found["lr"]) == (0.15, 1_000_000, 1e-4)
+    assert (found["frozen_norm"], found["rounding"]) == (False, "cubic")
 
 
 def test_the_checkpoint_folder_is_taken_on_either_side_of_the_command():
@@ -87,7 +88,7 @@ OWN = {
     "--lpips_weight": ("1", {"ljpeg", "ljpeg_attention"}),
     "--total_weight_regularizer": ("1", {"ljpeg", "ljpeg_attention"}),
     "--rate": ("bits", {"ljpeg", "ljpeg_attention"}),
-    "--rounding": ("mixed", {"ljpeg", "ljpeg_attention"}),
+    "--rounding": ("mixed", {"ljpeg", "ljpeg_attention", "google_baseline"}),
     "--backbone": ("vgg19", {"ljpeg_attention"}),
     "--backbone_weights": ("f", {"ljpeg_attention"}),
     "--feature_cache": ("f", {"ljpeg_attention"}),

@@ -1,6 +1,7 @@
 """google_baseline: noise, sampled qualities, and an entropy model that predicts files."""
 
 from google_baseline import GoogleBaseline
+from jpeg_pipeline import ROUNDINGS
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS
 from learned_jpeg.jpeg.standard import ijg_qtables
@@ -66,6 +67,38 @@ def test_a_frozen_norm_edits_in_training_as_in_files(photograph):
         after = model.edit_image(images, training=False).numpy()
         assert np.array_equal(in_training, in_files) == frozen
         assert np.array_equal(after, in_files) == frozen  # the running statistics are as they were
+
+
+def test_bfloat16_is_for_training_and_changes_little(photograph):
+    images = photograph[None, :32, :32].astype(np.float32) / 255
+    exact, rough = (GoogleBaseline(max_noise=0.0, frozen_norm=True, bfloat16=b) for b in (0, 1))
+    for model in (exact, rough):
+        model.step = lambda: 0
+        model.edit_image(images, training=False)
+    kernel = exact.network.out.kernel
+    kernel.assign(tf.random.stateless_normal(kernel.shape, [1, 2], stddev=1e-2))
+    rough.network.set_weights(exact.network.get_weights())
+    edited = exact.edit_image(images, training=True).numpy()
+    np.testing.assert_array_equal(rough.edit_image(images, training=False), edited)
+    error = rough.edit_image(images, training=True).numpy() - edited
+    assert 0 < np.std(error) < 0.02 * np.std(edited - images)
+
+
+def test_the_rounding_is_chosen_for_the_loss():
+    """Where everything rounds to 0, both have a gradient; above, only `mixed` has that of 1."""
+    slopes = {}
+    for rounding in ROUNDINGS:
+        model = GoogleBaseline(rounding=rounding)
+        y = tf.constant(np.full([1, 16, 16, 3], 0.75, np.float32))
+        with tf.GradientTape() as tape:
+            tape.watch(y)
+            model.edit_image = lambda images, training: images
+            coded = model.encode(y, 25.0)
+            mean = tf.reduce_sum(coded.coefficients.luma[..., 0, 0])
+        slopes[rounding] = float(tf.reduce_sum(tape.gradient(mean, y)))
+        unrounded = float(coded.unrounded.luma[0, 0, 0, 0, 0])
+    away = unrounded - round(unrounded)
+    assert slopes["cubic"] / slopes["mixed"] == pytest.approx(3 * away**2, rel=1e-3)
 
 
 def test_the_draws_follow_from_seed_and_step(model):

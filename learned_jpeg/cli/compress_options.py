@@ -81,6 +81,13 @@ def add_compress_options(parser, dial):
         "target asks for more bytes",
     )
     add_jobs(files, "files at a time, and cores that are made use of")
+    files.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="let the workers of this Dask scheduler (tcp://host:8786) make the files; they need "
+        "the project and the model at the same place, and get the bytes of inputs that they do "
+        "not see",
+    )
     said = files.add_mutually_exclusive_group()
     said.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
     said.add_argument(

@@ -8,9 +8,10 @@ from learned_jpeg.rivals.encoders import ENCODERS
 
 # Count up when a change gives other bytes, so that stored figures are measured again: `files` for
 # those of all models (tables, coefficients, rounding, the format), `search` and `refining` for
-# those that are searched or refined, `sizes` for those of a searched size, `rivals` for those of
-# others' encoders. tests/expected/files.json has digests of such files.
-ENCODING = {"files": 1, "search": 2, "refining": 1, "sizes": 1, "rivals": 1}
+# those that are searched or refined, `auto` for those whose sampling the search chooses, `sizes`
+# for those of a searched size, `rivals` for those of others' encoders. tests/expected/files.json
+# has digests of such files.
+ENCODING = {"files": 1, "search": 1, "auto": 2, "refining": 1, "sizes": 1, "rivals": 1}
 
 # What decides about the bytes of a model's file besides the project's own code.
 _PACKAGES = "tensorflow numpy numba jpeglib pillow".split()
@@ -28,14 +29,20 @@ def of_encoder(name, huffman):
 
 def of_model(model):
     """Of a file by a `coders.Model`."""
-    searched, refined = not model.rounds, model.coding.refine > 0
+    coding, searched = model.coding, not model.rounds
+    parts = {
+        "files": True,
+        "search": searched,
+        "auto": searched and coding.sampling in (None, "auto"),
+        "refining": coding.refine > 0,
+    }
     return {
         "checkpoint": model.checkpoint or model.folder,
-        "encoding version": versions("files", *["search"] * searched, *["refining"] * refined),
+        "encoding version": versions(*(part for part, counts in parts.items() if counts)),
         "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
-        "Huffman choice": model.coding.huffman,
+        "Huffman choice": coding.huffman,
         "measuring code": of_metrics(),
-    } | choices(model.coding)
+    } | choices(coding)
 
 
 def choices(coding):

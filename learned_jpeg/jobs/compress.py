@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 
 from learned_jpeg.jobs import total
+from learned_jpeg.jobs.cluster import cluster_of
 from learned_jpeg.jobs.masks import Masks
 from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
 from learned_jpeg.jobs.page import Page
@@ -21,7 +22,7 @@ from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths
-from learned_jpeg.runtime.errors import Stopped, UserError
+from learned_jpeg.runtime.errors import RunError, Stopped, UserError
 from learned_jpeg.runtime.paths import STDIO, shown
 
 from PIL import ImageColor
@@ -39,14 +40,16 @@ def make_settings(architecture, args, option):
     or None.
     """
     if not architecture.trained:
-        return [Setting(architecture(), args.dial)]
+        return [Setting(architecture(), args.dial, source=architecture.architecture)]
     if is_untrained_of(args.model, architecture):
-        return [Setting(shipped.load(args.model), args.dial)]
+        return [Setting(shipped.load(args.model), args.dial, source=args.model)]
     folders = own_folders(args.model, architecture)
     dial = getattr(args, "dial", None)
     if option is None:
         folders = [folders[len(folders) // 2]]
-    settings = [Setting(shipped.load(folder), dial) for folder in folders]
+    settings = [
+        Setting(shipped.load(folder), dial, source=os.path.abspath(folder)) for folder in folders
+    ]
     if option is not None and settings[0].model.dial is None and len(settings) == 1:
         raise UserError(
             f"{option} needs a --model with several lambdas to choose from, RUN/lambda_*/train"
@@ -74,8 +77,13 @@ def is_untrained_of(name, architecture):
 
 def compress(architecture, args):
     """Runs the command `compress` of an architecture's class; returns the exit status."""
-    with reading.limit(args.max_megapixels), _stop_on_sigterm():
-        options, jobs = make_options(args), machine.limit(args.jobs)
+    with (
+        reading.limit(args.max_megapixels),
+        _stop_on_sigterm(),
+        cluster_of(args.dask, args.max_megapixels) as cluster,
+    ):
+        jobs = 2 * cluster.count if cluster else machine.limit(args.jobs)
+        options = replace(make_options(args), elsewhere=cluster and cluster.make)
         pairs = paths.name_files(args.inputs, args.output_dir, args.name)
         if args.importance:
             options = replace(options, masks=Masks(args.importance, args.output_dir))
@@ -112,9 +120,11 @@ def compress(architecture, args):
         try:
             with contextlib.closing(log.bar):
                 beside(run)
-        except KeyboardInterrupt as stop:
+        except (KeyboardInterrupt, RunError) as stop:
             door.shut()
             log.end(stopped=True)
+            if isinstance(stop, RunError):
+                raise
             raise Stopped from stop
         return 0 if log.end() else 1
 
@@ -148,7 +158,7 @@ def _once(pairs, door):
 # What of the arguments does not decide what is in a file. Models count by their digests.
 _OF_THE_RUN = frozenset(
     """command inputs output_dir name force overwrite_input skip_existing update jobs quiet verbose
-    json model run_dir checkpoint_dir max_megapixels total_size report""".split()
+    json model run_dir checkpoint_dir max_megapixels total_size report dask""".split()
 )
 
 

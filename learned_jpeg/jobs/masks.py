@@ -43,9 +43,10 @@ class Masks:
         return self._found.get(below / Path(path).stem)
 
 
-def read(path, size):
-    """A mask as float32 [H, W], 0 to 1. size: (H, W) that it is to have. Raises UserError."""
-    pixels = reading.read_source(path).pixels
+def read(path, size, data=None):
+    """A mask as float32 [H, W], 0 to 1. size: (H, W) that it is to have; data: the file's bytes,
+    where they are known already. Raises UserError."""
+    pixels = reading.read_source(path, data=data).pixels
     if pixels.shape[:2] != size:
         of_mask, of_picture = (f"{shape[1]}x{shape[0]}" for shape in (pixels.shape, size))
         raise UserError(f"the mask {shown(path)} has {of_mask} pixels, the picture {of_picture}")

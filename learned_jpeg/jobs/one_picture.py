@@ -1,5 +1,6 @@
 """One picture compressed: a file in, a JPEG file out, and a report."""
 
+import contextlib
 import math
 import os
 import sys
@@ -18,7 +19,7 @@ from learned_jpeg.models import encoding
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import metadata, reading
 from learned_jpeg.runtime import paths
-from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.errors import RunError, UserError
 from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.paths import STDIO, shown
 from learned_jpeg.search import importance
@@ -54,14 +55,18 @@ class Report:
 
 @dataclass
 class Finished:
-    """A file's Report, and its bytes where it is to be written. entry: of the options' records;
-    views: of `page.views`; mask: the file that says what matters in the picture."""
+    """A file's Report, and its bytes where it is to be written.
+
+    entry: of the options' records; views: of `page.views`; mask: the file that says what matters
+    in the picture; mask_data: its bytes, where they are known already.
+    """
 
     report: Report
     data: bytes | None = None
     entry: Entry | None = None
     views: tuple[bytes, bytes] | None = None
     mask: Path | None = None
+    mask_data: bytes | None = None
 
 
 class Door:
@@ -113,6 +118,7 @@ class Options:
     which is left alone while it is current. progress: called after each step of refining;
     trying: before each file that is made. views: pixels a side of what a page shows of each
     picture, or None. masks: of what matters in the pictures, or None.
+    elsewhere: what makes the files in place of `make`, or None.
     """
 
     coding: Coding
@@ -129,6 +135,7 @@ class Options:
     progress: Callable | None = None
     views: int | None = None
     masks: Masks | None = None
+    elsewhere: Callable | None = None
     trying: Callable = lambda: None
     door: Door = field(default_factory=Door)
 
@@ -147,13 +154,24 @@ def compress_file(path, output, settings, options, budget):
 def encode_file(path, output, settings, options, budget):
     """All of `compress_file` but the writing: Finished."""
     finished = Finished(report := Report(shown(path), shown(output)))
-    start = time.perf_counter()
-    try:
+    with telling(report):
         if not _is_done(path, output, options, finished):
             data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
-            with budget.hold(math.prod(reading.size(path, data))):
-                _compress(path, data, settings, options, finished)
-    except BrokenPipeError:
+            if options.elsewhere:
+                options.elsewhere(path, data, settings, options, finished)
+            else:
+                with budget.hold(math.prod(reading.size(path, data))):
+                    make(path, data, settings, options, finished)
+    return finished
+
+
+@contextlib.contextmanager
+def telling(report):
+    """Puts an error that is the file's own into its Report, and how long the context took."""
+    start = time.perf_counter()
+    try:
+        yield
+    except (BrokenPipeError, RunError):
         raise
     except UserError as error:
         report.error = str(error)
@@ -161,7 +179,6 @@ def encode_file(path, output, settings, options, budget):
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         report.error = f"{report.input}: {shown(reason.splitlines()[0])}"
     report.seconds = time.perf_counter() - start
-    return finished
 
 
 def _is_done(path, output, options, finished):
@@ -187,7 +204,8 @@ def tensorflow_errors():
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
-def _compress(path, data, settings, options, finished):
+def make(path, data, settings, options, finished):
+    """Fills in a Finished. data: the file's bytes, where they are known already."""
     if options.lossless:
         finished.data = without_loss.transcoded(path, data, options, finished.report)
         return
@@ -195,13 +213,13 @@ def _compress(path, data, settings, options, finished):
     prices = None
     if mask := finished.mask:
         try:
-            prices = importance.field(masks.read(mask, source.pixels.shape[:2]))
+            prices = importance.field(masks.read(mask, source.pixels.shape[:2], finished.mask_data))
         except UserError as error:
             raise UserError(f"{finished.report.input}: {error}") from error
     elif options.masks:
         source.warnings.append("has no mask of its name; nothing in it matters more")
     finished.data = compress_source(source, settings, options, finished.report, prices)
-    if options.views:
+    if options.views and not finished.report.lossless:
         finished.views = page.views(source.pixels, finished.data, source.metadata, options.views)
 
 

@@ -10,13 +10,15 @@ MAX_TRIES = 12
 class Setting:
     """A model at a value of its dial, None where it has none.
 
-    sampling: of chroma, None for what the files are to have anyway. scale: of the tables.
+    sampling: of chroma, None for what the files are to have anyway. scale: of the tables. source:
+    what `shipped.load` makes the model of.
     """
 
     model: object  # a FileModel
     dial: float | None = None
     sampling: str | None = None
     scale: float = 1.0
+    source: str | None = None
 
 
 class Search:

@@ -60,11 +60,10 @@ def _seen(kind, pixels):
 class _Kind(NamedTuple):
     """What can be asked for.
 
-    quality: whether the file may be better than asked for, and not smaller. at_least: whether the
-    target is the least value, and not the greatest. width: how much of TOLERANCE is made use of.
-    miss: function (quantity, aim) -> how far the file is above the aim, about as a part of it.
-    slope: of the miss against the logarithm of the tables' scale. memory: bytes a pixel that
-    measuring takes.
+    quality: whether the file may be better than asked for, not smaller. at_least: whether the
+    target is the least value. width: how much of TOLERANCE is made use of. miss: function
+    (quantity, aim) -> how far the file is above the aim, about as a part of it. slope: of the miss
+    against the logarithm of the tables' scale. memory: bytes a pixel that measuring takes.
     """
 
     quality: bool

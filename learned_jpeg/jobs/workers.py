@@ -31,18 +31,18 @@ from learned_jpeg.runtime.errors import UserError
 
 
 @functools.cache
-def _picture_limit():
+def _picture_limit(megapixels):
     """`reading.limit` for the rest of this process."""
-    limit = reading.limit()
+    limit = reading.limit(megapixels)
     limit.__enter__()
     return limit
 
 
-def prepare(threads):
+def prepare(threads, megapixels=reading.DEFAULT_MEGAPIXELS):
     """Before TensorFlow starts; the same number everywhere, for it can change the last bits."""
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    _picture_limit()
+    _picture_limit(megapixels)
 
 
 def readable(path):
@@ -138,7 +138,7 @@ class Pool:
         """
         if self._executor is None:
             start = (
-                _dask(self._dask) if self._dask else _local(self.count, self.threads, self._option)
+                dask(self._dask) if self._dask else _local(self.count, self.threads, self._option)
             )
             self._executor, self.count = self._stack.enter_context(start)
         calls, running = iter(calls), {}
@@ -199,7 +199,11 @@ class _Anywhere:
 
 
 @contextlib.contextmanager
-def _dask(address):
+def dask(address):
+    """A context with an executor of a scheduler's workers, and the number of their threads.
+
+    Raises UserError where there is none, or none is left.
+    """
     try:
         import distributed
         from distributed.comm import CommClosedError

@@ -29,7 +29,7 @@ def _lambda(folder):
 
 
 def _notes():
-    """{name: {good_at, bpp, and spellings}} of models.toml."""
+    """{name: {good_at, bpp}} of models.toml."""
     return tomllib.loads((SHIPPED / "models.toml").read_text())
 
 
@@ -51,8 +51,6 @@ def folders(name, architecture=None):
     run, *rest = Path(name).parts or [""]
     path = Path(name)
     if run in shipped() and not str(name).startswith("."):
-        # The spelling of the published run for one of here.
-        rest = [_notes()[run].get("spellings", {}).get(part, part) for part in rest]
         path = SHIPPED.joinpath(run, *rest)
     found = _checkpoints(path)
     if not found:

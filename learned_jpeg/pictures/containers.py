@@ -90,7 +90,7 @@ def jpeg_parts(data, check=False):
             kept.append(data[place:end])
         if marker != SOS:
             parts.segments.append((marker, data[place + 4 : end]))
-        if check and marker in JPEG_FRAMES and data[place + 4 : place + 5] != b"\x08":
+        if check and marker in JPEG_FRAMES and data[place + 4 : place + 5] not in (b"", b"\x08"):
             raise ValueError(f"{data[place + 4]} bits a sample; of JPEG, 8 are read")
         place = end
     parts.core = b"".join(kept)
@@ -212,3 +212,16 @@ def _value(directory, tag):
 def as_file(data):
     """Bytes as an open file."""
     return io.BytesIO(data)
+
+
+def bits(image, data):
+    """Of a sample in a file that Pillow reads with 8 bits."""
+    if image.format == "AVIF":
+        place = data.find(b"av1C", 0, 1 << 16)
+        flags = data[place + 6 : place + 7] if place >= 0 else b""
+        return 10 if flags and flags[0] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3
+    if image.format == "JPEG2000":
+        place = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, ISO/IEC 15444-1, A.5.1
+        depth = data[place + 42 : place + 43] if place >= 0 else b""
+        return (depth[0] & 0x7F) + 1 if depth else 8
+    return 16 if any(";16" in str(tile) for tile in image.tile) else 8

@@ -34,10 +34,10 @@ class Decoded:
     """A picture as it is stored.
 
     samples: uint8 or uint16 [H, W, C], the last channel alpha if there is one; kind: of the file;
-    space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether
-    there is one, not premultiplied; image: Pillow's, with its info, where it read it; tags: a
-    TIFF's of the picture; first: those of the file's first directory; place: of the picture's;
-    notes: what is to be said; damage: what of the samples is broken, in words, or None.
+    space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether there is one, not premultiplied;
+    image: Pillow's, with its info, where it read it; tags: a TIFF's of the picture; first: those
+    of the file's first directory; place: of the picture's; notes: what is to be said; damage: what
+    of the samples is broken, in words, or None.
     """
 
     samples: np.ndarray
@@ -72,9 +72,8 @@ def dimensions(file):
         if kind != "JPEG":
             raise
         file.seek(0)  # what is not pixels may be broken
-        with _opened(
-            containers.as_file(containers.jpeg_parts(file.read(), True).core), kind
-        ) as image:
+        core = containers.jpeg_parts(file.read(), True).core
+        with _opened(containers.as_file(core), kind) as image:
             return image.size
 
 
@@ -135,7 +134,7 @@ def _from_pillow(image, kind, data):
     if getattr(image, "is_animated", False) and image.format != "PSD":  # whose layers count
         decoded.notes.append("holds several pictures; the first one is taken")
     # Where Pillow has no mode for them, it reduces deeper samples while it decodes.
-    if image.mode[0] not in "IF" and _bits(image, data) > 8:
+    if image.mode[0] not in "IF" and containers.bits(image, data) > 8:
         decoded.notes.append("more than 8 bits a sample; reduced to 8")
     image.load()
     gray = image.mode in ("1", "L", "LA", "La") or image.mode[0] in "IF"
@@ -153,19 +152,6 @@ def _from_pillow(image, kind, data):
     decoded.samples = np.atleast_3d(decoded.samples)
     decoded.space = "GRAY" if gray else "RGB"
     return decoded
-
-
-def _bits(image, data):
-    """Of a sample in a file that Pillow reads with 8 bits."""
-    if image.format == "AVIF":
-        place = data.find(b"av1C", 0, 1 << 16)
-        flags = data[place + 6 : place + 7] if place >= 0 else b""
-        return 10 if flags and flags[0] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3
-    if image.format == "JPEG2000":
-        place = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, ISO/IEC 15444-1, A.5.1
-        depth = data[place + 42 : place + 43] if place >= 0 else b""
-        return (depth[0] & 0x7F) + 1 if depth else 8
-    return 16 if any(";16" in str(tile) for tile in image.tile) else 8
 
 
 def _decode_ppm16(image, data):

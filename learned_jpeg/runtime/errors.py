@@ -7,3 +7,7 @@ class UserError(ValueError):
 
 class Stopped(KeyboardInterrupt):
     """Ctrl-C where threads still work on what is not wanted any more and need not be waited for."""
+
+
+class RunError(UserError):
+    """A mistake that comes up at one file and ends the run of all."""

@@ -5,15 +5,19 @@ from learned_jpeg.models.encoding import Coding
 import pytest
 
 ROUNDED = coders.Model("run/train", "abc", Coding("standard"))
-SEARCHED = coders.Model("ljpeg_PIL", "", Coding(tune="psnr"), rounds=False)
-REFINED = coders.Model("run/train", "abc", Coding(quantizer="trellis", refine=2), rounds=False)
+SEARCHED = coders.Model("ljpeg_PIL", "", Coding(sampling="420", tune="psnr"), rounds=False)
+AUTO = coders.Model("ljpeg_PIL", "", Coding(tune="psnr"), rounds=False)
+REFINED = coders.Model(
+    "run/train", "abc", Coding("progressive", "420", "trellis", refine=2), rounds=False
+)
 
 
 @pytest.mark.parametrize(
     ("part", "marked"),
     [
-        ("files", {"rounded", "searched", "refined"}),
-        ("search", {"searched", "refined"}),
+        ("files", {"rounded", "searched", "auto", "refined"}),
+        ("search", {"searched", "auto", "refined"}),
+        ("auto", {"auto"}),
         ("refining", {"refined"}),
         ("sizes", {"sized"}),
         ("rivals", {"rival"}),
@@ -26,6 +30,7 @@ def test_a_version_that_is_counted_up_marks_what_it_is_of_and_nothing_else(
         return {
             "rounded": fingerprints.of_model(ROUNDED),
             "searched": fingerprints.of_model(SEARCHED),
+            "auto": fingerprints.of_model(AUTO),
             "refined": fingerprints.of_model(REFINED),
             "sized": fingerprints.of_size("1 bit per pixel"),
             "rival": fingerprints.of_encoder("pillow_444", "standard"),

@@ -24,6 +24,7 @@ def make(label, kind, rates, psnr, images=1, noise=0.0):
             "ssimulacra2": 2 * value * same,
             "psnr_hvs_m": value * same,
             "butteraugli": (8 - value / 5) * same,
+            "colorvideovdp": np.nan * same,
             "mse": same,
             "width": 8 * same,
             "height": 9 * same,

@@ -52,7 +52,8 @@ def test_in_a_folder_what_is_no_jpeg_is_an_error_and_the_others_are_written(tmp_
     picture().save(tmp_path / "in/p.png")
     assert run(tmp_path / "in", "--output_dir", tmp_path / "out", "--lossless") == 1
     assert written(tmp_path / "out") == ["a.jpg", "open.jpg"]
-    lines = sorted(capsys.readouterr().err.splitlines())
+    said = capsys.readouterr().err.splitlines()
+    lines = sorted(line for line in said if line.startswith(("error", "warning")))
     assert len(lines) == 3
     assert "cut.jpg: cannot be written without loss" in lines[0]
     assert "p.png: not a JPEG file" in lines[1]

@@ -34,9 +34,13 @@ def test_the_rates_are_those_that_were_measured():
             rows += csv.DictReader(file)
     for name in shipped.shipped():
         model = shipped.describe(name)
-        # The curve of the baseline is called by its architecture.
+        # The curve of the baseline is called by its architecture, those beside it by its run.
         labels = f"{name} ({model['architecture']})", model["architecture"]
-        found = [float(row["bpp"]) for row in rows if row["curve"] in labels]
+        found = [
+            float(row["bpp"])
+            for row in rows
+            if row["curve"] in labels or row["curve"].startswith(f"{name}/")
+        ]
         if found:
             assert model["bpp"] == pytest.approx([min(found), max(found)], abs=0.0051)
 
@@ -61,13 +65,13 @@ def test_a_shipped_name_goes_before_a_folder(tmp_path, monkeypatch):
     assert checkpoints.read_config(one)["options"]["lmbda"] == 0.005
 
 
-def test_the_published_spelling_of_the_baselines_lambda_is_known():
-    (here,) = shipped.folders("google_baseline_lr_1e-5/lambda_0005")
-    for name in ("google_baseline_lr_1e-5/lambda_005/train", "google_baseline_lr_1e-5/lambda_005"):
-        assert shipped.folders(name) == [here]
-    assert checkpoints.read_config(here)["options"]["lmbda"] == 0.005
-    with pytest.raises(UserError):  # of 0.05, elsewhere
-        shipped.folders("learned_bits/lambda_005")
+def test_the_published_name_of_the_baseline_is_a_folder_of_its_lambda():
+    """The published runs are in lambda_0005, lambda_001, lambda_005 for 0.005, 0.01, 0.05."""
+    run = "google_baseline_lr_1e-5"
+    (folder,) = shipped.folders(f"{run}/lambda_005/train")
+    assert shipped.folders(f"{run}/lambda_005") == [folder] == [EXAMPLES / run / "lambda_005/train"]
+    lambdas = [checkpoints.read_config(f)["options"]["lmbda"] for f in shipped.folders(run)]
+    assert lambdas == [0.005, 0.01, 0.05]
 
 
 def test_the_list_shows_what_a_script_can_use(capsys):
@@ -75,7 +79,7 @@ def test_the_list_shows_what_a_script_can_use(capsys):
     assert shipped.show(ljpeg) == 0
     text = capsys.readouterr().out
     assert "learned_bits (the default)" in text and "learned_q_w10\n" in text
-    assert "0.14 to 0.68 bpp by lambda 0.0005 to 0.02 (6 checkpoints)" in text
+    assert "0.14 to 0.99 bpp by lambda 0.0005 to 0.05 (7 checkpoints)" in text
     assert "attention" not in text
     shipped.show(ljpeg, as_json=True)
     found = {model["name"]: model for model in json.loads(capsys.readouterr().out)}

@@ -1,0 +1,94 @@
+"""Files of `compress` made by the workers of a Dask cluster, and written by this process."""
+
+import contextlib
+import functools
+import logging
+import os
+from concurrent.futures import CancelledError
+from dataclasses import replace
+from pathlib import Path
+
+from learned_jpeg.jobs import one_picture, workers
+from learned_jpeg.models import shipped
+from learned_jpeg.runtime.errors import RunError, UserError
+
+
+class Cluster:
+    """The workers of a scheduler; count: of their threads. See `cluster_of`."""
+
+    def __init__(self, address, megapixels, executor, count):
+        self.count = count
+        self._address, self._megapixels, self._executor = address, megapixels, executor
+
+    def make(self, path, data, settings, options, finished):
+        """`one_picture.make` by a worker, which reads the input itself where it sees the same."""
+        if finished.mask:
+            finished.mask_data = Path(finished.mask).read_bytes()
+        # What belongs to this process alone stays here.
+        here = {"door": None, "records": None, "elsewhere": None, "progress": None, "trying": None}
+        stat = os.stat(path) if data is None else None
+        seen = stat and (stat.st_size, stat.st_mtime_ns)
+        there = [replace(setting, model=None) for setting in settings]
+        where = os.path.abspath(path), seen
+        call = path, where, there, replace(options, **here), self._megapixels
+        result = self._result(call, data, finished)
+        if result is None:
+            result = self._result(call, Path(path).read_bytes(), finished)
+        finished.report, finished.data, finished.views = result
+
+    def _result(self, call, data, finished):
+        import distributed
+        from distributed.comm import CommClosedError
+
+        try:
+            return self._executor.submit(_make, *call, data, finished).result()
+        except distributed.KilledWorker as error:
+            raise UserError(
+                f"{finished.report.input}: the workers that had it died, perhaps for want of memory"
+            ) from error
+        except (CommClosedError, CancelledError, distributed.CancelledError, RuntimeError) as error:
+            raise RunError(
+                f"--dask {self._address}: the cluster is lost; what is written stays, and the same "
+                "command with --update or --skip_existing goes on"
+            ) from error
+
+
+@contextlib.contextmanager
+def cluster_of(address, megapixels):
+    """The Cluster of a scheduler's address, or None for none. Raises UserError."""
+    if address is None:
+        yield None
+        return
+    with workers.dask(address) as (executor, count):
+        # Of a scheduler that is lost it prints a traceback; a RunError says it.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+        yield Cluster(address, megapixels, executor, count)
+
+
+# What a worker does
+
+
+def _read(path, seen):
+    """The bytes of a file that is as its size and time say, or None."""
+    try:
+        stat = os.stat(path)
+        return Path(path).read_bytes() if (stat.st_size, stat.st_mtime_ns) == seen else None
+    except OSError:
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def _model(source):
+    return shipped.load(source)
+
+
+def _make(path, where, settings, options, megapixels, data, finished):
+    """(Report, bytes, views) of a file, or None where this worker does not see it as it is."""
+    workers.prepare(1, megapixels)
+    if data is None and (data := _read(*where)) is None:
+        return None
+    settings = [replace(setting, model=_model(setting.source)) for setting in settings]
+    options = replace(options, trying=lambda: None)
+    with one_picture.telling(finished.report):
+        one_picture.make(path, data, settings, options, finished)
+    return finished.report, finished.data, finished.views
