@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -142,8 +143,17 @@ def run(main):
     sys.exit(status)
 
 
+def _show_log():
+    """What the package has to say of long waits, on stderr."""
+    log = logging.getLogger("learned_jpeg")
+    log.setLevel(logging.INFO)
+    if not log.handlers:
+        log.addHandler(logging.StreamHandler())
+
+
 def _status_of(main):
     sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal does not have
+    _show_log()
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)

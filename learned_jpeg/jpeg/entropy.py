@@ -145,9 +145,9 @@ def decode_scan(data, starts, restart, across, down, geometry, lookups, band, bl
         while mcu < following:
             for i in range(geometry.shape[0]):
                 columns, dc, ac = geometry[i, 2], geometry[i, 4], geometry[i, 5]
-                for inner in range(columns * geometry[i, 3]):
-                    block = geometry[i, 0] + mcu % across * columns + inner % columns
-                    row = mcu // across * geometry[i, 3] + inner // columns
+                for part in range(columns * geometry[i, 3]):
+                    block = geometry[i, 0] + mcu % across * columns + part % columns
+                    row = mcu // across * geometry[i, 3] + part // columns
                     block += row * geometry[i, 1]
                     if kind == SEQUENTIAL or kind == DC_FIRST:
                         at, difference = _difference(data, at, lookups, dc)

@@ -27,7 +27,7 @@ _ZERO, _ONE = np.int64(0), np.int64(1)
 
 @compiled("void(int16[:,::1], int64, int64[::1], uint8[::1], int16[::1])")
 def list_levels(blocks, at, starts, places, values):
-    """The levels of blocks int16 [n, 64], those of the first one from `at`; starts [n] is filled."""
+    """The levels of blocks int16 [n, 64], those of the first from `at`; fills starts [n]."""
     for i in range(blocks.shape[0]):
         starts[i] = at
         for k in range(1, 64):
@@ -110,7 +110,8 @@ def _span(places, start, end, first, last):
 
 
 @compiled(
-    "void(int64[::1], uint8[::1], int16[::1], int64, int64, int64, int64[:,::1], uint8[::1], int64[::1])"
+    "void(int64[::1], uint8[::1], int16[::1], int64, int64, int64, int64[:,::1], uint8[::1], "
+    "int64[::1])"
 )
 def walk_first(starts, places, values, first, last, low, table, out, state):
     """The first scan of a band of places, all but the `low` lowest bits (T.81, G.1.2.2)."""
@@ -148,7 +149,8 @@ def _put_known(ends, waiting, n, table, out, state):
 
 
 @compiled(
-    "void(int64[::1], uint8[::1], int16[::1], int64, int64, int64, int64[:,::1], uint8[::1], int64[::1])"
+    "void(int64[::1], uint8[::1], int16[::1], int64, int64, int64, int64[:,::1], uint8[::1], "
+    "int64[::1])"
 )
 def walk_next(starts, places, values, first, last, low, table, out, state):
     """A later scan of a band: the bit `low`, all above it being known (T.81, G.1.2.3)."""

@@ -80,9 +80,7 @@ def _add_squares(a, b, near, far, total):
             total[i, j] += near * (x - y) * (x - y) + far * _square(_beyond(x, y, 0.4, 1.0))
 
 
-@compiled(
-    "void(float32[:,::1], float32[:,::1], float64, float64, float64, float32[:,::1])"
-)
+@compiled("void(float32[:,::1], float32[:,::1], float64, float64, float64, float32[:,::1])")
 def _weigh(a, b, near, far, faint, padded):
     """Makes the differences that are added up along lines: the inner part of padded."""
     near, far, faint = np.float32(near), np.float32(far), np.float32(faint)

@@ -51,8 +51,8 @@ KERNELS = []  # of the modules that are imported
 _log = logging.getLogger(__name__)
 _compiling = threading.RLock()
 
-# Without what Python and C would call it by.
-inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)
+# Without what C would call it by.
+inner = numba.njit(no_cfunc_wrapper=True, **_OPTIONS)
 
 
 def compiled(signature):
@@ -141,7 +141,9 @@ def _say(level, words):
 
 
 def _digest(function, signature):
-    options = [sorted(option) if isinstance(option, set) else option for option in _OPTIONS.values()]
+    options = [
+        sorted(option) if isinstance(option, set) else option for option in _OPTIONS.values()
+    ]
     contents = [signature, options, *_contents(function)]
     return hashlib.sha256(repr(contents).encode()).hexdigest()[:16]
 
@@ -162,7 +164,7 @@ def _contents(function):
 
 
 def _folder(name):
-    """Where a kernel may be kept: a folder of its own that holds _FILE; None where there is none."""
+    """Where a kernel may be kept: a folder of its own, with _FILE; None where there is none."""
     for place in _places():
         folder = place / _VERSIONS / name
         with contextlib.suppress(OSError):
@@ -178,7 +180,9 @@ def _make(folder):
         shutil.rmtree(old, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     installed = _INSTALLED / _VERSIONS / folder.name
-    if installed.is_dir():  # by somebody else, for all users; numba reads no folder that it cannot write
+    if (
+        installed.is_dir()
+    ):  # by somebody else, for all users; numba reads no folder that it cannot write
         with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder.parent) as part:
             shutil.copytree(installed, Path(part, folder.name))
             os.rename(Path(part, folder.name), folder)

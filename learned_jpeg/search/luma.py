@@ -11,9 +11,7 @@ _ZERO = np.float32(0)
 _RGB = YCBCR_TO_RGB.astype(np.float32)
 
 
-@compiled(
-    "void(float32[:,::1], float32[::1], float32[::1], float32[::1], float32[::1])"
-)
+@compiled("void(float32[:,::1], float32[::1], float32[::1], float32[::1], float32[::1])")
 def activity(x, steps, visibility, variance, threshold):
     """How busy each block is, of coefficients over their steps float32 [n, 64]; fills [n] each.
 

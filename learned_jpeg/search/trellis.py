@@ -62,8 +62,9 @@ def search_band(
 ):
     """The best levels of each block in a band of AC places, at least one, into out int16 [n, 64].
 
-    margin: the `slack` of the lengths; end: the bits of a block's end. cost float32 [n]: beyond that of no levels at all; full bool
-    [n]: whether the last place has a level, after which no end comes.
+    margin: the `slack` of the lengths; end: the bits of a block's end. cost float32 [n]: beyond
+    that of no levels at all; full bool [n]: whether the last place has a level, after which no end
+    comes.
 
     States are the places with a level. What follows does not depend on the level, so each has
     one cost; and a place from which another, later one with less cost was reached cannot be
@@ -202,9 +203,7 @@ def choose_ends(cost, full, lmbda, ends, first, last, out):
     return total
 
 
-@compiled(
-    "float64(float32[:,::1], float32[::1], float32[::1], float32[::1], int64, int16[:,::1])"
-)
+@compiled("float64(float32[:,::1], float32[::1], float32[::1], float32[::1], int64, int16[:,::1])")
 def search_dc(x, weight, lmbda, lengths, largest, out):
     """The best DC levels of all blocks, in the order of their scan; returns their cost.
 

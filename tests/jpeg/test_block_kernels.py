@@ -22,13 +22,12 @@ def test_the_fast_transform_is_the_exact_one(size, sampling):
             np.testing.assert_allclose(found.chroma, expected.chroma / qtables[..., 1], atol=1e-3)
 
 
-def test_at_420_the_kernel_takes_means_of_samples():
-    pixels = np.random.default_rng(2).integers(0, 256, [25, 40, 3], np.uint8)
-    luma, chroma = np.empty([4, 5, 64], np.float32), np.empty([2, 2, 3, 64], np.float32)
-    scales, samples = np.ones([2, 8, 8], np.float32), np.empty([2, 25, 40], np.float32)
-    block_kernels.transform_420(pixels, scales, luma, chroma, samples)
-    expected = forward(pixels, "420").chroma
-    np.testing.assert_allclose(chroma.reshape(expected.shape), expected, atol=1e-3)
+def test_halves_are_means_of_samples():
+    samples = np.random.default_rng(2).normal(0, 50, [26, 40]).astype(np.float32)
+    halves = np.empty([16, 24], np.float32)
+    block_kernels.halve(samples, 26, 40, halves)
+    expected = samples.reshape(13, 2, 20, 2).mean((1, 3))
+    np.testing.assert_allclose(halves, np.pad(expected, [(0, 3), (0, 4)], "edge"), atol=1e-4)
 
 
 def test_there_and_back():

@@ -1,3 +1,5 @@
+"""Kernels: compiled once, kept where they may be, and anew where what is kept is broken."""
+
 import os
 import subprocess
 import sys
@@ -6,26 +8,63 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+KERNEL = """
+import logging, pathlib, sys
+from learned_jpeg.runtime import compiled
+compiled._INSTALLED = pathlib.Path(sys.argv[1])
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+import kernel
+print(kernel.ratio(6.0, 3), kernel.ratio(1.0, 0.0))
+"""
 
 
-@pytest.mark.parametrize("writable", [True, False])
-def test_compiles_whether_or_not_the_code_can_be_kept(tmp_path, writable):
+@pytest.fixture
+def run(tmp_path):
+    """Calls a kernel in a process of its own; what it says of compiling."""
     (tmp_path / "kernel.py").write_text(
         "from learned_jpeg.runtime.compiled import compiled\n"
-        "@compiled\n"
+        "@compiled('float64(float64, float64)')\n"
         "def ratio(a, b):\n"
         "    return a / b\n"
     )
-    # Where no folder can be made, numba finds no place: a file stands where it would look.
+
+    def call(installed):
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        command = [sys.executable, "-B", "-c", KERNEL, str(installed)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.stdout.split() == ["2.0", "inf"], done.stderr
+        return done.stderr
+
+    return call
+
+
+def test_a_kernel_is_kept_beside_the_code_where_that_can_be_written(run, tmp_path):
+    assert "compiling, once" in run(tmp_path / "installed")
+    assert list(tmp_path.glob("installed/**/*.nbc")) and not (tmp_path / "cache").exists()
+    assert run(tmp_path / "installed") == ""
+
+
+def test_elsewhere_it_is_kept_in_the_users_cache(run, tmp_path):
     (tmp_path / "file").touch()
-    if not writable:
-        (tmp_path / "__pycache__").touch()
-    code = "import kernel; print(kernel.ratio(6.0, 3.0), kernel.ratio(1.0, 0.0))"
-    cache = {"HOME": str(tmp_path / "file"), "XDG_CACHE_HOME": str(tmp_path / "file")}
-    environment = os.environ | cache | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    environment.pop("NUMBA_CACHE_DIR", None)
-    command = [sys.executable, "-B", "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == ["2.0", "inf"], done.stderr
-    kept = list(tmp_path.glob("__pycache__/*.nbc"))
-    assert bool(kept) == writable
+    assert "compiling, once" in run(tmp_path / "file" / "installed")
+    assert list(tmp_path.glob("cache/**/*.nbc"))
+    assert run(tmp_path / "file" / "installed") == ""
+
+
+def test_another_code_is_not_taken_for_it(run, tmp_path):
+    run(tmp_path / "installed")
+    text = (tmp_path / "kernel.py").read_text()
+    (tmp_path / "kernel.py").write_text(text.replace("return a / b", "return b and a / b or a / b"))
+    assert "compiling, once" in run(tmp_path / "installed")
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("left", [0, 20])
+def test_what_is_damaged_is_compiled_anew_and_said_once(run, tmp_path, ending, left):
+    run(tmp_path / "installed")
+    (file,) = tmp_path.glob(f"installed/**/*.{ending}")
+    file.write_bytes(file.read_bytes()[:left])
+    assert "damaged, compiling anew" in run(tmp_path / "installed")
+    assert run(tmp_path / "installed") == ""

@@ -54,7 +54,7 @@ def test_the_error_is_that_of_a_files_pixels(size):
     pixels = np.ascontiguousarray(skimage.data.coffee()[50 : 50 + size[0], 100 : 100 + size[1]])
     analysis = analyse(pixels, tuned_qtables(30, "visual"), "420")
     planes = [auto_sampling._quantized(plane) for plane in analysis.unrounded]
-    steps = np.moveaxis(np.float32(analysis.qtables), -1, 0).reshape(2, 64)
+    steps = np.ascontiguousarray(np.moveaxis(np.float32(analysis.qtables), -1, 0)).reshape(2, 64)
     luma = auto_sampling._decoded(analysis.unrounded.luma[None], steps[0])[0]
     coded = auto_sampling._decoded(planes[0][None], steps[0])[0]
     found = auto_sampling._error(analysis, luma, coded, auto_sampling._decoded(planes[1], steps[1]))

@@ -2,6 +2,7 @@ from learned_jpeg.jpeg.sampling import up
 from learned_jpeg.jpeg.standard import IJG_BASE_TABLES
 from learned_jpeg.jpeg.transform import dct, samples, to_blocks
 from learned_jpeg.search import luma
+from learned_jpeg.search.clipping import Clipped
 
 import numpy as np
 
@@ -32,9 +33,8 @@ def test_luma_takes_over_what_the_decoder_makes_of_chroma():
     generator = np.random.default_rng(1)
     height, width = 21, 27
     levels = generator.integers(-3, 4, [2, 2, 2, 64]).astype(np.int16)
-    decoded = np.empty([2, 16, 16], np.float32)
+    decoded = np.stack([luma.decode(one, STEPS) for one in levels])
     for i in range(2):
-        luma.decode(levels[i], STEPS, decoded[i])
         expected = samples(levels[i].reshape(2, 2, 8, 8), STEPS.reshape(8, 8))
         assert abs(decoded[i] - expected).max() <= 1
     chroma = generator.normal(0, 30, [2, height, width]).astype(np.float32)
@@ -53,15 +53,10 @@ def test_only_black_and_white_move_and_only_outwards():
     picture[2:5, 9:12] = -30
     picture[:, 16:] = 10
     original = flat(dct(picture))
-    found = np.empty(3, np.bool_)
-    luma.clipped(original, STEPS, found)
-    assert found.tolist() == [False, True, False]
-    moved = np.empty_like(original)
-    luma.smooth_free(original, original, STEPS, 12, moved)
-    back = np.empty([8, 8], np.float32), np.empty([8, 8], np.float32)
-    for block in range(3):
-        back[0][:] = moved[block].reshape(8, 8) * 4
-        luma.idct(*back)
-        first = picture[:, 8 * block : 8 * block + 8]
-        np.testing.assert_allclose(np.minimum(back[0], 127), first, atol=1e-2)
-    assert abs(moved[1]).sum() < abs(original[1]).sum()
+    clipped = Clipped(original, original, STEPS)
+    assert clipped._blocks.tolist() == [1]
+    target = clipped._samples(original[1:2])
+    moved = clipped._smooth(target)
+    np.testing.assert_allclose(np.minimum(moved, 127), target, atol=1e-2)
+    before, after = (abs(clipped._over_table(samples)).sum() for samples in (target, moved))
+    assert after < before

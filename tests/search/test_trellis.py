@@ -22,8 +22,10 @@ def search(x, squares, dead, zone, lmbda, lengths, keep=0.0, band=(1, 63), ends=
     one, price = np.ones(blocks, np.float32), np.full(blocks, lmbda, np.float32)
     cost = np.empty(blocks, np.float32)
     ends = np.float32(lengths[0] * np.arange(33) if ends is None else ends)
+    x, squares, dead, zone = map(np.ascontiguousarray, (x, squares, dead, zone))
     weights = squares, dead, zone, np.float32(keep), one, one, price
-    trellis.search_band(x, *weights, *band, lengths, ends[1], out, cost, full)
+    margin = trellis.slack(lengths)
+    trellis.search_band(x, *weights, *band, lengths, margin, ends[1], out, cost, full)
     return out, trellis.choose_ends(cost, full, price, ends, *band, out)
 
 
