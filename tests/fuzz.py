@@ -3,7 +3,7 @@
     python3 tests/fuzz.py [pictures] [models] [caches] [--inputs 20000] [--seconds S] [--seed N]
 
 Every input follows from the seed and its number. They are tried in processes of their own, so
-that a crash, a hang (60 s) or a leak of memory is found too. What failed is printed and kept
+that a crash, a hang (120 s) or a leak of memory is found too. What failed is printed and kept
 below --keep, with the number in its name; the exit status is 1 then.
 
 Pictures are of every kind that is read: changed, cut, spliced with another, behind the header of
@@ -13,6 +13,7 @@ libvips or Pillow say of its damage has to be said, too.
 
 import argparse
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -44,7 +45,7 @@ import makers  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
-HANG = 60  # seconds
+HANG = 120  # seconds, of which a busy machine may be elsewhere for most
 BATCH = 2000  # inputs of a process
 LEAK = 150  # megabytes that a process may grow by after its first inputs
 WARM_UP = 300
@@ -422,11 +423,13 @@ def _child(args):
         nonlocal before
         if number == first + WARM_UP:
             before = _megabytes()
+        faulthandler.dump_traceback_later(HANG - 10)
         print(json.dumps({"number": number}), flush=True)
 
     numbers, counts = range(first, first + count), Counter()
     for number, what in run(args.kinds[0], numbers, args.seed, args.keep, say, counts):
         print(json.dumps({"failed": number, "what": what}), flush=True)
+    faulthandler.cancel_dump_traceback_later()
     print(json.dumps({"counts": [[*key, number] for key, number in counts.items()]}))
     if before is not None and _megabytes() - before > LEAK:
         grown = _megabytes() - before
