@@ -6,6 +6,7 @@
 import argparse
 import functools
 
+import learned_jpeg.cli  # noqa: F401, before numpy: one line for what is missing
 from jpeg_pipeline import ROUNDINGS
 from learned_jpeg.cli import command, options
 from learned_jpeg.cli.options import number

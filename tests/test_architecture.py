@@ -45,6 +45,7 @@ def modules():
     """{name: path} of the project's modules."""
     scripts = [path for path in PROJECT.glob("*.py") if path.stem != "setup"]
     paths = [*scripts, *PROJECT.glob("learned_jpeg/**/*.py")]
+    paths = [path for path in paths if "__pycache__" not in path.parts]
     names = {p: ".".join(p.relative_to(PROJECT).with_suffix("").parts) for p in paths}
     return {name.removesuffix(".__init__"): path for path, name in names.items()}
 

@@ -1,7 +1,6 @@
 """The options of `compress`."""
 
 import argparse
-import math
 
 from learned_jpeg.cli.options import add_coding_options, add_jobs, number
 from learned_jpeg.jpeg.jpeg_file import HUFFMAN
@@ -138,7 +137,7 @@ def add_compress_options(parser, dial):
         ("size", None, "at most this number of bytes, for each file"),
         ("psnr", 200, "at least this PSNR in dB against the input"),
         ("ssimulacra2", 100, "at least this SSIMULACRA2: 70 is good, 90 looks like the input"),
-        ("butteraugli", math.inf, "at most this Butteraugli, 3-norm: 2 good, 1 near the input"),
+        ("butteraugli", None, "at most this Butteraugli, 3-norm: 2 good, 1 near the input"),
     ):
         target.add_argument(
             f"--target_{kind}",

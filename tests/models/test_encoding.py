@@ -149,7 +149,7 @@ def test_a_default_gives_way_to_what_it_cannot_go_with(photograph):
     assert refined == encode(ijg, refine=1, tune="psnr", sampling="420", quantizer="trellis")
     assert encode(ijg, refine=1) == encode(ijg, refine=1, quantizer="trellis")
     for model in (rdo, ijg):
-        with pytest.raises(UserError, match="auto is what the search finds"):
+        with pytest.raises(UserError, match="auto is a choice of the search"):
             encode(model, quantizer="round", sampling="auto")
         with pytest.raises(UserError, match="refine is searching again"):
             encode(model, quantizer="round", refine=1)

@@ -92,7 +92,7 @@ def test_dask_that_is_not_there_is_named_by_its_option(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "distributed", raising=False)
     with pytest.raises(UserError, match="--dask: the package distributed is missing: .*dask.txt"):
-        with workers._dask("localhost:1"):
+        with workers.dask("localhost:1"):
             pass
 
 
