@@ -7,6 +7,7 @@ import threading
 
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.training import crops, feature_cache
+from ljpeg_attention import LJPEGAttention
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ def source_of(photos, size=32):
 
 
 def load(folder, photos, function=features_of, count=10, size=32, **options):
-    return feature_cache.load(folder, source_of(photos, size), function, count, OPTIONS | options)
+    options, source = OPTIONS | options, source_of(photos, size)
+    network = LJPEGAttention.frozen_network(options)
+    return feature_cache.load(folder, source, function, network, count, options)
 
 
 @pytest.fixture(scope="module")
