@@ -68,7 +68,8 @@ def test_pillow_shows_the_reconstruction(name, high, sampling, photograph, decod
     shown = decode(encoding.encode(model, pixels, dial, Coding("standard"))).astype(int)
     reconstruction, _ = model.reconstruct(batch_of(pixels), dial)
     difference = np.abs(shown - np.round(255 * reconstruction[0])).max(-1)
-    assert (difference <= 1).mean() >= 0.999
+    # A network's last bits, which hang on the cores, may turn a coefficient of a block.
+    assert (difference <= 1).mean() >= (0.997 if model.edits else 0.999)
     # Few edits would leave this test without a meaning.
     assert np.abs(shown - pixels).mean() > 0.5
 
