@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 
@@ -33,7 +34,7 @@ command.run(main)
 
 def shell(line, folder):
     """What bash makes of a line; $C stands for `ljpeg_PIL.py compress`, $S for its script."""
-    script = f"{sys.executable} {PROJECT / 'ljpeg_PIL.py'}"
+    script = shlex.join([sys.executable, str(PROJECT / "ljpeg_PIL.py")])
     line = line.replace("$C", f"{script} compress").replace("$S", script)
     options = {"cwd": folder, "capture_output": True, "text": True, "timeout": 120}
     return subprocess.run(["bash", "-c", line], **options)
