@@ -43,8 +43,8 @@ lpips_tf2 = lazy_import("learned_jpeg.metrics.lpips_tf2")
 tf = lazy_import("tensorflow")
 workers = lazy_import("learned_jpeg.jobs.workers")
 
-# The finest and coarsest step of a tune's tables in training, about 2.5 and 0.12 bpp.
-STEPS = {"visual": (1.2, 60.0), "psnr": (3.5, 110.0)}
+# The finest and coarsest step of a tune's tables in training, about 4 and 0.1 bpp; 2.5 and 0.12.
+STEPS = {"visual": (0.7, 70.0), "psnr": (3.5, 110.0)}
 CROPS = 64  # that evolution writes, each at another step
 
 # A metric's weight is an option; its worth: doublings of bpp for a halved distortion, the mean
@@ -72,21 +72,22 @@ class LJPEGRDO(RDO, JPEGPipeline):
     def __init__(
         self,
         search="visual",
-        mse_weight=0.15,
-        ms_ssim_weight=0.2,
-        lpips_weight=0.15,
-        ssimulacra2_weight=0.35,
-        hvs_weight=0.15,
-        butteraugli_weight=0.0,
+        mse_weight=0.2,
+        ms_ssim_weight=0.0,
+        lpips_weight=0.0,
+        ssimulacra2_weight=0.4,
+        hvs_weight=0.0,
+        butteraugli_weight=0.4,
         sampling="420",
         weights=None,
         seed=0,
         **kwargs,
     ):
         if weights is None:
+            fixed = {*rdo.NUMBERS.values(), *rdo.STEPS.values()}
             weights = {
-                name: tf.Variable(value, name=name, trainable=name != "numbers")
-                for name, value in rdo.start(seed).items()
+                name: tf.Variable(value, name=name, trainable=name not in fixed)
+                for name, value in rdo.start(seed, search).items()
             }
         super().__init__(weights, search, lpips_weight, sampling, seed=seed, **kwargs)
         each = mse_weight, ms_ssim_weight, lpips_weight, ssimulacra2_weight, hvs_weight
@@ -108,7 +109,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
         """Tables and error, by evolution."""
         if not args.evolve:
             return
-        numbers, search = self.weights["numbers"], self.batches
+        numbers, search = self.weights[rdo.NUMBERS[self.sampling]], self.batches
         anchor = functools.partial(evolution.around, search)
         if args.against is not None:
             anchor = functools.partial(evolution.files_of, args.against)
@@ -132,14 +133,17 @@ class LJPEGRDO(RDO, JPEGPipeline):
             ends = np.log(STEPS[self.tune]).astype(np.float32)
             return tf.exp(tf.random.stateless_uniform([], self.random_seed(0), *ends))
         dial = self.dial.default if dial is None else dial
-        step = tf.numpy_function(lambda q: np.float32(self._step(q)), [dial], tf.float32)
+        step = tf.numpy_function(
+            lambda q: np.float32(self._step(q, self.sampling)), [dial], tf.float32
+        )
         return tf.ensure_shape(step, [])
 
     def _coded(self, images, step, slopes):
         """(Coded, bits [B], fields: Planes) at a step; slopes: with a gradient of the fields."""
         batch, height, width = images.shape[:3]
         luma, chroma = sampling.grid(height, width, self.sampling)
-        pixels, numbers = _pixels(images), tf.stop_gradient(self.weights["numbers"])
+        numbers = tf.stop_gradient(self.weights[rdo.NUMBERS[self.sampling]])
+        pixels = _pixels(images)
         seen = tf.numpy_function(self.batches.features, [pixels, numbers, step], [tf.float32] * 2)
         seen = Planes(
             tf.ensure_shape(seen[0], [batch, *luma, strengths.LUMA]),

@@ -3,7 +3,7 @@ import dataclasses
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import Planes
 from learned_jpeg.metrics import measures
-from learned_jpeg.models import encoding
+from learned_jpeg.models import encoding, rdo
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.search import quantizer, strengths
 from learned_jpeg.search.learned_tune import NUMBERS
@@ -22,9 +22,9 @@ def photograph(height, width):
 
 def weights(numbers=None, last=0.0):
     random = np.random.default_rng(3)
-    start = {"numbers": np.zeros(NUMBERS, np.float32)} | strengths.start(random)
+    start = rdo.start() | strengths.start(random)
     if numbers is not None:
-        start["numbers"] = np.float32(numbers)
+        start |= {name: np.float32(numbers) for name in rdo.NUMBERS.values()}
     return start | {"last": random.normal(0, last, start["last"].shape).astype(np.float32)}
 
 
@@ -38,16 +38,18 @@ def model():
 @pytest.mark.parametrize("quality", [1, 30, 75, 100])
 def test_before_anything_is_learned_it_is_the_tune(tune, quality):
     pixels = photograph(96, 128)
-    model = LJPEGRDO(search=tune, weights=weights())
+    model = LJPEGRDO(search=tune, weights=rdo.start(search=tune))
     expected = encoding.encode(LJPEGPIL(), pixels, quality, Coding(tune=tune))
     assert encoding.encode(model, pixels, quality) == expected
 
 
-def test_any_learned_numbers_give_tables_that_fall_with_the_quality():
+@pytest.mark.parametrize("sampling", ["444", "420"])
+def test_any_learned_numbers_give_tables_that_fall_with_the_quality(sampling):
     random = np.random.default_rng(5)
     for _ in range(20):
         model = LJPEGRDO(weights=weights(random.normal(0, 3, NUMBERS)))
-        tables = np.array([model.file_qtables(quality, Coding()) for quality in range(1, 101)])
+        of = Coding(sampling=sampling)
+        tables = np.array([model.file_qtables(quality, of) for quality in range(1, 101)])
         assert tables.dtype == np.uint8 and tables.min() >= 1
         assert (np.diff(tables.astype(int), axis=0) <= 0).all()
 
@@ -118,20 +120,50 @@ def test_one_step_of_training_moves_the_whole_network():
     with tf.GradientTape() as tape:
         terms = model.loss_terms(images, training=True)
     assert {"loss", "psnr", "rate", "mse", "hvs"} == terms.keys()
-    network = [part for name, part in model.parts().items() if name != "numbers"]
+    network = [model.parts()[name] for name in strengths.start(np.random.default_rng())]
     gradients = tape.gradient(terms["loss"], network)
     assert all(float(tf.reduce_max(tf.abs(gradient))) > 0 for gradient in gradients)
 
 
 def test_weights_of_another_model_are_refused():
     with pytest.raises(ValueError, match="another model"):
-        LJPEGRDO(weights=weights() | {"numbers": np.zeros(3, np.float32)})
+        LJPEGRDO(weights=weights() | {"numbers_444": np.zeros(3, np.float32)})
+
+
+@pytest.mark.parametrize("search", ["psnr", "visual"])
+def test_the_numbers_of_an_earlier_version_serve_both_samplings(search):
+    numbers = np.random.default_rng(6).normal(0, 0.1, NUMBERS).astype(np.float32)
+    numbers[34:] = 0  # which it did not have
+    earlier = strengths.start(np.random.default_rng(7)) | {"numbers": numbers[:34]}
+    model = LJPEGRDO(search=search, weights=earlier)
+    same = rdo.start(search=search) | {name: numbers for name in rdo.NUMBERS.values()}
+    for sampling in ("444", "420"):
+        files = [
+            encoding.encode(one, photograph(48, 64), 60, Coding(sampling=sampling))
+            for one in (model, LJPEGRDO(search=search, weights=same))
+        ]
+        assert files[0] == files[1]
+
+
+def test_each_sampling_has_numbers_of_its_own():
+    changed = rdo.start()
+    changed["numbers_444"] = changed["numbers_444"] + np.float32(0.1)
+    changed["steps_444"] = changed["steps_444"] * 1.1
+    for sampling in ("444", "420"):
+        files = [
+            encoding.encode(
+                LJPEGRDO(weights=one), photograph(48, 64), 60, Coding(sampling=sampling)
+            )
+            for one in (rdo.start(), changed)
+        ]
+        assert (files[0] == files[1]) == (sampling == "420")
 
 
 def test_strengths_are_those_of_the_picture(model):
-    analysis = quantizer.analyse(photograph(96, 128), model.file_qtables(50, Coding()), "420")
+    coding = Coding(sampling="420")
+    analysis = quantizer.analyse(photograph(96, 128), model.file_qtables(50, coding), "420")
     fields = model.log2_lambda(analysis, 50)
     assert isinstance(fields, Planes) and np.std(fields.luma) > 0
     cheaper = dataclasses.replace(analysis, log2_lambda=fields)
-    search = model.search(50, Coding())
+    search = model.search(50, coding)
     assert (search(cheaper).luma != search(analysis).luma).any()

@@ -79,9 +79,12 @@ def encode(
             importance.add(analysis, prices)
         return analysis
 
+    def search_at(sampling):
+        return pipeline.search(dial, replace(coding, sampling=sampling))
+
     sampling = coding.sampling
     if coding.quantizer == "trellis":
-        choose = pipeline.search(dial, coding)
+        choose = search_at("420" if sampling == "auto" else sampling)
     elif sampling == "auto":
         raise UserError("sampling auto is a choice of the search: quantizer trellis")
     elif coding.refine:
@@ -95,6 +98,7 @@ def encode(
         part = _strips(pixels)
         half = analysis_of(part, prices if part is pixels else None, "420")
         sampling = auto_sampling.choose(half, choose.tune)
+        choose = search_at(sampling)
         if part is pixels and sampling == half.sampling:
             analysis = half
         del half

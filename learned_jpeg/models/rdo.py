@@ -1,22 +1,46 @@
 """The models of `ljpeg_rdo`: tables, error and bit prices that are learned for the search."""
 
+from dataclasses import replace
+
+from learned_jpeg.jpeg import standard
 from learned_jpeg.models.model import Dial, FileModel
 from learned_jpeg.search import learned_tune, quantizer, strengths, tuning
 
 import numpy as np
 
-# The least share of LPIPS in refining, where it has a weight, see `learned_jpeg.search.refining`.
+# The least share of LPIPS in refining for what is seen, see `learned_jpeg.search.refining`.
 LEAST_SHARE = 0.1
 
 
-def start(seed=0):
-    """{name: float32 array} of the weights before any training: the tune as it is."""
-    numbers = {"numbers": np.zeros(learned_tune.NUMBERS, np.float32)}
-    return numbers | strengths.start(np.random.default_rng(seed))
+# A model has numbers, and steps of luma at the qualities of `tuning.SCALES`, for each sampling.
+NUMBERS = {"420": "numbers", "444": "numbers_444"}
+STEPS = {"420": "steps", "444": "steps_444"}
+
+
+def start(seed=0, search="visual"):
+    """{name: array} of the weights before any training: the tune `search` as it is."""
+    weights = {name: np.zeros(learned_tune.NUMBERS, np.float32) for name in NUMBERS.values()}
+    steps = np.array(tuning.TUNES[search].steps)
+    weights |= {name: steps for name in STEPS.values()}
+    return weights | strengths.start(np.random.default_rng(seed))
+
+
+def completed(weights, search):
+    """The weights of a model of any version: before 1.4 one set of numbers served both samplings,
+    and the tune's own steps."""
+    if "numbers" in weights and "numbers_444" not in weights:
+        numbers = np.asarray(weights["numbers"], np.float32)
+        more = learned_tune.NUMBERS - len(numbers)
+        if more > 0:
+            numbers = np.pad(numbers, (0, more))
+        found = {name: numbers for name in NUMBERS.values()}
+        found |= {name: np.array(tuning.TUNES[search].steps) for name in STEPS.values()}
+        return weights | found
+    return weights
 
 
 class RDO(FileModel):
-    """A learned model of the search, for all qualities.
+    """A learned model of the search, for all qualities and both samplings.
 
     weights: {name: float32 array}, as `start` has them; search: the tune that it started from;
     lpips_weight: of LPIPS in its training, and so in refining; sampling: of its training. Raises
@@ -33,7 +57,9 @@ class RDO(FileModel):
         super().__init__(sampling=sampling, **kwargs)
         self.tune = search
         # Whoever refines wants LPIPS, however small a part it had in the training.
-        self.refine_weights = {"lpips": max(lpips_weight, LEAST_SHARE)} if lpips_weight else {}
+        lpips = max(lpips_weight, LEAST_SHARE if search == "visual" else 0)
+        self.refine_weights = {"lpips": lpips} if lpips else {}
+        weights = completed(weights, search)
         shapes = {name: value.shape for name, value in start().items()}
         if any(np.shape(weights.get(name)) != shape for name, shape in shapes.items()):
             raise ValueError("its weights are those of another model")
@@ -42,26 +68,32 @@ class RDO(FileModel):
     def complete(self, coding):
         return coding.with_defaults("auto", "trellis", self.sampling)
 
-    def _step(self, dial):
-        return tuning.step_of(float(dial), tuning.TUNES[self.tune])
+    def _step(self, dial, sampling):
+        steps = tuple(np.asarray(self.weights[STEPS[sampling]]))
+        return tuning.step_of(float(dial), replace(tuning.TUNES[self.tune], steps=steps))
 
-    def _of_dial(self, dial):
-        return learned_tune.learned(
-            self.weights["numbers"], self._step(dial), tuning.TUNES[self.tune]
-        )
+    def _learned(self, step, sampling):
+        numbers = np.asarray(self.weights[NUMBERS[sampling]])
+        return learned_tune.learned(numbers, step, tuning.TUNES[self.tune])
 
     def get_qtables(self, batch, dial, training):
-        return self._of_dial(dial)[1].astype(np.float32)[None]
+        step = self._step(dial, self.sampling)
+        return self._learned(step, self.sampling)[1].astype(np.float32)[None]
+
+    def file_qtables(self, dial, coding, table_scale=1.0):
+        _, exact = self._learned(self._step(dial, coding.sampling), coding.sampling)
+        return standard.file_qtables(exact * table_scale)
 
     def search(self, dial, coding):
-        tune, exact = self._of_dial(dial)
+        tune, exact = self._learned(self._step(dial, coding.sampling), coding.sampling)
         return quantizer.Trellis(coding.tune or tune, exact, coding.huffman)
 
     def log2_lambda(self, analysis, dial):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}
         if not weights["last"].any():
             return None
-        return strengths.of_picture(weights, analysis, learned_tune.place(self._step(dial)))
+        step = self._step(dial, analysis.sampling)
+        return strengths.of_picture(weights, analysis, learned_tune.place(step))
 
 
 ARCHITECTURE = RDO

@@ -10,6 +10,8 @@ import numpy as np
 # What is learned of the error, see tuning.Tune: logarithms of factors, and differences.
 FACTORS = ("lmbda", "hvs", "chroma", "means")
 DIFFERENCES = ("mask", "keep", "busy", "power")
+# The same, behind the tables' in the numbers; models of versions before 1.4 lack them.
+LATER_FACTORS, LATER_DIFFERENCES = ("blue",), ("calm", "bright")
 # The shapes, over the frequencies, that the logarithm of a table is a sum of: luma's, whose mean
 # the quality sets, and chroma's.
 _DOWN, _RIGHT = np.mgrid[:BLOCK, :BLOCK] / (BLOCK - 1)
@@ -18,12 +20,13 @@ _MEAN = np.zeros([BLOCK, BLOCK])
 _MEAN[0, 0] = 1
 SHAPES = np.stack([_MEAN, _SUM, _SUM**2, _DIFFERENCE**2, np.ones([BLOCK, BLOCK])])
 PLANES = len(SHAPES) - 1, len(SHAPES)
+_TABLES = slice(8, 8 + sum(PLANES))  # the pairs of the tables
 # The most of a shape, and of how it changes with the logarithm of the step: tables stay monotone.
-LIMITS = 1.5, 0.15
+LIMITS = 1.5, 0.4
 
 # How far each number is tried from where it is, to begin with: at a step of 16, and its change
 # with `place`.
-_SPREAD = [0.1, 0.3, 0.15, 0.3, 0.06, 0.06, 0.05, 0.2] + [0.15] * sum(PLANES)
+_SPREAD = [0.1, 0.3, 0.15, 0.3, 0.06, 0.06, 0.05, 0.2] + [0.15] * sum(PLANES) + [0.2, 0.1, 0.3]
 SPREADS = np.outer(_SPREAD, [1, 0.7]).ravel()
 NUMBERS = len(SPREADS)
 
@@ -40,14 +43,17 @@ def learned(numbers, step, base):
     for `base` as it is, a Tune; step: as `tuning.shaped` takes it. No entry falls where the step
     rises.
     """
-    pairs, here = np.asarray(numbers, np.float64).reshape(-1, 2), float(place(step))
-    values = iter(pairs @ [1, here])
-    error = {name: getattr(base, name) * np.exp(next(values)) for name in FACTORS}
-    error |= {name: getattr(base, name) + next(values) for name in DIFFERENCES}
+    pairs, at = np.asarray(numbers, np.float64).reshape(-1, 2), [1, float(place(step))]
+    of_error, of_tables, later = np.split(pairs, [_TABLES.start, _TABLES.stop])
+    values = iter(np.concatenate([of_error, later]) @ at)
+    error = {}
+    for factors, differences in (FACTORS, DIFFERENCES), (LATER_FACTORS, LATER_DIFFERENCES):
+        error |= {name: getattr(base, name) * np.exp(next(values)) for name in factors}
+        error |= {name: getattr(base, name) + next(values) for name in differences}
     error["keep"] = max(error["keep"], 0.0)
     tables = shaped(step, base)
-    pairs = iter(np.clip(pairs[-sum(PLANES) :], np.negative(LIMITS), LIMITS) @ [1, here])
+    values = iter(np.clip(of_tables, np.negative(LIMITS), LIMITS) @ at)
     for plane, count in enumerate(PLANES):
         for shape in SHAPES[:count]:
-            tables[..., plane] *= np.exp(next(pairs) * shape)
+            tables[..., plane] *= np.exp(next(values) * shape)
     return replace(base, **error), tables

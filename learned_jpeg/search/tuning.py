@@ -15,9 +15,11 @@ class Tune:
     step / (step + fade). busy: the exponent with which a bit costs more in a busy block.
     squares, power: weight of the squared error; over the table to this power, each frequency.
     hvs: weight of PSNR-HVS-M's error of luma. mask: the exponent with which a busy block hides
-    its squared error. keep: what an error costs more where it leaves nothing of a coefficient, as
-    a part of its square. chroma: a factor on the weight of chroma's error; means: on that of a
-    block's mean, luma's and chroma's.
+    its squared error; calm: less so, by this exponent of how much busier it is than the calmest
+    around it; bright: how the weight of that error falls with the block's mean, from black to
+    white by a factor of e^bright. keep: what an error costs more where it leaves nothing of a
+    coefficient, as a part of its square. chroma: a factor on the weight of chroma's error; blue:
+    another on Cb's; means: on that of a block's mean, luma's and chroma's.
     slope, bend: tables rise to 1 + slope times over the frequencies, by this power. mean: a
     factor on the entry of the mean. chroma_table, chroma_slope: chroma's step over luma's, and
     its own slope. steps: luma's at the scales of SCALES. take_over: luma makes up for chroma's
@@ -33,7 +35,10 @@ class Tune:
     hvs: float = 0.0
     mask: float = 0.0
     keep: float = 0.0
+    calm: float = 0.0
+    bright: float = 0.0
     chroma: float = 1.0
+    blue: float = 1.0
     means: float = 1.0
     slope: float = 0.0
     bend: float = 1.0

@@ -1,5 +1,6 @@
 """What the search weighs: the error of each frequency and block, and lambda, of a Tune."""
 
+import functools
 from typing import NamedTuple
 
 from learned_jpeg.jpeg.standard import BLOCK, IJG_BASE_TABLES
@@ -57,6 +58,27 @@ def _places(tune):
     return places
 
 
+def _chroma(tune):
+    """What the squared errors of Cb and Cr weigh."""
+    return tune.chroma * COMPONENTS[1:] * [tune.blue, 1]
+
+
+def _calmest(activity):
+    """The least of a field [rows, columns] of each block and those around it."""
+    for axis in (0, 1):
+        field = np.pad(activity, [(1 - axis, 1 - axis), (axis, axis)], "edge")
+        size = activity.shape[axis]
+        parts = (np.take(field, range(i, i + size), axis) for i in range(3))
+        activity = functools.reduce(np.minimum, parts)
+    return activity
+
+
+def _brightness(analysis):
+    """The mean of each block of luma [n], from -1 for black to 1."""
+    means = analysis.unrounded.luma[..., 0, 0].ravel()
+    return means * np.float32(float(analysis.qtables[0, 0, 0]) / (BLOCK * 128))
+
+
 def _lambdas(lmbda, tune, activity, field):
     lambdas = np.float32(lmbda) * activity ** np.float32(tune.busy)
     return lambdas if field is None else lambdas * np.exp2(np.float32(field)).ravel()
@@ -78,6 +100,8 @@ def luma_and_chroma(tune, analysis, factor):
     )
     activity = (variance + _LEAST_VARIANCE) / _MIDDLING
     mask = activity ** np.float32(-tune.mask)
+    mask *= (activity / _calmest(activity.reshape(size)).ravel()) ** np.float32(tune.calm)
+    mask *= np.exp(_brightness(analysis) * np.float32(-tune.bright / 2))
     lmbda = factor * lambda_of(tune, qtables)
     fields = analysis.log2_lambda
     zone = _LUMA_TABLE**2 / 100 / steps
@@ -99,7 +123,7 @@ def luma_and_chroma(tune, analysis, factor):
     none = np.zeros(BLOCK * BLOCK, np.float32)
     return luma, [
         Weights(
-            _squares(tune, qtables[..., 1], tune.chroma * COMPONENTS[1 + i] * gain.ravel()),
+            _squares(tune, qtables[..., 1], _chroma(tune)[i] * gain.ravel()),
             none,
             none,
             np.float32(tune.keep),
@@ -117,10 +141,10 @@ def left_of_chroma(tune, qtables, mask):
     mask: luma's.
     """
     none = np.zeros(BLOCK * BLOCK, np.float32)
-    left = COMPONENTS[1:] - TAKEN_OVER**2 / COMPONENTS[0]
+    left = _chroma(tune) * (1 - TAKEN_OVER**2 / COMPONENTS[0] / COMPONENTS[1:])
     return [
         Weights(squares, none, none, np.float32(0), mask, mask, none)
-        for squares in (_squares(tune, qtables[..., 1], tune.chroma * part) for part in left)
+        for squares in (_squares(tune, qtables[..., 1], part) for part in left)
     ]
 
 
