@@ -28,15 +28,14 @@ def start(seed=0, search="visual"):
 def completed(weights, search):
     """The weights of a model of any version: before 1.4 one set of numbers served both samplings,
     and the tune's own steps."""
-    if "numbers" in weights and "numbers_444" not in weights:
-        numbers = np.asarray(weights["numbers"], np.float32)
-        more = learned_tune.NUMBERS - len(numbers)
-        if more > 0:
-            numbers = np.pad(numbers, (0, more))
-        found = {name: numbers for name in NUMBERS.values()}
-        found |= {name: np.array(tuning.TUNES[search].steps) for name in STEPS.values()}
-        return weights | found
-    return weights
+    if "numbers" not in weights or "numbers_444" in weights:
+        return weights
+    numbers = np.asarray(weights["numbers"], np.float32)
+    if len(numbers) < learned_tune.NUMBERS:
+        numbers = np.pad(numbers, (0, learned_tune.NUMBERS - len(numbers)))
+    steps = np.array(tuning.TUNES[search].steps)
+    both = dict.fromkeys(NUMBERS.values(), numbers) | dict.fromkeys(STEPS.values(), steps)
+    return weights | both
 
 
 class RDO(FileModel):

@@ -11,7 +11,7 @@ import numpy as np
 FACTORS = ("lmbda", "hvs", "chroma", "means")
 DIFFERENCES = ("mask", "keep", "busy", "power")
 # The same, behind the tables' in the numbers; models of versions before 1.4 lack them.
-LATER_FACTORS, LATER_DIFFERENCES = ("blue",), ("calm", "bright")
+LATER_FACTORS, LATER_DIFFERENCES = ("blue",), ("calm", "bright", "chroma_mask")
 # The shapes, over the frequencies, that the logarithm of a table is a sum of: luma's, whose mean
 # the quality sets, and chroma's.
 _DOWN, _RIGHT = np.mgrid[:BLOCK, :BLOCK] / (BLOCK - 1)
@@ -22,11 +22,11 @@ SHAPES = np.stack([_MEAN, _SUM, _SUM**2, _DIFFERENCE**2, np.ones([BLOCK, BLOCK])
 PLANES = len(SHAPES) - 1, len(SHAPES)
 _TABLES = slice(8, 8 + sum(PLANES))  # the pairs of the tables
 # The most of a shape, and of how it changes with the logarithm of the step: tables stay monotone.
-LIMITS = 1.5, 0.4
+LIMITS = 3.0, 0.4
 
 # How far each number is tried from where it is, to begin with: at a step of 16, and its change
 # with `place`.
-_SPREAD = [0.1, 0.3, 0.15, 0.3, 0.06, 0.06, 0.05, 0.2] + [0.15] * sum(PLANES) + [0.2, 0.1, 0.3]
+_SPREAD = [0.1, 0.3, 0.15, 0.3, 0.06, 0.06, 0.05, 0.2] + [0.15] * sum(PLANES) + [0.2, 0.1, 0.3, 0.3]
 SPREADS = np.outer(_SPREAD, [1, 0.7]).ravel()
 NUMBERS = len(SPREADS)
 

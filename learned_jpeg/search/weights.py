@@ -120,6 +120,7 @@ def luma_and_chroma(tune, analysis, factor):
     gain = upsampling_gain() if analysis.sampling == "420" else np.ones([BLOCK, BLOCK])
     covered = analysis.unrounded.chroma.shape[1:3]
     mask, activity = (_mean_of_luma(x.reshape(size), covered).ravel() for x in (mask, activity))
+    mask = mask ** np.float32(tune.chroma_mask)
     none = np.zeros(BLOCK * BLOCK, np.float32)
     return luma, [
         Weights(
