@@ -45,7 +45,8 @@ workers = lazy_import("learned_jpeg.jobs.workers")
 
 # The finest and coarsest step of a tune's tables in training, about 4 and 0.1 bpp; 2.5 and 0.12.
 STEPS = {"visual": (0.7, 70.0), "psnr": (3.5, 110.0)}
-CROPS = 64  # that evolution writes, each at another step
+# Evolution writes so many crops at a time, each at another step, and has so many sets of them.
+CROPS, SETS = 64, 4
 
 # A metric's weight is an option; its worth: doublings of bpp for a halved distortion, the mean
 # slope of mozjpeg's 4:2:0 files of photographs from 0.15 to 2.5 bpp.
@@ -72,12 +73,12 @@ class LJPEGRDO(RDO, JPEGPipeline):
     def __init__(
         self,
         search="visual",
-        mse_weight=0.2,
+        mse_weight=0.15,
         ms_ssim_weight=0.0,
         lpips_weight=0.0,
-        ssimulacra2_weight=0.4,
+        ssimulacra2_weight=0.5,
         hvs_weight=0.0,
-        butteraugli_weight=0.4,
+        butteraugli_weight=0.35,
         sampling="420",
         weights=None,
         seed=0,
@@ -114,13 +115,16 @@ class LJPEGRDO(RDO, JPEGPipeline):
         if args.against is not None:
             anchor = functools.partial(evolution.files_of, args.against)
         steps = np.geomspace(*STEPS[self.tune], CROPS)
-        crops = [source.crops(position)[0] for position in range(CROPS)]
+        crops = [source.crops(position)[0] for position in range(SETS * CROPS)]
         weights = {METRICS[name][0]: weight for name, weight in self.all_weights.items()}
         made_of = {"crops": evolution.digest(crops), "anchor": args.against or "the tune"}
         folder, start = Path(args.checkpoint_dir), numbers.numpy()
         print(f"{folder}: tables and error first, by evolution; what is found is kept")
         with workers.Pool(args.jobs or machine.cores(), option="--jobs") as pool:
-            bits = evolution.Bits(pool, search.file, anchor, crops, steps, weights)
+            bits = [
+                evolution.Bits(pool, search.file, anchor, crops[i::SETS], steps, weights)
+                for i in range(SETS)
+            ]
             numbers.assign(evolution.evolve(bits, start, args.evolve, args.seed, folder, made_of))
 
     def encode(self, images, dial=None, training=False, features=None):

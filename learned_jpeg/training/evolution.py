@@ -27,7 +27,7 @@ import numpy as np
 cmaes = lazy_import("cmaes")
 
 _MOST = 1.0  # doublings of the bits, either way, that one crop can count for
-_SIGMA = 0.6  # of the spreads, to begin with
+_SIGMA = 0.4  # of the spreads, to begin with
 # Crops of neighbouring steps are held to their goal together, about a rate.
 _RATES = 4
 # How far apart metrics are before the one behind is all that counts, in doublings of the bits.
@@ -162,7 +162,9 @@ def _known(path, made_of):
 def evolve(bits, start, evaluations, seed, folder, made_of):
     """The numbers of the fewest bits that were found: float32 [NUMBERS].
 
-    bits: a function of numbers; start: the first numbers; evaluations: how often it is called.
+    bits: functions of numbers, of some crops each, which the generations take in turn: what all of
+    them gain by is no accident of one's crops. start: the first numbers; evaluations: how often
+    they are called.
     folder: where `evolution.json` keeps what was found so far; the same evolution goes on from it.
     made_of: {what: text} that the bits follow from. Raises UserError for the file of another one.
     """
@@ -175,7 +177,8 @@ def evolve(bits, start, evaluations, seed, folder, made_of):
         for generation in progress:
             tried = [search.ask() for _ in range(search.population_size)]
             if generation == len(known):
-                known.append([bits(SPREADS * one) for one in tried])
+                score = bits[generation % len(bits)]
+                known.append([score(SPREADS * one) for one in tried])
                 files.write_whole(path, json.dumps({"made_of": made_of, "scores": known}))
             search.tell(list(zip(tried, known[generation], strict=True)))
             progress.set_postfix(bits=f"{100 * (2 ** np.mean(known[generation]) - 1):+.2f}%")

@@ -26,12 +26,12 @@ def far(numbers):
 
 
 def test_evolution_finds_the_lowest_point(tmp_path):
-    found = evolution.evolve(far, np.zeros(NUMBERS), 3000, 0, tmp_path, {})
+    found = evolution.evolve([far], np.zeros(NUMBERS), 3000, 0, tmp_path, {})
     np.testing.assert_allclose(found / SPREADS, 1, atol=0.1)
 
 
 def test_an_interrupted_evolution_finds_what_an_unbroken_one_does(tmp_path):
-    whole = evolution.evolve(far, np.zeros(NUMBERS), 100, 3, tmp_path / "whole", {})
+    whole = evolution.evolve([far], np.zeros(NUMBERS), 100, 3, tmp_path / "whole", {})
     calls = 0
 
     def breaks(numbers):
@@ -43,8 +43,8 @@ def test_an_interrupted_evolution_finds_what_an_unbroken_one_does(tmp_path):
 
     path = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
-        evolution.evolve(breaks, np.zeros(NUMBERS), 100, 3, path, {})
-    resumed = evolution.evolve(far, np.zeros(NUMBERS), 100, 3, path, {})
+        evolution.evolve([breaks], np.zeros(NUMBERS), 100, 3, path, {})
+    resumed = evolution.evolve([far], np.zeros(NUMBERS), 100, 3, path, {})
     np.testing.assert_array_equal(resumed, whole)
 
 
@@ -80,7 +80,7 @@ def test_scores_are_of_one_evolution_alone(tmp_path, monkeypatch, changes, words
 def test_a_file_that_does_not_say_what_its_scores_are_of_is_named(tmp_path, content):
     (tmp_path / "evolution.json").write_text(content)
     with pytest.raises(UserError, match="evolution.json is damaged, or an earlier version's"):
-        evolution.evolve(far, np.zeros(NUMBERS), 14, 3, tmp_path, {})
+        evolution.evolve([far], np.zeros(NUMBERS), 14, 3, tmp_path, {})
     assert (tmp_path / "evolution.json").read_text() == content
 
 
