@@ -25,7 +25,7 @@ def choose(analysis, tune):
     error: a few lines in a plain picture are what is looked at.
     """
     planes, tables = analysis.unrounded, np.float32(analysis.qtables)
-    if planes.chroma is None:
+    if planes.chroma is None or (tables == 1).all():  # the finest tables are to lose nothing
         return "444"
     steps = tables[..., 0].ravel(), tables[..., 1].ravel()
     luma, chroma = _decoded(planes.luma[None], steps[0])[0], _decoded(planes.chroma, steps[1])

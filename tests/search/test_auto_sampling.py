@@ -44,6 +44,12 @@ def test_thin_lines_keep_their_colour(ink, quality):
     assert chosen(np.asarray(image), quality) == "444"
 
 
+def test_the_finest_tables_keep_all_chroma():
+    calm = np.asarray(picture(160, 192).convert("L").convert("RGB"))
+    analysis = analyse(calm, np.ones([8, 8, 2], np.uint8), "420")
+    assert auto_sampling.choose(analysis, TUNES["visual"]) == "444"
+
+
 def test_a_gray_picture_has_no_chroma_to_choose_for():
     pixels = np.asarray(picture(40, 50, "L"))[..., None]
     assert chosen(pixels, 75) == "444"
