@@ -10,7 +10,7 @@ A document's block of code says by its first line how it is run:
     ```sh other, ```python other is not run here: it needs a cluster, an installation, Kodak
 
 A block ```text right behind shows the standard output. tests/test_documents.py runs the first kind
-and compares; it takes seconds, which differ from run to run, for equal.
+and compares, but for seconds and the order of lines.
 """
 
 import argparse
@@ -53,9 +53,9 @@ def blocks(text):
     ]
 
 
-def without_seconds(output):
-    """An output as it is compared."""
-    return _SECONDS.sub("0.00 s", output)
+def comparable(output):
+    """An output as it is compared: files are done in any order, and in another time each time."""
+    return sorted(_SECONDS.sub("0.00 s", output).splitlines())
 
 
 def make_samples(folder):
@@ -103,7 +103,7 @@ def rewritten(text, kinds):
             ran = run(block, folder)
             if ran.returncode:
                 raise RuntimeError(f"{block.code}\n{ran.stderr}")
-            if block.shown is None or without_seconds(block.shown) == without_seconds(ran.stdout):
+            if block.shown is None or comparable(block.shown) == comparable(ran.stdout):
                 return match[0]
             start, _, _ = match[0].partition("\n```text\n")
             return f"{start}\n```text\n{ran.stdout}```\n"
