@@ -66,7 +66,7 @@ def make_samples(folder):
     shutil.copytree(pictures, folder / "photos", ignore=shutil.ignore_patterns("*.md"))
     for path in [*PROJECT.glob("*.py"), *PROJECT.glob("*.sh")]:
         (folder / path.name).symlink_to(path)
-    for name in ("benchmarks", "example_experiments"):
+    for name in ("benchmarks", "example_experiments", "demo"):  # demo: of `make demo`, if it ran
         (folder / name).symlink_to(PROJECT / name)
     programs = folder / "bin"
     programs.mkdir()
