@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Rate-distortion curves of trained runs and of other encoders, measured on real JPEG files.
 
-Each BATCH_DIR/RUN/lambda_VALUE/train is one dot of the curve of its run; a model with a dial gives
-one dot for each value. The JPEG files and a pickle of metrics for each dot go to _output (trained
-models) and _output_PIL (standard encoders), plots, tables and a page to look at beside them. What
-is measured already is not measured again: an interrupted evaluation goes on where it stopped.
+Each BATCH_DIR/RUN/lambda_VALUE/train is a point on the curve of its run. A model with a setting for
+its rate, such as a quality, gives a point for each value. The JPEG files and their figures go to
+_output (trained models) and _output_PIL (other encoders); plots, tables and a page for a browser go
+beside these folders. Figures are stored, so an interrupted evaluation continues where it stopped.
 """
 
 import argparse
@@ -34,7 +34,19 @@ import numpy as np
 
 _PACKAGE = Path(curves.__file__).parent
 _SHIPPED = str(packages.PROJECT / "example_experiments")
-# --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
+_EXAMPLES = """\
+examples:
+  python3 evaluate.py --quick
+  python3 evaluate.py --test_image_glob "photos/*.png" --runs rdo_visual \\
+      --qualities 30,60,90 --huffman progressive --encoders mozjpeg_420 jpegli_420
+  python3 evaluate.py --batch_dir experiments --test_image_glob "photos/*.png"
+"""
+_USAGE = "%(prog)s --quick\n       %(prog)s --test_image_glob GLOB ... [options]"
+# The options that people use first, by their `dest`.
+_FIRST = (
+    "quick test_image_glob batch_dir runs jpeg_type encoders qualities huffman output_dir workers"
+).split()
+# --quick: pictures that come with the project, a few points of each curve, a few of the curves.
 _QUICK = {
     "output_dir": "quick_look",
     "test_image_glob": [str(_PACKAGE / "quick_look" / "*.png")],
@@ -47,11 +59,13 @@ _QUICK = {
 
 def parse_args(argv=None):
     """The options of the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=options.Formatter)
+    texts = {"description": __doc__, "usage": _USAGE, "epilog": _EXAMPLES}
+    parser = argparse.ArgumentParser(formatter_class=options.Formatter, **texts)
     _add_inputs(parser.add_argument_group("what to measure"))
     _add_coding(parser.add_argument_group("how files are written"))
     _add_output(parser.add_argument_group("results and work"))
     options.add_completion(parser)
+    options.show_first(parser, _FIRST)
     args = parser.parse_args(argv)
     if args.quick:
         for name, value in _QUICK.items():
@@ -72,30 +86,32 @@ def _add_inputs(group):
     group.add_argument(
         "--quick",
         action="store_true",
-        help="a first look, in less than a minute: one of the shipped runs and two encoders, on "
-        "three pictures that come with the project; other options change that",
+        help="a first look in about a minute: two of the shipped runs, Pillow and, if it is "
+        "installed, mozjpeg on three pictures that come with the project; further options change "
+        "this choice",
     )
-    said = "folder of the runs, RUN/lambda_VALUE/train or RUN/train (default: the shipped ones)"
+    said = "folder of the runs, RUN/lambda_VALUE/train or RUN/train (default: the shipped runs)"
     group.add_argument("--batch_dir", metavar="DIR", help=said)
     group.add_argument(
         "--test_image_glob",
         nargs="+",
         metavar="GLOB",
-        help='images to measure on, quoted: "KODAK/*.png"; ** looks into subfolders. Each glob is '
-        "a test set of its own, with the name of its folder",
+        help='images to measure on, quoted: "KODAK/*.png"; ** searches subfolders. Each glob is a '
+        "test set of its own, with the name of its folder",
     )
     group.add_argument(
         "--jpeg_type",
         nargs="*",
         choices=architectures.names(),
         default=list(architectures.trained()),
-        help="runs of which architectures to evaluate; none: the other encoders alone",
+        help="measure only runs of these architectures; without a value only the other encoders",
     )
-    group.add_argument("--runs", nargs="+", metavar="RUN", help="these runs alone, by their names")
+    group.add_argument("--runs", nargs="+", metavar="RUN", help="measure only these runs, by name")
     group.add_argument(
         "--google_dir",
         metavar="DIR",
-        help="checkpoint folder of a model with a dial (google_baseline), to compare with",
+        help="checkpoint folder of a model with a setting for its rate (google_baseline), to "
+        "compare all runs with",
     )
     group.add_argument(
         "--encoders",
@@ -103,22 +119,23 @@ def _add_inputs(group):
         choices=["all", *ENCODERS],
         default=[curves.ANCHOR],
         metavar="NAME",
-        help=f"other encoders to compare with: all, or some of {', '.join(ENCODERS)}; "
-        f"{curves.ANCHOR} always is one of them",
+        help=f"encoders to compare with: all, or some of {', '.join(ENCODERS)}; {curves.ANCHOR} is "
+        "always measured",
     )
     group.add_argument(
         "--qualities",
         type=options.numbers(1, 100),
         metavar="Q,Q,...",
-        help="the dots of encoders, and of models whose dial is a quality, instead of their own",
+        help="qualities of the encoders, and of models that have a quality (default: those of each "
+        "encoder and model)",
     )
     group.add_argument(
         "--rates",
         type=options.numbers(0.01, 24),
         metavar="BPP,BPP,...",
-        help="compare at equal bytes too: for each image the file is searched that comes nearest "
-        "to these bits per pixel; by default only for the images of the sheet, to the size of "
-        f"Pillow's 4:4:4 file at quality {curves.SHEET_QUALITY}",
+        help="also compare files of equal bytes, searched for each image: at most these bits per "
+        "pixel (default: only for the images of the page, at the size of Pillow's 4:4:4 file of "
+        f"quality {curves.SHEET_QUALITY})",
     )
     group.add_argument(
         "--metrics",
@@ -126,7 +143,7 @@ def _add_inputs(group):
         choices=[metric.name for metric in series.EVERY],
         default=[metric.name for metric in series.SHOWN if metric.name != "butteraugli"],
         metavar="NAME",
-        help="what to measure; butteraugli and colorvideovdp only where they are asked for",
+        help="metrics to measure; butteraugli and colorvideovdp only if they are named",
     )
 
 
@@ -135,8 +152,8 @@ def _add_coding(group):
         "--huffman",
         choices=HUFFMAN,
         default="standard",
-        help="entropy coding of the files, on both sides: the standard's example tables as in "
-        "the published comparison, tables made for each image, or a progressive file with them",
+        help="entropy coding of all files: the example tables of the standard, as in the published "
+        "comparison, tables made for each image, or progressive files with such tables",
     )
     options.add_coding_options(group)
     group.add_argument(
@@ -145,8 +162,8 @@ def _add_coding(group):
         type=_choices,
         default=[],
         metavar="CHOICES",
-        help="show each run once more, its files written with other ones of these choices, with "
-        "commas between them: trellis,420",
+        help="measure each run once more with these values of --quantizer, --sampling, --tune and "
+        "refineN, with commas between them: trellis,420",
     )
 
 
@@ -157,7 +174,7 @@ def _add_output(group):
         "--focus",
         nargs="+",
         metavar="RUN",
-        help="the runs that the plots show in colour; by default the best one",
+        help="runs that the plots show in colour (default: the best one)",
     )
     group.add_argument(
         "--workers",
@@ -169,10 +186,10 @@ def _add_output(group):
     group.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="measure on the Dask cluster of this scheduler instead (tcp://host:8786); its "
-        "workers see this project, the images and the checkpoints under the same paths",
+        help="measure on the Dask cluster of this scheduler (tcp://host:8786), whose workers see "
+        "this project, the images and the checkpoints under the same paths",
     )
-    said = "print the BD-rates as JSON, and all else on stderr"
+    said = "print the BD-rates as JSON, and all else on standard error"
     group.add_argument("--json", action="store_true", help=said)
 
 

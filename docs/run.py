@@ -82,9 +82,15 @@ def run(block, folder):
     start = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": ["python3", "-c"]}
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(PROJECT), "COLUMNS": "100"}
     command = [*start[block.language], block.code]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    ran.stdout, ran.stderr = _on_screen(ran.stdout), ran.stderr.decode()
+    return ran
+
+
+def _on_screen(output):
+    """What a terminal shows of an output at its end, without the bars of progress."""
+    lines = [line.rstrip("\r ").rpartition("\r")[2] for line in output.decode().split("\n")]
+    return "\n".join(line for line in lines if not re.match(r" *\d+%\|", line))
 
 
 def rewritten(text, kinds):

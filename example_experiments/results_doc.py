@@ -35,8 +35,8 @@ import numpy as np  # noqa: E402
 
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "docs/results.md", PROJECT / "docs/experiments.md"]
 SHEETS = PROJECT / "docs" / "results"
-# What the README shows: metrics that rank files as people do (benchmarks/people.py), the best first.
 METRICS = {metric.name: metric for metric in SHOWN}
+# The metrics that rank files as people do (benchmarks/people.py), the best first.
 PEOPLES = ("butteraugli", "ssimulacra2", "psnr")
 DEFAULT_SET, DEFAULT_MODEL = "_tuned/KODAK_progressive", "rdo_visual (ljpeg_rdo)"
 RIVALS = ("mozjpeg 4:2:0", "jpegli 4:2:0", "jpegli 4:4:4", "Pillow 4:2:0")

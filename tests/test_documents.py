@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -110,6 +111,53 @@ def test_a_command_is_understood(words):
     else:
         known = (PROJECT / script).read_text()
         assert all(f'"{word}"' in known for word in options if re.match("--[a-z]", word))
+
+
+def help_of(*words):
+    """What a program of the project says to --help."""
+    ran = subprocess.run(
+        [sys.executable, *words, "--help"], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    return ran.stdout
+
+
+HELPS = [("-m", "learned_jpeg"), ("ljpeg_rdo.py", "compress"), ("ljpeg.py", "train")]
+
+
+@pytest.mark.parametrize("words", [*HELPS, ("evaluate.py",), ("ljpeg_attention.py", "train")])
+def test_the_help_begins_with_the_options_used_most(words):
+    first = help_of(*words).partition("\nused most:\n")[2].partition("\n\n")[0]
+    assert 8 <= len(re.findall("^  --", first, re.MULTILINE)) <= 10
+
+
+def examples(text):
+    """The lines of the examples at the end of a help."""
+    lines = text.partition("\nexamples:\n")[2].partition("\n\n")[0]
+    return [line.strip() for line in lines.replace("\\\n", " ").splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_the_examples_of_the_help_do_what_they_say(words, tmp_path):
+    pages.make_samples(tmp_path)
+    lines = examples(help_of(*words))
+    assert len(lines) >= 3
+    for line in lines:
+        if " train " in line:
+            line += " --last_step 2"
+        ran = pages.run(pages.Block("sh", "", line, None), tmp_path)
+        assert ran.returncode == 0, (line, ran.stderr)
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_evaluation_do_what_they_say(tmp_path):
+    quick, own, several = examples(help_of("evaluate.py"))
+    for line in (quick, several):
+        evaluate.parse_args(shlex.split(line)[2:])
+    pages.make_samples(tmp_path)
+    ran = pages.run(pages.Block("sh", "", own, None), tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "results" / "photos_progressive.html").exists()
 
 
 def anchors(path):
