@@ -114,15 +114,15 @@ class GoogleBaseline(JPEGPipeline):
                 **arg_parser.PUBLISHED,
                 **{"max_noise": MAX_NOISE, "frozen_norm": False, "rounding": "cubic"},
             },
-            help="use the published code's defaults for all options that are not given: a "
-            "million steps on crops of 256x256, with noise",
+            help="use the published code's defaults for all options that are not given: "
+            "a million steps on crops of 256x256, with noise",
         )
         parser.add_argument(
             "--max_noise",
             type=arg_parser.number(float, 0, 1),
             default=0.0,
             metavar="SIGMA",
-            help="largest standard deviation of Gaussian noise that is added to the images (0 to 1)",
+            help="largest standard deviation of the Gaussian noise on the images (0 to 1)",
         )
         parser.add_argument(
             "--frozen_norm",
