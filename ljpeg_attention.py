@@ -113,9 +113,9 @@ class LJPEGAttention(LJPEG):
             "--feature_cache",
             metavar="DIR",
             help="train on a fixed set of crops, whose backbone features are computed once and "
-            "kept in this folder; runs of the same images, crops and backbone may share it (default: "
-            "`features` in the checkpoint's folder if a frozen backbone would see more crops than "
-            "the set has; none with --published)",
+            "kept in this folder; runs of the same images, crops and backbone may share it "
+            "(default: `features` in the checkpoint's folder if a frozen backbone would see more "
+            "crops than the set has; none with --published)",
         )
         parser.add_argument(
             "--cached_crops",
