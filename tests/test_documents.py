@@ -66,7 +66,7 @@ def test_every_block_of_code_says_how_it_is_run():
     assert kinds == {"", "long", "other"}
     for name, path in NAMES.items():
         opened = re.findall(r"^```(.*)$", text_of(path), re.MULTILINE)[::2]
-        known = {"sh", "sh long", "sh other", "python", "python other", "text", ""}
+        known = {"sh", "sh long", "sh other", "python", "python other", "text", "dockerfile", ""}
         assert set(opened) <= known, name
         prose = without_code(path)
         assert not re.findall(r"^    (?:python3|bash|make|learned-jpeg|pip) .*", prose, re.M), name
