@@ -34,6 +34,8 @@ def test_the_tables_are_those_of_the_shipped_results(document):
     begun = len(re.findall("<!-- (?:bd|intervals|encoders|gains?)[ >-]", text))
     assert text.count("<!-- end -->") == begun
     assert results_doc.filled(text) == text
+    # A comment at the start of a line would end the paragraph around it.
+    assert not re.search("^<!-- gain ", text, re.MULTILINE)
 
 
 def test_the_documents_have_tables():
