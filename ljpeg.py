@@ -103,8 +103,8 @@ class LJPEG(JPEGPipeline):
                 **arg_parser.PUBLISHED,
                 **{"total_weight_regularizer": 0.0, "rate": "published", "rounding": "cubic"},
             },
-            help="the defaults of the published code for all that is not given: a million steps at "
-            "--lr 1e-4 on crops of 256x256, its loss and its rounding",
+            help="use the published code's defaults for all options that are not given: a million "
+            "steps at a learning rate of 1e-4 on crops of 256x256, its loss and its rounding",
         )
         parser.add_argument(
             "--lpips_weight",
@@ -112,22 +112,22 @@ class LJPEG(JPEGPipeline):
             default=0.0,
             metavar="W",
             help="weight of LPIPS (AlexNet, v0.1) beside the squared error in the distortion; "
-            "published: 0, 500, 5000. At 0 it is not computed",
+            "published runs: 0, 500, 5000. With 0 it is not computed",
         )
         parser.add_argument(
             "--total_weight_regularizer",
             type=arg_parser.number(float, 0),
             default=0.3,
             metavar="W",
-            help="weight of the sum of 1/table over all 128 entries, the rate term of the "
-            "tables; published runs: 10",
+            help="weight of the tables' rate term, the sum of 1/table over all 128 entries; "
+            "published runs: 10",
         )
         parser.add_argument(
             "--rate",
             choices=("published", "bits"),
             default="bits",
-            help="the rate beside the tables': the mean of the attention, as published, or an "
-            "estimate of the file's bits per pixel, for which lambdas are about a tenth",
+            help="rate term beside that of the tables: the mean of the attention, as published, or "
+            "an estimate of the file's bits per pixel, with which lambdas are about a tenth",
         )
         arg_parser.add_rounding(parser)
 

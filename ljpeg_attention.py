@@ -94,35 +94,35 @@ class LJPEGAttention(LJPEG):
             "--backbone",
             choices=BACKBONES,
             default="vgg16",
-            help="pretrained features: vgg16 comes with the project, vgg19 is the published "
-            "one and is downloaded by Keras",
+            help="pretrained network: vgg16 comes with the project; vgg19, the published one, is "
+            "downloaded by Keras",
         )
         parser.add_argument(
             "--backbone_weights",
             metavar="FILE",
-            help="weights of the backbone from this file instead: for vgg16 an .npz like "
+            help="file with the weights of the backbone: for vgg16 an .npz like "
             "weights/vgg16_imagenet_block3.npz, for vgg19 Keras's "
             "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         )
         parser.add_argument(
             "--train_backbone",
             action="store_true",
-            help="train the backbone too, as published; it is then part of the checkpoint",
+            help="train the backbone too, as published; the checkpoint then contains it",
         )
         parser.add_argument(
             "--feature_cache",
             metavar="DIR",
-            help="train on a fixed set of crops whose backbone features are computed once and "
-            "kept here, to be shared by runs of the same images, crops and backbone (default: "
-            "`features` in the checkpoint's folder, if a frozen backbone would see more crops than "
-            "that; none with --published)",
+            help="train on a fixed set of crops, whose backbone features are computed once and "
+            "kept in this folder; runs of the same images, crops and backbone may share it "
+            "(default: `features` in the checkpoint's folder if a frozen backbone would see more "
+            "crops than the set has; none with --published)",
         )
         parser.add_argument(
             "--cached_crops",
             type=arg_parser.number(int, 0),
             default=4000,
             metavar="N",
-            help="size of that set; 0 takes new crops at every step",
+            help="number of crops in this set; 0 trains on new crops at every step",
         )
 
 

@@ -219,22 +219,22 @@ class LJPEGRDO(RDO, JPEGPipeline):
             "--search",
             choices=tuning.TUNES,
             default=defaults["search"],
-            help="tables and error to start from, as `ljpeg_PIL.py compress --tune` has them",
+            help="start from the tables and weights of this --tune of `ljpeg_PIL.py compress`",
         )
         parser.add_argument(
             "--evolve",
             type=arg_parser.number(int, 0),
             default=500,
             metavar="N",
-            help="how many tables and errors evolution tries, before the steps; 0 keeps those it "
-            "starts from",
+            help="number of tables and error weights that the evolution tries, before the steps; 0 "
+            "keeps those of --search",
         )
         parser.add_argument(
             "--against",
             choices=encoders.ENCODERS,
             metavar="NAME",
-            help="what evolution wants to be ahead of in each metric, at each rate: one of "
-            "evaluate.py's --encoders, mozjpeg_420, say; by default the tune that it starts from",
+            help="encoder, such as mozjpeg_420, whose files the evolution compares with, in each "
+            "metric and at each rate: one of evaluate.py's --encoders (default: the tune --search)",
         )
         for name, (_, shown) in METRICS.items():
             parser.add_argument(
@@ -242,7 +242,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
                 type=arg_parser.number(float, 0),
                 default=defaults[f"{name}_weight"],
                 metavar="W",
-                help=f"weight of {shown} in the loss; those of all metrics usually add up to 1",
+                help=f"weight of {shown} in the loss; all weights usually add up to 1",
             )
 
 

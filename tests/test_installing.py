@@ -174,4 +174,4 @@ def test_the_demo_without_its_photographs_names_the_command_that_brings_them(tmp
         text=True,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: the package skimage is missing: make demo\n"
+    assert done.stderr == "error: the package skimage is missing; run: make demo\n"

@@ -19,19 +19,26 @@ view = lazy_import("learned_jpeg.view.command")
 
 STATUS = """\
 exit status:
-  0    all went well
-  1    some files, or what is printed, could not be read or written, all others are
-  2    nothing was done: a mistake in the options, the model or the images, named in one line;
-       or a training stopped, its last good checkpoint kept
-  130  Ctrl-C: files are whole or not there, a training is saved and the same command goes on
-  143  a training: SIGTERM, as Ctrl-C
+  0    success
+  1    some files, or the printed output, could not be read or written; all others are done
+  2    nothing was done: the options, the model or the pictures are wrong, as one line says; or a
+       training stopped and kept its last good checkpoint
+  130  Ctrl-C: files are whole or absent, a training is saved; the same command continues
+  143  SIGTERM, for a training: as Ctrl-C
 """
 _EXAMPLES = """\
 examples:
   {program} photo.png{model}
-  {program} photo.png small.jpg --target_size 200000{model}
-  {program} photos "more/**/*.tif" --output_dir out{model}
-  {program} - - < photo.png > photo.jpg{model}
+  {program} photo.png small.jpg --target_size 8000{model}
+  {program} photos --output_dir smaller --update{model}
+  {program} - - --strip < photo.png > web.jpg{model}
+"""
+_OTHERS = """
+other commands:
+  {program} view photos    shows pictures beside their JPEG files, to choose by eye
+  {program} models         lists the shipped models
+  {program} warm-up        compiles the encoder beforehand, for example in a Dockerfile
+  {program} --version
 """
 
 
@@ -54,15 +61,19 @@ def make_parser(architecture, description, program=None, more=()):
     for add_command in more:
         add_command(parser, subparsers)
     default = _default_model(architecture)
-    program = program or f"python3 {architecture.architecture}.py compress"
+    script = f"python3 {architecture.architecture}.py compress"
     model = " --model train" if architecture.trained and default == "train" else ""
     written = add(
         subparsers,
         "compress",
-        "writes images as JPEG files (compress --help lists the options)",
-        "Writes images as standard JPEG files: one, or many with --output_dir.",
-        _EXAMPLES.format(program=program, model=model),
+        "writes pictures as JPEG files (compress --help lists the options)",
+        "Writes pictures as standard JPEG files that look the same and are smaller: one, or many\n"
+        "with --output_dir.",
+        _EXAMPLES.format(program=program or script, model=model)
+        + (_OTHERS.format(program=program) if program else ""),
     )
+    if program:
+        written.prog = program
     if architecture.trained:
         compress_options.add_model_options(written, default)
         listed = add(subparsers, "models", *["lists the shipped models"] * 2)
@@ -71,11 +82,12 @@ def make_parser(architecture, description, program=None, more=()):
         subparsers,
         "view",
         "shows pictures beside their JPEG files on a page of this machine",
-        "Shows pictures beside their JPEG files, to choose by eye: prints the address of a page "
-        "that this\nmachine alone can open. Nothing leaves it, and nothing is written.",
+        "Shows pictures beside their JPEG files, to choose a quality by eye: prints the address\n"
+        "of a page that only this machine can open. No picture leaves it, and no file is written.",
     )
     compress_options.add_view_options(viewed, architecture.trained)
     compress_options.add_compress_options(written, architecture.dial)
+    compress_options.show_usage_first(written)
     return parser
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from learned_jpeg.cli.options import add_coding_options, add_jobs, number
+from learned_jpeg.cli.options import add_coding_options, add_jobs, number, show_first
 from learned_jpeg.jpeg.jpeg_file import HUFFMAN
 
 
@@ -16,16 +16,16 @@ def add_model_options(parser, default):
         "--model",
         metavar="NAME",
         help="a shipped model (the command `models` lists them), NAME/lambda_* for one of its "
-        "lambdas, or a folder: of a checkpoint, or of a run, lambda_*/train; of several lambdas "
-        f"the middle one is taken, unless a --target_* chooses (default: {default})",
+        "lambdas, or the folder of a checkpoint or of a run with lambda_*/train; of several "
+        f"lambdas a --target_* chooses one, otherwise the middle one counts (default: {default})",
     )
     group.add_argument(
         "--checkpoint_dir",
         default=argparse.SUPPRESS,
         metavar="DIR",
-        help="the same for a folder of a checkpoint",
+        help="the model in this folder of a checkpoint",
     )
-    group.add_argument("--run_dir", metavar="RUN", help="the same for a folder of a run")
+    group.add_argument("--run_dir", metavar="RUN", help="the models in this folder of a run")
 
 
 def add_compress_options(parser, dial):
@@ -38,71 +38,69 @@ def add_compress_options(parser, dial):
         "inputs",
         nargs="+",
         metavar="IN",
-        help="an image, and after it, if you like, the name of its JPEG file; - is the standard "
-        "input or output; with --output_dir any number of images, folders, quoted globs and "
-        "@LIST, a text file with one a line",
+        help="a picture, optionally followed by the name of its JPEG file; - is the standard input "
+        "or output; with --output_dir any number of pictures, folders, quoted globs (** searches "
+        "subfolders) and @LIST, a text file with one of these in each line",
     )
     files.add_argument(
         "--output_dir",
         metavar="DIR",
-        help="write all JPEG files below this folder, in the folders of their inputs",
+        help="write all JPEG files into this folder, in the subfolders of their inputs",
     )
     files.add_argument(
         "--name",
         metavar="TEMPLATE",
-        help="the names of the files: {stem} is an input's own without the suffix, {suffix} that, "
-        "{name} all of it but for a .jpg at its end; by default {stem}.jpg, and {name}.jpg where "
-        "inputs would meet",
+        help="names of the outputs: {stem} stands for an input's name without suffix, {suffix} "
+        "for the suffix, {name} for the whole name without a .jpg at its end (default: {stem}.jpg, "
+        "and {name}.jpg where several inputs have the same stem)",
     )
-    files.add_argument(
-        "--force", action="store_true", help="overwrite an output that exists already"
-    )
+    files.add_argument("--force", action="store_true", help="overwrite outputs that exist")
     again = files.add_mutually_exclusive_group()
     again.add_argument(
-        "--skip_existing", action="store_true", help="leave an output that exists already as it is"
+        "--skip_existing", action="store_true", help="skip inputs whose output exists"
     )
     again.add_argument(
         "--update",
         action="store_true",
-        help="write what is missing, whose input has changed or whose options differ, by what "
-        ".learned_jpeg-update in the folder of the outputs says of those written before; files of "
-        "others are not overwritten",
+        help="write only outputs that are missing, whose input has changed, or that were written "
+        "with other options (.learned_jpeg-update beside the outputs says so); files that this "
+        "program did not write are not overwritten",
     )
     files.add_argument(
         "--overwrite_input",
         action="store_true",
-        help="allow an output to take the place of its own input",
+        help="allow an output to replace its own input",
     )
     files.add_argument(
         "--skip_larger",
         action="store_true",
-        help="write a JPEG file without loss where its result would not be smaller, also where a "
+        help="rewrite a JPEG input without loss if its result would not be smaller, even if a "
         "target asks for more bytes",
     )
-    add_jobs(files, "files at a time, and cores that are made use of")
+    add_jobs(files, "make at most this number of files at a time, on as many cores")
     files.add_argument(
         "--dask",
         metavar="ADDRESS",
         help="let the workers of this Dask scheduler (tcp://host:8786) make the files; they need "
-        "the project and the model at the same place, and get the bytes of inputs that they do "
-        "not see",
+        "the project and the model under the same paths, and are sent inputs that they cannot "
+        "read",
     )
     said = files.add_mutually_exclusive_group()
-    said.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    said.add_argument("--quiet", action="store_true", help="print only warnings and errors")
     said.add_argument(
         "--verbose",
         action="store_true",
-        help="print also what is skipped, and what is left out that hardly anybody misses",
+        help="also print which files are skipped, and metadata left out that few people miss",
     )
     files.add_argument(
         "--json",
         action="store_true",
-        help="print a line of JSON for each file as it is done, and one for all at the end",
+        help="print a line of JSON for each file as soon as it is written, and a last one in total",
     )
     files.add_argument(
         "--report",
         metavar="PAGE.html",
-        help="write a page to look at: each file's name, bytes and quality, and the part of the "
+        help="write a page for a browser: each file's name, bytes and quality, and the part of its "
         "picture that lost the most, before and after",
     )
 
@@ -114,68 +112,76 @@ def add_compress_options(parser, dial):
             default=dial.default,
             dest="dial",
             metavar=dial.name[0].upper(),
-            help=f"{dial.low:g} to {dial.high:g}, more for better and larger files; the target's "
-            "to choose if there is one",
+            help=f"{dial.low:g} to {dial.high:g}: higher for better and larger files; a --target_* "
+            "chooses it instead",
         )
     rate.add_argument(
         "--lossless",
         action="store_true",
-        help="JPEG files alone: keep every coefficient, and so every pixel, and all metadata; only "
-        "the entropy coding is made anew",
+        help="for JPEG inputs: keep every pixel and all metadata, and make only the entropy coding "
+        "anew",
     )
     rate.add_argument(
         "--huffman",
         choices=HUFFMAN,
         default="progressive",
-        help="entropy coding: optimized scans and tables, the best tables of one scan, or the "
-        "example tables of the standard; the picture is the same",
+        help="entropy coding: progressive scans with the best Huffman tables, a single scan with "
+        "the best tables, or with the example tables of the standard; the pixels are the same",
     )
     add_coding_options(rate)
     target = rate.add_mutually_exclusive_group()
     for kind, high, what in (
-        ("bpp", None, "at most this number of bits per pixel, for each file"),
-        ("size", None, "at most this number of bytes, for each file"),
-        ("psnr", 200, "at least this PSNR in dB against the input"),
-        ("ssimulacra2", 100, "at least this SSIMULACRA2: 70 is good, 90 looks like the input"),
-        ("butteraugli", None, "at most this Butteraugli, 3-norm: 2 good, 1 near the input"),
+        ("bpp", None, "each file takes at most this number of bits per pixel"),
+        ("size", None, "each file takes at most this number of bytes"),
+        ("psnr", 200, "each file has at least this PSNR in dB"),
+        (
+            "ssimulacra2",
+            100,
+            "each file has at least this SSIMULACRA2, 70 good, 90 excellent",
+        ),
+        (
+            "butteraugli",
+            None,
+            "each file has at most this Butteraugli 3-norm, 2 good, 1 excellent",
+        ),
     ):
         target.add_argument(
             f"--target_{kind}",
             type=number(float, 0, high, low_included=False),
             metavar=kind.upper(),
-            help=f"{what}; within 1%% where the models can",
+            help=f"{what} (within 1%% of it, if the model can)",
         )
 
     target.add_argument(
         "--total_size",
         type=number(int, 1),
         metavar="BYTES",
-        help="at most this number of bytes for all files together, with the highest quality that "
-        "they can all have; takes three to eight times as long",
+        help="all files together take at most this number of bytes, at the highest quality that "
+        "they can share; takes three to eight times as long",
     )
 
     rate.add_argument(
         "--importance",
         metavar="MASK",
-        help="a gray picture of the same size, or a folder of these by the inputs' names: brighter "
-        "areas get more of the bits, which are as many in all; --quantizer trellis alone",
+        help="a gray picture of the same size, or a folder of such pictures by the inputs' names: "
+        "brighter areas get more of the file's bits, whose number stays; with --quantizer trellis",
     )
 
     picture = parser.add_argument_group("picture")
     picture.add_argument(
         "--strip",
         action="store_true",
-        help="leave out all metadata; the picture is turned upright and converted to sRGB",
+        help="leave out all metadata, turn the picture upright and convert it to sRGB",
     )
     picture.add_argument(
         "--srgb",
         action="store_true",
-        help="convert the colours to sRGB; otherwise a profile is kept, wide gamut too",
+        help="convert the colours to sRGB; without this option colour profiles are kept",
     )
     picture.add_argument(
         "--background",
         metavar="COLOR",
-        help="what shows through transparent parts, a name or #rrggbb; white, with a warning",
+        help="colour behind transparent parts, a name or #rrggbb (default: white, with a warning)",
     )
     _add_max_megapixels(picture, 200.0)
 
@@ -186,8 +192,15 @@ def _add_max_megapixels(parser, default):
         type=number(float, 0, 1e6, low_included=False),
         default=default,
         metavar="N",
-        help="refuse larger pictures, before their pixels take up memory",
+        help="refuse larger pictures before they take up memory",
     )
+
+
+def show_usage_first(parser):
+    """A short usage, and the options that people use first before all others, in the help."""
+    parser.usage = "%(prog)s [options] IN [OUT]\n       %(prog)s [options] IN ... --output_dir DIR"
+    first = "inputs output_dir dial target_size target_ssimulacra2 update force strip lossless"
+    show_first(parser, [*first.split(), "sampling", "report"])
 
 
 def add_view_options(parser, trained):
@@ -196,25 +209,25 @@ def add_view_options(parser, trained):
         "pictures",
         nargs="*",
         metavar="PICTURE",
-        help="images, folders, quoted globs and @LIST, a text file with one a line; others can be "
-        "dropped onto the page",
+        help="pictures, folders, quoted globs and @LIST, a text file with one of these in each "
+        "line; more pictures can be dropped onto the page",
     )
     if trained:
         parser.add_argument(
             "--model",
             action="append",
             metavar="NAME",
-            help="a model to choose beside the shipped ones, by name or folder as `compress` "
-            "takes it; the page begins with the first; may be repeated",
+            help="a model to offer beside the shipped ones, by name or folder as for `compress`; "
+            "the page begins with it; may be repeated",
         )
     parser.add_argument(
         "--port",
         type=number(int, 0, 65535),
         default=0,
         metavar="N",
-        help="of the address, for a tunnel say; 0 takes any that is free",
+        help="port of the address, for example for a tunnel; 0 is any free port",
     )
     parser.add_argument(
-        "--open", action="store_true", help="open the address in this machine's browser"
+        "--open", action="store_true", help="open the page in the browser of this machine"
     )
     _add_max_megapixels(parser, 50.0)

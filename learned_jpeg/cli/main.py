@@ -1,7 +1,4 @@
-"""The command `learned-jpeg`: files by the searched models, from any folder, without a clone.
-
-Writes smaller JPEG files at the same visible quality, which every decoder opens.
-"""
+"""The command `learned-jpeg`: smaller JPEG files that look the same, which every decoder opens."""
 
 import sys
 
@@ -12,8 +9,9 @@ from learned_jpeg.runtime.packages import COMMAND
 
 
 def _add_warm_up(_, subparsers):
-    said = "compiles all that the encoder needs, for a container's image say"
-    command.add(subparsers, "warm-up", said, f"Does once what a first file would: {said}.")
+    said = "compiles the encoder beforehand, for example in a Dockerfile"
+    text = "Compiles the encoder, once for all processes, so that the first file need not wait."
+    command.add(subparsers, "warm-up", said, text)
 
 
 def _version(parser, _):
@@ -23,17 +21,9 @@ def _version(parser, _):
 
 def _with_command(argv):
     """The arguments with `compress` before those that name no command."""
-    if not argv or argv[0] in (
-        "compress",
-        "models",
-        "view",
-        "warm-up",
-        "-h",
-        "--help",
-        "--version",
-    ):
+    if argv and argv[0] in ("compress", "models", "view", "warm-up", "--version"):
         return argv
-    return argv if argv[0].startswith("--print_completion") else ["compress", *argv]
+    return argv if argv and argv[0].startswith("--print_completion") else ["compress", *argv]
 
 
 def main(argv=None):

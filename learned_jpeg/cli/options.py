@@ -51,6 +51,8 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
         # "(default: None)" and "(default: False)" tell nobody anything.
         if action.default is None or action.default is False:
             return action.help
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {' '.join(action.default)})"
         return super()._get_help_string(action)
 
 
@@ -62,6 +64,18 @@ class _Completion(argparse.Action):
         parser.exit()
 
 
+def show_first(parser, names):
+    """Shows some of a parser's arguments, named by their `dest`, before all others in its help."""
+    group = parser.add_argument_group("used most")
+    groups = parser._action_groups
+    groups.insert(0, groups.pop())
+    for name in names:
+        for other in groups[1:]:
+            found = [action for action in other._group_actions if action.dest == name]
+            group._group_actions += found
+            other._group_actions = [one for one in other._group_actions if one not in found]
+
+
 def add_completion(parser):
     """Adds --print_completion."""
     parser.add_argument(
@@ -69,14 +83,13 @@ def add_completion(parser):
         action=_Completion,
         choices=("bash", "zsh", "tcsh"),
         default=argparse.SUPPRESS,
-        help="print what that shell needs to complete the options of the script, called by its "
-        "name, and exit",
+        help="print the code that completes the options of this program in that shell, and exit",
     )
 
 
-def add_jobs(parser, what="cores that are made use of"):
+def add_jobs(parser, what="use at most this number of cores"):
     """Adds --jobs."""
-    words = f"{what}; as many as this process may use"
+    words = f"{what} (default: all that this process may use)"
     parser.add_argument("--jobs", type=number(int, 1), metavar="N", help=words)
 
 
@@ -85,26 +98,27 @@ def add_coding_options(parser):
     parser.add_argument(
         "--quantizer",
         choices=QUANTIZERS,
-        help="what chooses the integers: rounding, or a search for the least error and bits "
-        "together; by default what the model was trained for",
+        help="how DCT coefficients are quantized: rounded, or chosen by a search for the least sum "
+        "of error and bits (default: as the model was trained)",
     )
     parser.add_argument(
         "--sampling",
         choices=SAMPLINGS,
-        help="sampling of chroma; auto takes 4:4:4 where 4:2:0 would spoil the image; by "
-        "default what the model was trained for",
+        help="resolution of colour: full (444, right for coloured text and lines), half in both "
+        "directions (420), or half unless that spoils the picture (auto) (default: as the model "
+        "was trained)",
     )
     parser.add_argument(
         "--tune",
         choices=TUNES,
-        help="the error that the search minimizes: the squared one, or that of the eye; by "
-        "default what the model was trained for",
+        help="error that the search minimizes: the squared error, or the error that the eye sees "
+        "(default: as the model was trained)",
     )
     parser.add_argument(
         "--refine",
         type=number(int, 0),
         default=0,
         metavar="N",
-        help="search N times more, each time nearer to what the eye (LPIPS) or, with --tune psnr, "
-        "PSNR sees of the file before; takes seconds per megapixel, and --quantizer trellis",
+        help="search N times more, each time for less LPIPS (a metric of visible difference) or, "
+        "with --tune psnr, for more PSNR; takes seconds a megapixel; 3 is a good number",
     )

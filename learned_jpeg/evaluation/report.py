@@ -15,6 +15,7 @@ from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.lazy import lazy_import
 
 import numpy as np
+from tqdm import tqdm
 
 # Count up when tables, plots or page look otherwise, so that they are written anew.
 VERSION = 1
@@ -55,7 +56,7 @@ class Report:
         shown = [metric for metric in series.EVERY if metric.name in self.wanted]
         compared = tables.comparisons(self.curves, shown)
         front = self.foreground(compared)
-        for metric in shown:
+        for metric in tqdm(shown, desc="drawing", unit="plot"):
             figure = plots.draw(metric, self.curves, front, self.subject)
             plots.save(figure, self._path(f"_{metric.name}"))
         notices = self._write_sheet()
