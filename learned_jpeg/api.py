@@ -14,6 +14,7 @@ from learned_jpeg.models.model import Dial, FileModel
 from learned_jpeg.pictures import lossless, metadata
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.files import write_whole
+from learned_jpeg.runtime.threads import at_work
 
 import numpy as np
 from PIL import Image
@@ -73,6 +74,7 @@ class Model:
         icc_profile: bytes | None = None,
         xmp: bytes | None = None,
         progress: Callable[[], object] | None = None,
+        threads: int | None = None,
         dial: float | None = None,
     ) -> bytes:
         """One picture to the bytes of a standard JPEG file.
@@ -93,6 +95,8 @@ class Model:
           table_scale: a factor on the quantization tables, for rates between two models'.
           exif, icc_profile, xmp: metadata of the file, as Pillow's `Image.save` takes them.
           progress: called after each step of refining.
+          threads: how many a large picture may have, beside other pictures at the same time; None
+            for the cores that the process may use. The bytes are the same with any number.
           dial: deprecated, the former name of quality.
 
         Raises:
@@ -106,7 +110,11 @@ class Model:
             icc_profile = image.info.get("icc_profile")
         items = _items(exif, icc_profile, xmp)
         coding = Coding(huffman, sampling, quantizer, tune, refine)
-        data = encoding.encode(self._model, _pixels(image), quality, coding, table_scale, progress)
+        if threads is not None and (not isinstance(threads, int | np.integer) or threads < 1):
+            raise UserError(f"threads is {threads!r}, not 1 or more")
+        pixels = _pixels(image)
+        with at_work(threads):
+            data = encoding.encode(self._model, pixels, quality, coding, table_scale, progress)
         return metadata.embed(data, items)
 
     def save(

@@ -1,6 +1,7 @@
 """The public face: all that `learned_jpeg` exports, and the files of the shipped models."""
 
 import concurrent.futures
+import functools
 import inspect
 import io
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import learned_jpeg
 from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.runtime import threads
 
 import numpy as np
 import pytest
@@ -227,6 +229,20 @@ def test_threads_give_the_files_that_one_thread_gives(model):
     assert parallel == [encode(arguments) for arguments in work]
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("sampling", ["auto", "444", "420"])
+@pytest.mark.parametrize("tune", ["psnr", "visual"])
+def test_neither_threads_nor_parts_of_a_picture_change_its_bytes(
+    tune, sampling, channels, model, monkeypatch
+):
+    coffee = skimage.data.coffee()[100:351, :389, :channels].astype(int)
+    picture = np.uint8(np.clip(3 * coffee - 90, 0, 255))  # black and white in part
+    encode = functools.partial(model("ljpeg_PIL").encode, picture, tune=tune, sampling=sampling)
+    expected = encode(threads=1)
+    monkeypatch.setattr(threads, "PART", 60)
+    assert [encode(threads=number) for number in (1, 2, 3)] == 3 * [expected]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -276,6 +292,8 @@ def test_pixels_of_another_kind_are_refused(wrong, name, model):
         ({"tune": ["psnr"]}, "tune is"),
         ({"tune": {}}, "tune is"),
         ({"exif": "text"}, "exif is str"),
+        ({"threads": 0}, "threads is 0"),
+        ({"threads": 1.5}, "threads is 1.5"),
         ({"icc_profile": 3}, "icc_profile is int"),
         ({"xmp": "<x/>"}, "xmp is str"),
     ],

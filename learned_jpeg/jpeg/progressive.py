@@ -6,11 +6,14 @@ their lowest bits. Bands and bits are chosen by what their scans cost, headers a
 "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
 """
 
+import itertools
 import struct
 from dataclasses import dataclass, replace
+from functools import partial
 
 from learned_jpeg.jpeg import huffman, scans
 from learned_jpeg.jpeg.standard import BLOCK, ZIGZAG
+from learned_jpeg.runtime import threads
 
 import numpy as np
 
@@ -39,11 +42,19 @@ class Levels:
 
     @classmethod
     def of(cls, blocks):
-        count = np.count_nonzero(blocks) - np.count_nonzero(blocks[:, 0])
+        def count(part):
+            return np.count_nonzero(blocks[part]) - np.count_nonzero(blocks[part, 0])
+
+        def list_levels(part, start):
+            scans.list_levels(blocks[part], start, starts[part], places, values)
+
+        parts = threads.parts(len(blocks))
+        *firsts, end = np.cumsum([0, *threads.share([partial(count, part) for part in parts])])
         starts = np.empty(len(blocks) + 1, np.int64)
-        starts[-1] = count
-        places, values = np.empty(count, np.uint8), np.empty(count, np.int16)
-        scans.list_levels(blocks, 0, starts, places, values)
+        starts[-1] = end
+        places, values = np.empty(end, np.uint8), np.empty(end, np.int16)
+        each = zip(parts, firsts, strict=True)
+        threads.share([partial(list_levels, part, start) for part, start in each])
         return cls(starts, places, values)
 
     def walk(self, first, last, low, later):
@@ -177,12 +188,19 @@ def write(components, qtables, height, width, factors):
     parts.append(struct.pack(">HH", 0xFFC2, 2 + len(frame)) + frame)
 
     blocks = [plane.reshape(-1, BLOCK * BLOCK) for plane in components]
-    for group in [[0], [1, 2]][: 1 + (len(blocks) > 1)]:
+
+    def of_means(group):
         means = np.stack([blocks[i][:, 0] for i in group], axis=-1)
-        parts.append(_scan(lambda *sink, m=means: scans.walk_dc(m, *sink), group, 0, 0, 0, 0))
-    for i, of_component in enumerate(blocks):
-        levels = Levels.of(of_component)
+        return [partial(_scan, lambda *sink: scans.walk_dc(means, *sink), group, 0, 0, 0, 0)]
+
+    def of_levels(i):
+        levels = Levels.of(blocks[i])
         for first, last, low, later in _plan(levels):
             walk = levels.walk(first, last, low, later)
-            parts.append(_scan(walk, [i], first, last, low + 1 if later else 0, low))
+            yield partial(_scan, walk, [i], first, last, low + 1 if later else 0, low)
+
+    groups = [[0], [1, 2]][: 1 + (len(blocks) > 1)]
+    calls = [partial(of_means, group) for group in groups]
+    calls += [lambda i=i: list(of_levels(i)) for i in range(len(blocks))]
+    parts += threads.share(list(itertools.chain.from_iterable(threads.share(calls))))
     return b"".join(parts) + b"\xff\xd9"
