@@ -1,6 +1,7 @@
 """The public face: `encode`, `save`, `load` and `transcode`. See docs/python.md."""
 
 import functools
+import importlib
 import os
 import warnings
 from collections.abc import Callable
@@ -263,15 +264,22 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
     return bytes(found)
 
 
+# The modules of kernels.
+_COMPILED = {
+    "jpeg": ("arithmetic", "block_kernels", "entropy", "halving", "huffman", "scans"),
+    "search": ("luma", "trellis"),
+    "metrics": ("butteraugli", "butteraugli_errors", "ssim", "ssimulacra2"),
+}
+
+
 def warm_up() -> None:
-    """Does once what a first file would wait for: compiles what the encoder needs, and keeps it.
+    """Does once what a first file would wait for: compiles all kernels, and keeps them.
 
     For a container's image, say: as the user who runs it, or where that user may read. What is
     there already is not compiled again.
     """
-    random = np.random.default_rng(0)
-    colour = random.integers(0, 256, [48, 64, 3], np.uint8)
-    files = [encode(pixels, sampling="auto") for pixels in (colour, colour[..., :1])]
-    for sampling in ("444", "420"):
-        files += [encode(pixels, sampling=sampling) for pixels in (colour, colour * np.uint16(257))]
-    transcode(files[0])
+    for folder, modules in _COMPILED.items():
+        for module in modules:
+            importlib.import_module(f"learned_jpeg.{folder}.{module}")
+    for kernel in importlib.import_module("learned_jpeg.runtime.compiled").KERNELS:
+        kernel.ready()
