@@ -199,8 +199,10 @@ def _places():
         yield cache
     user = os.getuid() if hasattr(os, "getuid") else "user"
     with contextlib.suppress(OSError):
-        if _is_private(temporary := Path(tempfile.gettempdir(), f"learned_jpeg-{user}")):
-            yield temporary
+        # Python's last resort is the folder of whoever calls, which is for nobody's cache.
+        if (temporary := Path(tempfile.gettempdir())) != Path.cwd():
+            if _is_private(folder := temporary / f"learned_jpeg-{user}"):
+                yield folder
 
 
 def _is_private(folder):
