@@ -83,6 +83,7 @@ def bits_of_bands(counts):
     symbols of levels become those of all of a band."""
     of_ends = counts[..., :0xF0:16].copy()
     np.cumsum(counts, 1, out=counts)
+    np.cumsum(counts[::-1], 0, out=counts[::-1])
     counts[..., :0xF0:16] = of_ends
     return huffman.least_lengths(counts)[1] + counts @ huffman.FOLLOWING
 

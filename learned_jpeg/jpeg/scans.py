@@ -200,53 +200,69 @@ def walk_next(starts, places, values, first, last, low, table, out, state):
 
 
 @inner
-def _count_ends(ends, i, j, counts):
-    """Counts the ends of that many blocks, at least one, and begins anew."""
-    counts[i, j, (size(ends[i, j]) - 1) << 4] += 1
-    ends[i, j] = 0
+def _count_level(run, bits, counts, sign):
+    if run > 15:
+        counts[0xF0] += sign * (run >> 4)
+    counts[16 * (run & 15) + bits] += sign
+
+
+@inner
+def _count_ends(ends, counts):
+    """Counts the ends of that many blocks, by as many at a time as a symbol may have."""
+    counts[(size(_LONGEST_RUN) - 1) << 4] += ends // _LONGEST_RUN
+    if ends % _LONGEST_RUN:
+        counts[(size(ends % _LONGEST_RUN) - 1) << 4] += 1
 
 
 @compiled("void(int64[::1], uint8[::1], int16[::1], int64[::1], int64, int64[:,:,::1])")
 def count_bands(starts, places, values, bands, low, counts):
     """Adds what `walk_first` counts for each pair of starts of bands, all pairs in one pass.
 
-    bands [m]: where they start, and 64 at the end; counts int64 [m, m, 256]: of the bands from
-    bands[i] up to bands[j]. Symbols of levels are counted once, at the first such j alone.
+    bands [m]: where they start, 1 first and 64 at the end; counts int64 [m, m, 256]: of the bands
+    from bands[i] up to bands[j]. Symbols of levels are counted as differences: those of a band
+    are the sums over its j and those before, and over its i and those after. For the run before a
+    level is the same in all bands that hold the level before it.
     """
     m = bands.size
-    next_band = np.empty(64, np.int64)
+    band_of = np.empty(64, np.int64)  # the last that starts at a place or before it
     for j in range(1, m):
         for k in range(bands[j - 1], bands[j]):
-            next_band[k] = j
-    ends, last_of = np.empty((m, m), np.int64), np.empty(m, np.int64)
+            band_of[k] = j - 1
+    # The first block whose end is not counted yet, and the last level before each band's end.
+    waiting, last = np.empty((m, m), np.int64), np.empty(m, np.int64)
     for i in range(m):
         for j in range(m):
-            ends[i, j] = 0
-    for block in range(starts.size - 1):
-        for i in range(m - 1):
-            for j in range(m):
-                last_of[j] = 0
-            before = bands[i] - 1
-            for at in range(starts[block], starts[block + 1]):
-                k = np.int64(places[at])
-                magnitude = abs(np.int64(values[at])) >> low
-                if k < bands[i] or magnitude == 0:
-                    continue
-                run = k - before - 1
-                j = next_band[k]
-                counts[i, j, 0xF0] += run >> 4
-                counts[i, j, 16 * (run & 15) + size(magnitude)] += 1
-                last_of[j] = before = k
-            last = _ZERO
-            for j in range(i + 1, m):
-                last = max(last, last_of[j])
-                if last and ends[i, j]:
-                    _count_ends(ends, i, j, counts)
-                if last < bands[j] - 1:
-                    ends[i, j] += 1
-                    if ends[i, j] == _LONGEST_RUN:
-                        _count_ends(ends, i, j, counts)
+            waiting[i, j] = 0
+    blocks = starts.size - 1
+    for block in range(blocks):
+        before, band = _ZERO, np.int64(-1)  # the last level, and its band
+        for at in range(starts[block], starts[block + 1]):
+            k = np.int64(places[at])
+            magnitude = abs(np.int64(values[at])) >> low
+            if magnitude == 0:
+                continue
+            bits, here = size(magnitude), band_of[k]
+            if band >= 0:
+                _count_level(k - before - 1, bits, counts[band, here + 1], _ONE)
+            for i in range(band + 1, here + 1):
+                last[i] = before
+                _count_level(k - bands[i], bits, counts[i, here + 1], _ONE)
+                if i:
+                    _count_level(k - bands[i], bits, counts[i - 1, here + 1], -_ONE)
+            before, band = k, here
+        if band < 0:
+            continue
+        for j in range(band + 1, m):
+            last[j] = before
+        for j in range(1, m):
+            if last[j] == 0:
+                continue
+            following = block + np.int64(last[j] == bands[j] - 1)
+            for i in range(band_of[last[j]] + 1):
+                if waiting[i, j] < block:
+                    _count_ends(block - waiting[i, j], counts[i, j])
+                waiting[i, j] = following
     for i in range(m):
         for j in range(i + 1, m):
-            if ends[i, j]:
-                _count_ends(ends, i, j, counts)
+            if waiting[i, j] < blocks:
+                _count_ends(blocks - waiting[i, j], counts[i, j])
