@@ -63,38 +63,45 @@ class Levels:
         return lambda *sink: walk(self.starts, self.places, self.values, first, last, low, *sink)
 
 
-def counted(walk):
-    """(how often each symbol of a scan comes, int64 [256]; how many bits no symbol holds)."""
+def counted(*walks):
+    """(how often each symbol of scans comes, int64 [256]; how many bits no symbol holds)."""
     table, state = np.zeros((3, 256), np.int64), np.zeros(3, np.int64)
-    walk(table, _NOTHING, state)
+    for walk in walks:
+        walk(table, _NOTHING, state)
     return table[0], int(state[0])
 
 
+def counted_later(levels, parts, first, low):
+    """`counted` of the scans of one lower bit of the places from `first` on, of parts of blocks."""
+    some = (replace(levels, starts=levels.starts[at : end + 1]) for at, end in parts)
+    return counted(*(one.walk(first, 63, low, True) for one in some))
+
+
 def part(starts, run=_RUN, runs=_RUNS):
-    """Runs of blocks, evenly over them, and how many times as many there are in all."""
+    """Runs of blocks, evenly over them, int64 [runs, 2] of the first one and the next behind it;
+    and how many times as many blocks there are in all."""
     n = len(starts) - 1
-    stride = max(run, n // runs)
-    parts = [starts[at : min(at + run, n) + 1] for at in range(0, n, stride)]
-    return parts, n / sum(len(one) - 1 for one in parts)
+    firsts = np.arange(0, n, max(run, n // runs))
+    parts = np.stack([firsts, np.minimum(firsts + run, n)], -1)
+    return parts, n / int((parts[:, 1] - parts[:, 0]).sum())
 
 
-def bits_of_bands(counts):
-    """The bits of first scans from counts [m, m, 256] as `scans.count_bands` has them, whose
-    symbols of levels become those of all of a band."""
-    of_ends = counts[..., :0xF0:16].copy()
-    np.cumsum(counts, 1, out=counts)
-    np.cumsum(counts[::-1], 0, out=counts[::-1])
-    counts[..., :0xF0:16] = of_ends
-    return huffman.least_lengths(counts)[1] + counts @ huffman.FOLLOWING
+def bits_of_bands(levels, parts, starts, low):
+    """(bits, number of symbols), int64 [m, m] each, of first scans of parts of the levels: of the
+    bands from starts[i] up to starts[j]."""
+    m = len(starts)
+    counts = np.zeros([m, m, 256], np.int64)
+    bits, symbols = np.zeros([2, m, m], np.int64)
+    scans.count_bands(parts, levels.starts, levels.places, levels.values, starts, low, counts)
+    huffman.bits_of_bands(counts, bits, symbols)
+    return bits, symbols
 
 
 def cheapest_bands(levels, low):
     """(bits, [(first, last)]) of the cheapest bands of first scans without some low bits."""
-    counts = np.zeros([len(_STARTS), len(_STARTS), 256], np.int64)
     parts, times = part(levels.starts)
-    for one in parts:
-        scans.count_bands(one, levels.places, levels.values, _STARTS, low, counts)
-    cost = times * bits_of_bands(counts) + _HEADERS + 8 * np.count_nonzero(counts, -1)
+    bits, symbols = bits_of_bands(levels, parts, _STARTS, low)
+    cost = times * bits + _HEADERS + 8 * symbols
     least, before = [0.0], [0]
     for j in range(1, len(_STARTS)):
         ways = [least[i] + cost[i, j] for i in range(j)]
@@ -110,8 +117,7 @@ def cheapest_bands(levels, low):
 def _later_bits(levels, low):
     """About what the scan of one lower bit costs."""
     parts, times = part(levels.starts)
-    walks = (replace(levels, starts=one).walk(1, 63, low, True) for one in parts)
-    counts, bits = map(sum, zip(*map(counted, walks), strict=True))
+    counts, bits = counted_later(levels, parts, 1, low)
     bits += int(huffman.least_lengths(counts)[1])
     return times * bits + _HEADERS + 8 * np.count_nonzero(counts)
 

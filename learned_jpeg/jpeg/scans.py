@@ -214,14 +214,17 @@ def _count_ends(ends, counts):
         counts[(size(ends % _LONGEST_RUN) - 1) << 4] += 1
 
 
-@compiled("void(int64[::1], uint8[::1], int16[::1], int64[::1], int64, int64[:,:,::1])")
-def count_bands(starts, places, values, bands, low, counts):
-    """Adds what `walk_first` counts for each pair of starts of bands, all pairs in one pass.
+@compiled(
+    "void(int64[:,::1], int64[::1], uint8[::1], int16[::1], int64[::1], int64, int64[:,:,::1])"
+)
+def count_bands(parts, starts, places, values, bands, low, counts):
+    """Adds what `walk_first` counts for each pair of starts of bands, all pairs in one pass, in
+    parts [n, 2] of the blocks: from and up to which.
 
     bands [m]: where they start, 1 first and 64 at the end; counts int64 [m, m, 256]: of the bands
     from bands[i] up to bands[j]. Symbols of levels are counted as differences: those of a band
     are the sums over its j and those before, and over its i and those after. For the run before a
-    level is the same in all bands that hold the level before it.
+    level is the same in all bands that hold the level before it; `huffman.bits_of_bands` does that.
     """
     m = bands.size
     band_of = np.empty(64, np.int64)  # the last that starts at a place or before it
@@ -230,39 +233,39 @@ def count_bands(starts, places, values, bands, low, counts):
             band_of[k] = j - 1
     # The first block whose end is not counted yet, and the last level before each band's end.
     waiting, last = np.empty((m, m), np.int64), np.empty(m, np.int64)
-    for i in range(m):
-        for j in range(m):
-            waiting[i, j] = 0
-    blocks = starts.size - 1
-    for block in range(blocks):
-        before, band = _ZERO, np.int64(-1)  # the last level, and its band
-        for at in range(starts[block], starts[block + 1]):
-            k = np.int64(places[at])
-            magnitude = abs(np.int64(values[at])) >> low
-            if magnitude == 0:
+    for part in range(parts.shape[0]):
+        for i in range(m):
+            for j in range(m):
+                waiting[i, j] = parts[part, 0]
+        for block in range(parts[part, 0], parts[part, 1]):
+            before, band = _ZERO, np.int64(-1)  # the last level, and its band
+            for at in range(starts[block], starts[block + 1]):
+                k = np.int64(places[at])
+                magnitude = abs(np.int64(values[at])) >> low
+                if magnitude == 0:
+                    continue
+                bits, here = size(magnitude), band_of[k]
+                if band >= 0:
+                    _count_level(k - before - 1, bits, counts[band, here + 1], _ONE)
+                for i in range(band + 1, here + 1):
+                    last[i] = before
+                    _count_level(k - bands[i], bits, counts[i, here + 1], _ONE)
+                    if i:
+                        _count_level(k - bands[i], bits, counts[i - 1, here + 1], -_ONE)
+                before, band = k, here
+            if band < 0:
                 continue
-            bits, here = size(magnitude), band_of[k]
-            if band >= 0:
-                _count_level(k - before - 1, bits, counts[band, here + 1], _ONE)
-            for i in range(band + 1, here + 1):
-                last[i] = before
-                _count_level(k - bands[i], bits, counts[i, here + 1], _ONE)
-                if i:
-                    _count_level(k - bands[i], bits, counts[i - 1, here + 1], -_ONE)
-            before, band = k, here
-        if band < 0:
-            continue
-        for j in range(band + 1, m):
-            last[j] = before
-        for j in range(1, m):
-            if last[j] == 0:
-                continue
-            following = block + np.int64(last[j] == bands[j] - 1)
-            for i in range(band_of[last[j]] + 1):
-                if waiting[i, j] < block:
-                    _count_ends(block - waiting[i, j], counts[i, j])
-                waiting[i, j] = following
-    for i in range(m):
-        for j in range(i + 1, m):
-            if waiting[i, j] < blocks:
-                _count_ends(blocks - waiting[i, j], counts[i, j])
+            for j in range(band + 1, m):
+                last[j] = before
+            for j in range(1, m):
+                if last[j] == 0:
+                    continue
+                following = block + np.int64(last[j] == bands[j] - 1)
+                for i in range(band_of[last[j]] + 1):
+                    if waiting[i, j] < block:
+                        _count_ends(block - waiting[i, j], counts[i, j])
+                    waiting[i, j] = following
+        for i in range(m):
+            for j in range(i + 1, m):
+                if waiting[i, j] < parts[part, 1]:
+                    _count_ends(parts[part, 1] - waiting[i, j], counts[i, j])
