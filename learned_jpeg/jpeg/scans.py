@@ -100,13 +100,11 @@ def walk_dc(means, table, out, state):
 
 
 @inner
-def _span(places, start, end, first, last):
-    """Where the levels of a band are among those of a block, from start to end."""
+def _from(places, start, end, first):
+    """Where the levels of a band begin among those of a block, from start to end."""
     while start < end and places[start] < first:
         start += 1
-    while start < end and places[end - 1] > last:
-        end -= 1
-    return start, end
+    return start
 
 
 @compiled(
@@ -117,9 +115,10 @@ def walk_first(starts, places, values, first, last, low, table, out, state):
     """The first scan of a band of places, all but the `low` lowest bits (T.81, G.1.2.2)."""
     ends = _ZERO
     for block in range(starts.size - 1):
-        before = first - 1
-        start, stop = _span(places, starts[block], starts[block + 1], first, last)
-        for i in range(start, stop):
+        before, stop = first - 1, starts[block + 1]
+        for i in range(_from(places, starts[block], stop, first), stop):
+            if places[i] > last:
+                break
             magnitude = abs(np.int64(values[i])) >> low
             if magnitude == 0:
                 continue
@@ -158,11 +157,15 @@ def walk_next(starts, places, values, first, last, low, table, out, state):
     # Corrections of levels known before: those of blocks that have ended, and of this block.
     of_ends, of_block = np.empty(1024, np.int64), np.empty(1024, np.int64)
     for block in range(starts.size - 1):
-        start, stop = _span(places, starts[block], starts[block + 1], first, last)
+        start, stop = starts[block], starts[block + 1]
+        start = _from(places, start, stop, first)
+        while start < stop and places[stop - 1] > last:
+            stop -= 1
         newest = _ZERO
-        for i in range(start, stop):
+        for i in range(stop - 1, start - 1, -1):
             if abs(values[i]) >> low == 1:
-                newest = places[i]
+                newest = np.int64(places[i])
+                break
         before = first - 1
         run = n = _ZERO
         for i in range(start, stop):
