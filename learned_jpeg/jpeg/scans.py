@@ -13,7 +13,7 @@ ITU-T T.81 | ISO/IEC 10918-1.
 
 from learned_jpeg.jpeg.huffman import size
 from learned_jpeg.jpeg.standard import ZIGZAG
-from learned_jpeg.runtime.compiled import compiled, inner
+from learned_jpeg.runtime.compiled import compiled, inlined
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def list_levels(blocks, at, starts, places, values):
                 at += 1
 
 
-@inner
+@inlined
 def _bits(value, n, out, state):
     held = (state[0] << n) | value
     waiting = state[1] + n
@@ -56,7 +56,7 @@ def _bits(value, n, out, state):
     state[2] = at
 
 
-@inner
+@inlined
 def _put(symbol, value, n, table, out, state):
     """A symbol, and n bits after it."""
     if out.size:
@@ -66,7 +66,7 @@ def _put(symbol, value, n, table, out, state):
         state[0] += n
 
 
-@inner
+@inlined
 def _put_all(waiting, n, out, state):
     """Bits, one by one."""
     if not out.size:
@@ -76,7 +76,7 @@ def _put_all(waiting, n, out, state):
         _bits(waiting[i], _ONE, out, state)
 
 
-@inner
+@inlined
 def _put_ends(ends, table, out, state):
     """The ends of that many blocks, at least one; returns 0."""
     n = size(ends) - 1
@@ -99,7 +99,7 @@ def walk_dc(means, table, out, state):
             _put(n, value, n, table, out, state)
 
 
-@inner
+@inlined
 def _from(places, start, end, first):
     """Where the levels of a band begin among those of a block, from start to end."""
     while start < end and places[start] < first:
@@ -140,7 +140,7 @@ def walk_first(starts, places, values, first, last, low, table, out, state):
         _put_ends(ends, table, out, state)
 
 
-@inner
+@inlined
 def _put_known(ends, waiting, n, table, out, state):
     """The ends of that many blocks, at least one, and n corrections that wait for them."""
     _put_ends(ends, table, out, state)
@@ -202,14 +202,14 @@ def walk_next(starts, places, values, first, last, low, table, out, state):
         _put_known(ends, of_ends, waiting, table, out, state)
 
 
-@inner
+@inlined
 def _count_level(run, bits, counts, sign):
     if run > 15:
         counts[0xF0] += sign * (run >> 4)
     counts[16 * (run & 15) + bits] += sign
 
 
-@inner
+@inlined
 def _count_ends(ends, counts):
     """Counts the ends of that many blocks, by as many at a time as a symbol may have."""
     counts[(size(_LONGEST_RUN) - 1) << 4] += ends // _LONGEST_RUN
