@@ -1,6 +1,7 @@
 """The public face: `encode`, `save`, `load` and `transcode`. See docs/python.md."""
 
 import functools
+import importlib
 import os
 import warnings
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from learned_jpeg.models.model import Dial, FileModel
 from learned_jpeg.pictures import lossless, metadata
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.files import write_whole
+from learned_jpeg.runtime.threads import at_work
 
 import numpy as np
 from PIL import Image
@@ -73,6 +75,7 @@ class Model:
         icc_profile: bytes | None = None,
         xmp: bytes | None = None,
         progress: Callable[[], object] | None = None,
+        threads: int | None = None,
         dial: float | None = None,
     ) -> bytes:
         """One picture to the bytes of a standard JPEG file.
@@ -93,6 +96,8 @@ class Model:
           table_scale: a factor on the quantization tables, for rates between two models'.
           exif, icc_profile, xmp: metadata of the file, as Pillow's `Image.save` takes them.
           progress: called after each step of refining.
+          threads: how many a large picture may have, beside other pictures at the same time; None
+            for the cores that the process may use. The bytes are the same with any number.
           dial: deprecated, the former name of quality.
 
         Raises:
@@ -106,7 +111,11 @@ class Model:
             icc_profile = image.info.get("icc_profile")
         items = _items(exif, icc_profile, xmp)
         coding = Coding(huffman, sampling, quantizer, tune, refine)
-        data = encoding.encode(self._model, _pixels(image), quality, coding, table_scale, progress)
+        if threads is not None and (not isinstance(threads, int | np.integer) or threads < 1):
+            raise UserError(f"threads is {threads!r}, not 1 or more")
+        pixels = _pixels(image)
+        with at_work(threads):
+            data = encoding.encode(self._model, pixels, quality, coding, table_scale, progress)
         return metadata.embed(data, items)
 
     def save(
@@ -255,15 +264,22 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
     return bytes(found)
 
 
+# The modules of kernels.
+_COMPILED = {
+    "jpeg": ("arithmetic", "block_kernels", "entropy", "halving", "huffman", "scans"),
+    "search": ("luma", "trellis"),
+    "metrics": ("butteraugli", "butteraugli_errors", "ssim", "ssimulacra2"),
+}
+
+
 def warm_up() -> None:
-    """Does once what a first file would wait for: compiles what the encoder needs, and keeps it.
+    """Does once what a first file would wait for: compiles all kernels, and keeps them.
 
     For a container's image, say: as the user who runs it, or where that user may read. What is
     there already is not compiled again.
     """
-    random = np.random.default_rng(0)
-    colour = random.integers(0, 256, [48, 64, 3], np.uint8)
-    files = [encode(pixels, sampling="auto") for pixels in (colour, colour[..., :1])]
-    for sampling in ("444", "420"):
-        files += [encode(pixels, sampling=sampling) for pixels in (colour, colour * np.uint16(257))]
-    transcode(files[0])
+    for folder, modules in _COMPILED.items():
+        for module in modules:
+            importlib.import_module(f"learned_jpeg.{folder}.{module}")
+    for kernel in importlib.import_module("learned_jpeg.runtime.compiled").KERNELS:
+        kernel.ready()

@@ -1,15 +1,18 @@
 """The public face: all that `learned_jpeg` exports, and the files of the shipped models."""
 
 import concurrent.futures
+import functools
 import inspect
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import learned_jpeg
 from learned_jpeg.jpeg import jpeg_file
+from learned_jpeg.runtime import threads
 
 import numpy as np
 import pytest
@@ -227,6 +230,20 @@ def test_threads_give_the_files_that_one_thread_gives(model):
     assert parallel == [encode(arguments) for arguments in work]
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("sampling", ["auto", "444", "420"])
+@pytest.mark.parametrize("tune", ["psnr", "visual"])
+def test_neither_threads_nor_parts_of_a_picture_change_its_bytes(
+    tune, sampling, channels, model, monkeypatch
+):
+    coffee = skimage.data.coffee()[100:351, :389, :channels].astype(int)
+    picture = np.uint8(np.clip(3 * coffee - 90, 0, 255))  # black and white in part
+    encode = functools.partial(model("ljpeg_PIL").encode, picture, tune=tune, sampling=sampling)
+    expected = encode(threads=1)
+    monkeypatch.setattr(threads, "PART", 60)
+    assert [encode(threads=number) for number in (1, 2, 3)] == 3 * [expected]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -276,6 +293,8 @@ def test_pixels_of_another_kind_are_refused(wrong, name, model):
         ({"tune": ["psnr"]}, "tune is"),
         ({"tune": {}}, "tune is"),
         ({"exif": "text"}, "exif is str"),
+        ({"threads": 0}, "threads is 0"),
+        ({"threads": 1.5}, "threads is 1.5"),
         ({"icc_profile": 3}, "icc_profile is int"),
         ({"xmp": "<x/>"}, "xmp is str"),
     ],
@@ -319,12 +338,29 @@ def test_what_is_no_model_is_named(tmp_path):
             learned_jpeg.load(folder)
 
 
-def test_after_warming_up_a_first_file_compiles_nothing(tmp_path):
-    encode = "learned_jpeg.encode(np.zeros([33, 40, 3], np.uint8)[::-1], 60, sampling=%r)"
-    for code in ("learned_jpeg.warm_up()", *(encode % s for s in ("auto", "444", "420"))):
-        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")}
-        code = f"import numpy as np, learned_jpeg; {code}"
-        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-        subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, check=True)
-        after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")}
-        assert after and (not before or after == before)
+def test_after_warming_up_nothing_is_left_to_compile(tmp_path):
+    code = """
+import logging, sys
+import learned_jpeg
+logging.getLogger("learned_jpeg.runtime.compiled").addHandler(logging.StreamHandler(sys.stdout))
+logging.getLogger("learned_jpeg.runtime.compiled").setLevel("INFO")
+learned_jpeg.warm_up()
+print(*{kernel.__module__ for kernel in learned_jpeg.runtime.compiled.KERNELS})
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.decode())
+    assert "compiling" in said[0]
+    assert "compiling" not in said[1]
+    texts = {path: path.read_text() for path in (PROJECT / "learned_jpeg").rglob("*.py")}
+    modules = {
+        ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+        for path, text in texts.items()
+        if re.search(r"^@compiled\(", text, re.MULTILINE)
+    }
+    assert set(said[1].split()) == modules

@@ -21,7 +21,7 @@ from learned_jpeg.jobs.targets import KINDS, TOLERANCE, Setting, Target
 from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
-from learned_jpeg.runtime import machine, paths
+from learned_jpeg.runtime import machine, paths, threads
 from learned_jpeg.runtime.errors import RunError, Stopped, UserError
 from learned_jpeg.runtime.paths import STDIO, shown
 
@@ -83,6 +83,7 @@ def compress(architecture, args):
         cluster_of(args.dask, args.max_megapixels) as cluster,
     ):
         jobs = 2 * cluster.count if cluster else machine.limit(args.jobs)
+        threads.limit(jobs)
         options = replace(make_options(args), elsewhere=cluster and cluster.make)
         pairs = paths.name_files(args.inputs, args.output_dir, args.name)
         if args.importance:

@@ -18,7 +18,7 @@ from learned_jpeg.metrics import measures
 from learned_jpeg.models import encoding
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import metadata, reading
-from learned_jpeg.runtime import paths
+from learned_jpeg.runtime import paths, threads
 from learned_jpeg.runtime.errors import RunError, UserError
 from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.paths import STDIO, shown
@@ -204,6 +204,7 @@ def tensorflow_errors():
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
+@threads.at_work()
 def make(path, data, settings, options, finished):
     """Fills in a Finished. data: the file's bytes, where they are known already."""
     if options.lossless:

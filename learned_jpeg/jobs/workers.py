@@ -24,7 +24,7 @@ from multiprocessing.connection import wait as wait_for_end
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.metrics import measures
 from learned_jpeg.pictures import reading
-from learned_jpeg.runtime import machine, packages
+from learned_jpeg.runtime import machine, packages, threads
 from learned_jpeg.runtime.errors import UserError
 
 # What a worker does
@@ -38,9 +38,10 @@ def _picture_limit(megapixels):
     return limit
 
 
-def prepare(threads, megapixels=reading.DEFAULT_MEGAPIXELS):
+def prepare(cores, megapixels=reading.DEFAULT_MEGAPIXELS):
     """Before TensorFlow starts; the same number everywhere, for it can change the last bits."""
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    threads.limit(cores)
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     _picture_limit(megapixels)
 
@@ -54,14 +55,14 @@ def readable(path):
         return False, str(error)
 
 
-def encode(dots, images, threads):
+def encode(dots, images, cores):
     """Encodes images at several dots.
 
-    images: [(path, {index of a dot: sizes, as Dot.encode takes them})]; threads: of TensorFlow.
+    images: [(path, {index of a dot: sizes, as Dot.encode takes them})]; cores: for all of it.
     Returns ([{index of a dot: the bytes of a JPEG file}] for each image, {index of a dot: the
     message of what ended it}).
     """
-    prepare(threads)
+    prepare(cores)
     files, errors = [], {}
     for path, wanted in images:
         files.append({})
@@ -77,12 +78,12 @@ def encode(dots, images, threads):
     return files, errors
 
 
-def measure(image, files, threads):
+def measure(image, files, cores):
     """Measures JPEG files of one image.
 
     image: a dots.TestImage; files: [(bytes, [name of a metric])]. Returns [{metric: figure}].
     """
-    prepare(threads)
+    prepare(cores)
     reference = _reference(image.path, image.sha256)
     return [reference.measure(jpeg_file.decode(data), names) for data, names in files]
 

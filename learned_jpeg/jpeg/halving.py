@@ -32,43 +32,42 @@ def _mirror(line, width):
         line[width + 2 + k] = line[width + 1 - k]
 
 
-@compiled("void(float32[:,:,::1], float32[::1], float32[:,:,:,::1])")
-def fit(samples, scales, chroma):
-    """Moves coefficients float32 [2, rows, columns, 64] of the means there.
+@compiled("void(float32[:,::1], float32[::1], float32[:,:,::1], int64)")
+def fit(samples, scales, chroma, first):
+    """Moves coefficients float32 [rows, columns, 64] of the means, the rows from `first` on, there.
 
-    samples: [2, H, W], Cb and Cr around 0, of at least 5 a side; scales: [64], by which a
-    coefficient of the error counts: 1 over its gain and its table's step.
+    samples: [H, W], Cb or Cr around 0, of at least 5 a side; scales: [64], by which a coefficient
+    of the error counts: 1 over its gain and its table's step.
     """
-    height, width = samples.shape[1:]
+    height, width = samples.shape
     halves = (height + 1) // 2, (width + 1) // 2
     wanted, had = np.empty(width + 5, np.float32), np.empty(width + 5, np.float32)
-    strip = np.empty((8, 8 * chroma.shape[2]), np.float32)
+    strip = np.empty((8, 8 * chroma.shape[1]), np.float32)
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
-    for plane in range(2):
-        for row in range(chroma.shape[1]):
-            for i in range(8):
-                for j in range(strip.shape[1]):
-                    strip[i, j] = 0
-            for i in range(min(8, halves[0] - 8 * row)):
-                for x in range(width + 5):
-                    wanted[x] = had[x] = 0
+    for row in range(chroma.shape[0]):
+        for i in range(8):
+            for j in range(strip.shape[1]):
+                strip[i, j] = 0
+        for i in range(min(8, halves[0] - 8 * (first + row))):
+            for x in range(width + 5):
+                wanted[x] = had[x] = 0
+            for k in range(6):
+                y = _mirrored(16 * (first + row) + 2 * i - 2 + k, height)
+                a, b = _WANTED[k], _HAD[k]
+                for x in range(width):
+                    wanted[x + 2] += a * samples[y, x]
+                    had[x + 2] += b * samples[y, x]
+            _mirror(wanted, width)
+            _mirror(had, width)
+            for j in range(halves[1]):
+                value = np.float32(0)
                 for k in range(6):
-                    y = _mirrored(16 * row + 2 * i - 2 + k, height)
-                    a, b = _WANTED[k], _HAD[k]
-                    for x in range(width):
-                        wanted[x + 2] += a * samples[plane, y, x]
-                        had[x + 2] += b * samples[plane, y, x]
-                _mirror(wanted, width)
-                _mirror(had, width)
-                for j in range(halves[1]):
-                    value = np.float32(0)
-                    for k in range(6):
-                        value += _WANTED[k] * wanted[2 * j + k] - _HAD[k] * had[2 * j + k]
-                    strip[i, j] = value
-            for column in range(chroma.shape[2]):
-                for i in range(8):
-                    for j in range(8):
-                        s[i, j] = strip[i, 8 * column + j]
-                dct(s, t)
-                for f in range(64):
-                    chroma[plane, row, column, f] += s[f >> 3, f & 7] * scales[f]
+                    value += _WANTED[k] * wanted[2 * j + k] - _HAD[k] * had[2 * j + k]
+                strip[i, j] = value
+        for column in range(chroma.shape[1]):
+            for i in range(8):
+                for j in range(8):
+                    s[i, j] = strip[i, 8 * column + j]
+            dct(s, t)
+            for f in range(64):
+                chroma[row, column, f] += s[f >> 3, f & 7] * scales[f]

@@ -140,45 +140,77 @@ def _sort(counts, order, n):
         order[j] = symbol
 
 
+@inner
+def _least(counts, lengths, order, weights, parents):
+    """Fills in the lengths of the best code for counts [256]; returns its bits. order [256],
+    weights and parents [513] are room for work."""
+    n = np.int64(0)
+    for symbol in range(256):
+        lengths[symbol] = 0
+        if counts[symbol]:
+            order[n] = symbol
+            n += 1
+    _sort(counts, order, n)
+    # Of the leaves of a tree, the lightest first, and of the nodes that join two. The free word
+    # counts 1 and is the rarest.
+    weights[0] = 1
+    for i in range(n):
+        weights[i + 1] = counts[order[i]]
+    leaf = 0
+    joined = n + 1
+    for node in range(n + 1, 2 * n + 1):
+        weights[node] = 0
+        for _ in range(2):  # the two lightest that are left
+            if leaf > n or (joined < node and weights[joined] < weights[leaf]):
+                lightest = joined
+                joined += 1
+            else:
+                lightest = leaf
+                leaf += 1
+            weights[node] += weights[lightest]
+            parents[lightest] = node
+    depths = weights
+    depths[2 * n] = 0
+    for i in range(2 * n - 1, -1, -1):
+        depths[i] = depths[parents[i]] + 1
+    bits = np.int64(0)
+    for i in range(n):
+        lengths[order[i]] = depths[i + 1]
+        bits += depths[i + 1] * counts[order[i]]
+    return bits
+
+
 @compiled("void(int64[:,::1], int64[:,::1], int64[::1])")
-def _least_lengths(all_counts, all_lengths, all_bits):
+def _least_lengths(counts, lengths, bits):
     order = np.empty(256, np.int64)
-    # Of the leaves of a tree, the lightest first, and of the nodes that join two.
     weights, parents = np.empty(513, np.int64), np.empty(513, np.int64)
-    for row in range(all_counts.shape[0]):
-        counts, lengths = all_counts[row], all_lengths[row]
-        n = np.int64(0)
-        for symbol in range(256):
-            lengths[symbol] = 0
-            if counts[symbol]:
-                order[n] = symbol
-                n += 1
-        _sort(counts, order, n)
-        # The free word counts 1 and is the rarest.
-        weights[0] = 1
-        for i in range(n):
-            weights[i + 1] = counts[order[i]]
-        leaf = 0
-        joined = n + 1
-        for node in range(n + 1, 2 * n + 1):
-            weights[node] = 0
-            for _ in range(2):  # the two lightest that are left
-                if leaf > n or (joined < node and weights[joined] < weights[leaf]):
-                    lightest = joined
-                    joined += 1
-                else:
-                    lightest = leaf
-                    leaf += 1
-                weights[node] += weights[lightest]
-                parents[lightest] = node
-        depths = weights
-        depths[2 * n] = 0
-        for i in range(2 * n - 1, -1, -1):
-            depths[i] = depths[parents[i]] + 1
-        all_bits[row] = 0
-        for i in range(n):
-            lengths[order[i]] = depths[i + 1]
-            all_bits[row] += depths[i + 1] * counts[order[i]]
+    for row in range(counts.shape[0]):
+        bits[row] = _least(counts[row], lengths[row], order, weights, parents)
+
+
+@compiled("void(int64[:,:,::1], int64[:,::1], int64[:,::1])")
+def bits_of_bands(counts, bits, symbols):
+    """What first scans of bands take, from counts [m, m, 256] as `scans.count_bands` leaves them,
+    whose symbols of levels become those of all of a band.
+
+    bits, symbols [m, m]: of their codes with what follows these, and how many there are; of the
+    bands from i up to a later j.
+    """
+    lengths, order = np.empty(256, np.int64), np.empty(256, np.int64)
+    weights, parents = np.empty(513, np.int64), np.empty(513, np.int64)
+    m = counts.shape[0]
+    for i in range(m - 2, -1, -1):
+        for j in range(i + 1, m):
+            for symbol in range(256):
+                if symbol & 15 or symbol == 0xF0:
+                    counts[i, j, symbol] += counts[i, j - 1, symbol] + counts[i + 1, j, symbol]
+                    counts[i, j, symbol] -= counts[i + 1, j - 1, symbol]
+            bits[i, j] = _least(counts[i, j], lengths, order, weights, parents)
+            symbols[i, j] = 0
+            for symbol in range(256):
+                if counts[i, j, symbol]:
+                    bits[i, j] += counts[i, j, symbol] * FOLLOWING[symbol]
+                    symbols[i, j] += 1
 
 
 def least_lengths(counts):

@@ -13,8 +13,10 @@ import pathlib
 import struct
 import tempfile
 import threading
+from functools import partial
 
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes, grid
+from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.lazy import lazy_import
 
 import numpy as np
@@ -164,7 +166,7 @@ def _check(components, qtables, height, width, sampling, huffman):
     if qtables.min() < 1 or qtables.max() > 255:
         raise ValueError(f"table entries from {qtables.min()} to {qtables.max()}, not in 1..255")
 
-    for plane in components:
+    def check_levels(plane):
         means = plane[..., 0, 0].astype(np.int64)  # in 64 bits, where no difference wraps around
         interleaved = huffman != "progressive" and sampling == "420" and len(components) > 1
         if interleaved and plane is components[0]:
@@ -179,6 +181,8 @@ def _check(components, qtables, height, width, sampling, huffman):
         largest = max(int(flat.max(axis=0)[1:].max()), -int(flat.min(axis=0)[1:].min()))
         if largest > MAX_AC:
             raise ValueError(f"an AC coefficient of size {largest}; 8-bit JPEG holds {MAX_AC}")
+
+    threads.share([partial(check_levels, plane) for plane in components])
 
 
 def _in_mcus(values):

@@ -6,11 +6,14 @@ their lowest bits. Bands and bits are chosen by what their scans cost, headers a
 "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
 """
 
+import itertools
 import struct
 from dataclasses import dataclass, replace
+from functools import partial
 
 from learned_jpeg.jpeg import huffman, scans
 from learned_jpeg.jpeg.standard import BLOCK, ZIGZAG
+from learned_jpeg.runtime import threads
 
 import numpy as np
 
@@ -39,11 +42,19 @@ class Levels:
 
     @classmethod
     def of(cls, blocks):
-        count = np.count_nonzero(blocks) - np.count_nonzero(blocks[:, 0])
+        def count(part):
+            return np.count_nonzero(blocks[part]) - np.count_nonzero(blocks[part, 0])
+
+        def list_levels(part, start):
+            scans.list_levels(blocks[part], start, starts[part], places, values)
+
+        parts = threads.parts(len(blocks))
+        *firsts, end = np.cumsum([0, *threads.share([partial(count, part) for part in parts])])
         starts = np.empty(len(blocks) + 1, np.int64)
-        starts[-1] = count
-        places, values = np.empty(count, np.uint8), np.empty(count, np.int16)
-        scans.list_levels(blocks, 0, starts, places, values)
+        starts[-1] = end
+        places, values = np.empty(end, np.uint8), np.empty(end, np.int16)
+        each = zip(parts, firsts, strict=True)
+        threads.share([partial(list_levels, part, start) for part, start in each])
         return cls(starts, places, values)
 
     def walk(self, first, last, low, later):
@@ -52,37 +63,45 @@ class Levels:
         return lambda *sink: walk(self.starts, self.places, self.values, first, last, low, *sink)
 
 
-def counted(walk):
-    """(how often each symbol of a scan comes, int64 [256]; how many bits no symbol holds)."""
+def counted(*walks):
+    """(how often each symbol of scans comes, int64 [256]; how many bits no symbol holds)."""
     table, state = np.zeros((3, 256), np.int64), np.zeros(3, np.int64)
-    walk(table, _NOTHING, state)
+    for walk in walks:
+        walk(table, _NOTHING, state)
     return table[0], int(state[0])
 
 
+def counted_later(levels, parts, first, low):
+    """`counted` of the scans of one lower bit of the places from `first` on, of parts of blocks."""
+    some = (replace(levels, starts=levels.starts[at : end + 1]) for at, end in parts)
+    return counted(*(one.walk(first, 63, low, True) for one in some))
+
+
 def part(starts, run=_RUN, runs=_RUNS):
-    """Runs of blocks, evenly over them, and how many times as many there are in all."""
+    """Runs of blocks, evenly over them, int64 [runs, 2] of the first one and the next behind it;
+    and how many times as many blocks there are in all."""
     n = len(starts) - 1
-    stride = max(run, n // runs)
-    parts = [starts[at : min(at + run, n) + 1] for at in range(0, n, stride)]
-    return parts, n / sum(len(one) - 1 for one in parts)
+    firsts = np.arange(0, n, max(run, n // runs))
+    parts = np.stack([firsts, np.minimum(firsts + run, n)], -1)
+    return parts, n / int((parts[:, 1] - parts[:, 0]).sum())
 
 
-def bits_of_bands(counts):
-    """The bits of first scans from counts [m, m, 256] as `scans.count_bands` has them, whose
-    symbols of levels become those of all of a band."""
-    of_ends = counts[..., :0xF0:16].copy()
-    np.cumsum(counts, 1, out=counts)
-    counts[..., :0xF0:16] = of_ends
-    return huffman.least_lengths(counts)[1] + counts @ huffman.FOLLOWING
+def bits_of_bands(levels, parts, starts, low):
+    """(bits, number of symbols), int64 [m, m] each, of first scans of parts of the levels: of the
+    bands from starts[i] up to starts[j]."""
+    m = len(starts)
+    counts = np.zeros([m, m, 256], np.int64)
+    bits, symbols = np.zeros([2, m, m], np.int64)
+    scans.count_bands(parts, levels.starts, levels.places, levels.values, starts, low, counts)
+    huffman.bits_of_bands(counts, bits, symbols)
+    return bits, symbols
 
 
 def cheapest_bands(levels, low):
     """(bits, [(first, last)]) of the cheapest bands of first scans without some low bits."""
-    counts = np.zeros([len(_STARTS), len(_STARTS), 256], np.int64)
     parts, times = part(levels.starts)
-    for one in parts:
-        scans.count_bands(one, levels.places, levels.values, _STARTS, low, counts)
-    cost = times * bits_of_bands(counts) + _HEADERS + 8 * np.count_nonzero(counts, -1)
+    bits, symbols = bits_of_bands(levels, parts, _STARTS, low)
+    cost = times * bits + _HEADERS + 8 * symbols
     least, before = [0.0], [0]
     for j in range(1, len(_STARTS)):
         ways = [least[i] + cost[i, j] for i in range(j)]
@@ -98,8 +117,7 @@ def cheapest_bands(levels, low):
 def _later_bits(levels, low):
     """About what the scan of one lower bit costs."""
     parts, times = part(levels.starts)
-    walks = (replace(levels, starts=one).walk(1, 63, low, True) for one in parts)
-    counts, bits = map(sum, zip(*map(counted, walks), strict=True))
+    counts, bits = counted_later(levels, parts, 1, low)
     bits += int(huffman.least_lengths(counts)[1])
     return times * bits + _HEADERS + 8 * np.count_nonzero(counts)
 
@@ -177,12 +195,19 @@ def write(components, qtables, height, width, factors):
     parts.append(struct.pack(">HH", 0xFFC2, 2 + len(frame)) + frame)
 
     blocks = [plane.reshape(-1, BLOCK * BLOCK) for plane in components]
-    for group in [[0], [1, 2]][: 1 + (len(blocks) > 1)]:
+
+    def of_means(group):
         means = np.stack([blocks[i][:, 0] for i in group], axis=-1)
-        parts.append(_scan(lambda *sink, m=means: scans.walk_dc(m, *sink), group, 0, 0, 0, 0))
-    for i, of_component in enumerate(blocks):
-        levels = Levels.of(of_component)
+        return [partial(_scan, lambda *sink: scans.walk_dc(means, *sink), group, 0, 0, 0, 0)]
+
+    def of_levels(i):
+        levels = Levels.of(blocks[i])
         for first, last, low, later in _plan(levels):
             walk = levels.walk(first, last, low, later)
-            parts.append(_scan(walk, [i], first, last, low + 1 if later else 0, low))
+            yield partial(_scan, walk, [i], first, last, low + 1 if later else 0, low)
+
+    groups = [[0], [1, 2]][: 1 + (len(blocks) > 1)]
+    calls = [partial(of_means, group) for group in groups]
+    calls += [lambda i=i: list(of_levels(i)) for i in range(len(blocks))]
+    parts += threads.share(list(itertools.chain.from_iterable(threads.share(calls))))
     return b"".join(parts) + b"\xff\xd9"

@@ -7,7 +7,7 @@ cheaper than one of their own. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 109
 
 import itertools
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from learned_jpeg.jpeg import huffman, progressive, scans
@@ -131,11 +131,8 @@ def _plan(levels):
     least, ways = np.full([_LOWEST + 2, m], np.inf), {}  # None: one bit more
     least[:, -1] = 0
     for low in range(_LOWEST, -1, -1):
-        counts = np.zeros([m, m, 256], np.int64)
-        for one in parts:
-            scans.count_bands(one, levels.places, levels.values, _STARTS, low, counts)
-        bits = times * progressive.bits_of_bands(counts)
-        bits += _HEADER + _TABLE + 8 * np.count_nonzero(counts, -1)
+        bits, symbols = progressive.bits_of_bands(levels, parts, _STARTS, low)
+        bits = times * bits + (_HEADER + _TABLE + 8 * symbols)
         for i in range(m - 2, -1, -1):
             band = bits[i, i + 1 :] + least[low, i + 1 :]
             ways[low, i] = i + 1 + int(np.argmin(band))
@@ -157,8 +154,7 @@ def _plan(levels):
 
 def _later_bits(levels, parts, times, first, low):
     """About what the scan of one lower bit costs."""
-    walks = (replace(levels, starts=one).walk(first, 63, low, True) for one in parts)
-    counts, bits = map(sum, zip(*map(counted, walks), strict=True))
+    counts, bits = progressive.counted_later(levels, parts, first, low)
     return times * float(bits + _table_bits(counts)) + _HEADER
 
 

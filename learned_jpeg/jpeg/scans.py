@@ -13,7 +13,7 @@ ITU-T T.81 | ISO/IEC 10918-1.
 
 from learned_jpeg.jpeg.huffman import size
 from learned_jpeg.jpeg.standard import ZIGZAG
-from learned_jpeg.runtime.compiled import compiled, inner
+from learned_jpeg.runtime.compiled import compiled, inlined
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def list_levels(blocks, at, starts, places, values):
                 at += 1
 
 
-@inner
+@inlined
 def _bits(value, n, out, state):
     held = (state[0] << n) | value
     waiting = state[1] + n
@@ -56,7 +56,7 @@ def _bits(value, n, out, state):
     state[2] = at
 
 
-@inner
+@inlined
 def _put(symbol, value, n, table, out, state):
     """A symbol, and n bits after it."""
     if out.size:
@@ -66,7 +66,7 @@ def _put(symbol, value, n, table, out, state):
         state[0] += n
 
 
-@inner
+@inlined
 def _put_all(waiting, n, out, state):
     """Bits, one by one."""
     if not out.size:
@@ -76,7 +76,7 @@ def _put_all(waiting, n, out, state):
         _bits(waiting[i], _ONE, out, state)
 
 
-@inner
+@inlined
 def _put_ends(ends, table, out, state):
     """The ends of that many blocks, at least one; returns 0."""
     n = size(ends) - 1
@@ -99,14 +99,12 @@ def walk_dc(means, table, out, state):
             _put(n, value, n, table, out, state)
 
 
-@inner
-def _span(places, start, end, first, last):
-    """Where the levels of a band are among those of a block, from start to end."""
+@inlined
+def _from(places, start, end, first):
+    """Where the levels of a band begin among those of a block, from start to end."""
     while start < end and places[start] < first:
         start += 1
-    while start < end and places[end - 1] > last:
-        end -= 1
-    return start, end
+    return start
 
 
 @compiled(
@@ -117,9 +115,10 @@ def walk_first(starts, places, values, first, last, low, table, out, state):
     """The first scan of a band of places, all but the `low` lowest bits (T.81, G.1.2.2)."""
     ends = _ZERO
     for block in range(starts.size - 1):
-        before = first - 1
-        start, stop = _span(places, starts[block], starts[block + 1], first, last)
-        for i in range(start, stop):
+        before, stop = first - 1, starts[block + 1]
+        for i in range(_from(places, starts[block], stop, first), stop):
+            if places[i] > last:
+                break
             magnitude = abs(np.int64(values[i])) >> low
             if magnitude == 0:
                 continue
@@ -141,7 +140,7 @@ def walk_first(starts, places, values, first, last, low, table, out, state):
         _put_ends(ends, table, out, state)
 
 
-@inner
+@inlined
 def _put_known(ends, waiting, n, table, out, state):
     """The ends of that many blocks, at least one, and n corrections that wait for them."""
     _put_ends(ends, table, out, state)
@@ -158,11 +157,15 @@ def walk_next(starts, places, values, first, last, low, table, out, state):
     # Corrections of levels known before: those of blocks that have ended, and of this block.
     of_ends, of_block = np.empty(1024, np.int64), np.empty(1024, np.int64)
     for block in range(starts.size - 1):
-        start, stop = _span(places, starts[block], starts[block + 1], first, last)
+        start, stop = starts[block], starts[block + 1]
+        start = _from(places, start, stop, first)
+        while start < stop and places[stop - 1] > last:
+            stop -= 1
         newest = _ZERO
-        for i in range(start, stop):
+        for i in range(stop - 1, start - 1, -1):
             if abs(values[i]) >> low == 1:
-                newest = places[i]
+                newest = np.int64(places[i])
+                break
         before = first - 1
         run = n = _ZERO
         for i in range(start, stop):
@@ -199,54 +202,73 @@ def walk_next(starts, places, values, first, last, low, table, out, state):
         _put_known(ends, of_ends, waiting, table, out, state)
 
 
-@inner
-def _count_ends(ends, i, j, counts):
-    """Counts the ends of that many blocks, at least one, and begins anew."""
-    counts[i, j, (size(ends[i, j]) - 1) << 4] += 1
-    ends[i, j] = 0
+@inlined
+def _count_level(run, bits, counts, sign):
+    if run > 15:
+        counts[0xF0] += sign * (run >> 4)
+    counts[16 * (run & 15) + bits] += sign
 
 
-@compiled("void(int64[::1], uint8[::1], int16[::1], int64[::1], int64, int64[:,:,::1])")
-def count_bands(starts, places, values, bands, low, counts):
-    """Adds what `walk_first` counts for each pair of starts of bands, all pairs in one pass.
+@inlined
+def _count_ends(ends, counts):
+    """Counts the ends of that many blocks, by as many at a time as a symbol may have."""
+    counts[(size(_LONGEST_RUN) - 1) << 4] += ends // _LONGEST_RUN
+    if ends % _LONGEST_RUN:
+        counts[(size(ends % _LONGEST_RUN) - 1) << 4] += 1
 
-    bands [m]: where they start, and 64 at the end; counts int64 [m, m, 256]: of the bands from
-    bands[i] up to bands[j]. Symbols of levels are counted once, at the first such j alone.
+
+@compiled(
+    "void(int64[:,::1], int64[::1], uint8[::1], int16[::1], int64[::1], int64, int64[:,:,::1])"
+)
+def count_bands(parts, starts, places, values, bands, low, counts):
+    """Adds what `walk_first` counts for each pair of starts of bands, all pairs in one pass, in
+    parts [n, 2] of the blocks: from and up to which.
+
+    bands [m]: where they start, 1 first and 64 at the end; counts int64 [m, m, 256]: of the bands
+    from bands[i] up to bands[j]. Symbols of levels are counted as differences: those of a band
+    are the sums over its j and those before, and over its i and those after. For the run before a
+    level is the same in all bands that hold the level before it; `huffman.bits_of_bands` does that.
     """
     m = bands.size
-    next_band = np.empty(64, np.int64)
+    band_of = np.empty(64, np.int64)  # the last that starts at a place or before it
     for j in range(1, m):
         for k in range(bands[j - 1], bands[j]):
-            next_band[k] = j
-    ends, last_of = np.empty((m, m), np.int64), np.empty(m, np.int64)
-    for i in range(m):
-        for j in range(m):
-            ends[i, j] = 0
-    for block in range(starts.size - 1):
-        for i in range(m - 1):
+            band_of[k] = j - 1
+    # The first block whose end is not counted yet, and the last level before each band's end.
+    waiting, last = np.empty((m, m), np.int64), np.empty(m, np.int64)
+    for part in range(parts.shape[0]):
+        for i in range(m):
             for j in range(m):
-                last_of[j] = 0
-            before = bands[i] - 1
+                waiting[i, j] = parts[part, 0]
+        for block in range(parts[part, 0], parts[part, 1]):
+            before, band = _ZERO, np.int64(-1)  # the last level, and its band
             for at in range(starts[block], starts[block + 1]):
                 k = np.int64(places[at])
                 magnitude = abs(np.int64(values[at])) >> low
-                if k < bands[i] or magnitude == 0:
+                if magnitude == 0:
                     continue
-                run = k - before - 1
-                j = next_band[k]
-                counts[i, j, 0xF0] += run >> 4
-                counts[i, j, 16 * (run & 15) + size(magnitude)] += 1
-                last_of[j] = before = k
-            last = _ZERO
+                bits, here = size(magnitude), band_of[k]
+                if band >= 0:
+                    _count_level(k - before - 1, bits, counts[band, here + 1], _ONE)
+                for i in range(band + 1, here + 1):
+                    last[i] = before
+                    _count_level(k - bands[i], bits, counts[i, here + 1], _ONE)
+                    if i:
+                        _count_level(k - bands[i], bits, counts[i - 1, here + 1], -_ONE)
+                before, band = k, here
+            if band < 0:
+                continue
+            for j in range(band + 1, m):
+                last[j] = before
+            for j in range(1, m):
+                if last[j] == 0:
+                    continue
+                following = block + np.int64(last[j] == bands[j] - 1)
+                for i in range(band_of[last[j]] + 1):
+                    if waiting[i, j] < block:
+                        _count_ends(block - waiting[i, j], counts[i, j])
+                    waiting[i, j] = following
+        for i in range(m):
             for j in range(i + 1, m):
-                last = max(last, last_of[j])
-                if last and ends[i, j]:
-                    _count_ends(ends, i, j, counts)
-                if last < bands[j] - 1:
-                    ends[i, j] += 1
-                    if ends[i, j] == _LONGEST_RUN:
-                        _count_ends(ends, i, j, counts)
-    for i in range(m):
-        for j in range(i + 1, m):
-            if ends[i, j]:
-                _count_ends(ends, i, j, counts)
+                if waiting[i, j] < parts[part, 1]:
+                    _count_ends(parts[part, 1] - waiting[i, j], counts[i, j])

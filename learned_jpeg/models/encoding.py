@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS as FILE_SAMPLINGS
+from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.search import auto_sampling, importance, quantizer, refining
 from learned_jpeg.search.tuning import TUNES
@@ -71,6 +72,11 @@ def encode(
     if not 0 < table_scale < float("inf"):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
     coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
+    with threads.at_work():
+        return _encoded(pipeline, pixels, dial, coding, table_scale, progress, prices)
+
+
+def _encoded(pipeline, pixels, dial, coding, table_scale, progress, prices):
 
     def analysis_of(pixels, prices, sampling):
         one = replace(coding, sampling=sampling)

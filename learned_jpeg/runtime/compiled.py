@@ -53,6 +53,8 @@ _compiling = threading.RLock()
 
 # Without what C would call it by.
 inner = numba.njit(no_cfunc_wrapper=True, **_OPTIONS)
+# A part of its callers, where LLVM would call it, with seven arguments for each array.
+inlined = numba.njit(no_cfunc_wrapper=True, inline="always", **_OPTIONS)
 
 
 def compiled(signature):
@@ -154,6 +156,7 @@ def _contents(function):
     yield code.co_code, code.co_consts, code.co_names
     for name, value in sorted(inspect.getclosurevars(function).globals.items()):
         if is_jitted(value):
+            yield value.targetoptions.get("inline")
             yield from _contents(value.py_func)
         elif isinstance(value, np.ndarray):
             yield name, value.dtype.str, value.shape, value.tobytes()
@@ -199,8 +202,10 @@ def _places():
         yield cache
     user = os.getuid() if hasattr(os, "getuid") else "user"
     with contextlib.suppress(OSError):
-        if _is_private(temporary := Path(tempfile.gettempdir(), f"learned_jpeg-{user}")):
-            yield temporary
+        # Python's last resort is the folder of whoever calls, which is for nobody's cache.
+        if (temporary := Path(tempfile.gettempdir())) != Path.cwd():
+            if _is_private(folder := temporary / f"learned_jpeg-{user}"):
+                yield folder
 
 
 def _is_private(folder):

@@ -1,8 +1,10 @@
 """The codes of a component's AC levels, by which the search knows what they cost in bits."""
 
+from functools import partial
 from typing import NamedTuple
 
 from learned_jpeg.jpeg import huffman, progressive
+from learned_jpeg.runtime import threads
 from learned_jpeg.search import trellis
 
 import numpy as np
@@ -25,11 +27,28 @@ class Codes(NamedTuple):
 
     def search(self, x, w, out):
         """The levels of blocks x [n, 64] that cost least, by their Weights, into out int16."""
-        cost, full = np.empty(len(x), np.float32), np.empty(len(x), np.bool_)
-        for (first, last), lengths, ends in zip(self.bands, self.lengths, self.ends, strict=True):
-            margin = trellis.slack(lengths)
-            trellis.search_band(x, *w, first, last, lengths, margin, ends[1], out, cost, full)
-            trellis.choose_ends(cost, full, w.lmbda, ends, first, last, out)
+        for calls in self.calls(x, w, out):
+            threads.share(calls)
+
+    def calls(self, x, w, out):
+        """The functions that are `search`, for `threads.share`: first those that find the levels
+        of some blocks, and after all of them those that find the blocks without any in a band."""
+        size = len(self.bands), len(x)
+        cost, full = np.empty(size, np.float32), np.empty(size, np.bool_)
+        each = list(zip(self.bands, self.lengths, self.ends, cost, full, strict=True))
+        margins = [trellis.slack(lengths) for lengths in self.lengths]
+
+        def levels(part):
+            some = x[part], *w.of(part)
+            for (band, lengths, ends, cost, full), margin in zip(each, margins, strict=True):
+                found = out[part], cost[part], full[part]
+                trellis.search_band(*some, *band, lengths, margin, ends[1], *found)
+
+        def without_any(band, lengths, ends, cost, full):
+            trellis.choose_ends(cost, full, w.lmbda, ends, *band, out)
+
+        parts = threads.parts(len(x))
+        return [partial(levels, part) for part in parts], [partial(without_any, *o) for o in each]
 
 
 def to_begin_with(in_scans):

@@ -1,8 +1,11 @@
 """What the search needs of luma's blocks: how busy they are, and what they can do for chroma."""
 
+from functools import partial
+
 from learned_jpeg.jpeg.block_kernels import dct, idct, idct_of_blocks
 from learned_jpeg.jpeg.standard import YCBCR_TO_RGB
 from learned_jpeg.jpeg.transform import from_blocks
+from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
@@ -50,11 +53,19 @@ def activity(x, steps, visibility, variance, threshold):
 
 def decode(levels, steps):
     """What a decoder makes of levels [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
-    samples = np.empty(levels.shape, np.float32)
-    flat = levels.astype(np.float32).reshape(-1, 64)
-    idct_of_blocks(flat, steps, samples.reshape(-1, 64))
-    samples = from_blocks(samples.reshape(*levels.shape[:2], 8, 8))
-    return np.clip(np.floor(samples + np.float32(0.5)), -128, 127)
+    rows, columns = levels.shape[:2]
+    result = np.empty([8 * rows, 8 * columns], np.float32)
+
+    def decoded(part):
+        samples = levels[part].astype(np.float32)
+        flat = samples.reshape(-1, 64)
+        idct_of_blocks(flat, steps, flat)
+        samples += np.float32(0.5)
+        np.clip(np.floor(samples, samples), -128, 127, samples)
+        result[8 * part.start : 8 * part.stop] = from_blocks(samples.reshape(-1, columns, 8, 8))
+
+    threads.share([partial(decoded, part) for part in threads.parts(rows, columns)])
+    return result
 
 
 @inner
@@ -66,29 +77,32 @@ def _shared(change, block, x, steps, squares, dead, mask):
 
 
 @compiled(
-    "void(float32[:,::1], float32[:,:,::1], int16[:,:,::1], float32[::1], float32[::1],"
-    "float32[::1], float32[::1], float32[::1], float32[::1])"
+    "void(float32[:,::1], UniTuple(float32[:,::1], 2), UniTuple(int16[:,::1], 2), float32[::1],"
+    "float32[::1], float32[::1], float32[::1], float32[::1], float32[::1])"
 )
 def take_over_444(x, chroma, levels, factors, steps, chroma_steps, squares, dead, mask):
-    """Adds factors [2] times the error of chroma [2, n, 64], coded as levels, to luma x [n, 64]."""
+    """Adds factors [2] times the error of chroma, coded as levels, to luma x: each [n, 64]."""
+    blue, red = chroma
+    blue_levels, red_levels = levels
     change = np.empty((8, 8), np.float32)
     for block in range(x.shape[0]):
         for f in range(64):
             change[f >> 3, f & 7] = chroma_steps[f] * (
-                factors[0] * (chroma[0, block, f] - levels[0, block, f])
-                + factors[1] * (chroma[1, block, f] - levels[1, block, f])
+                factors[0] * (blue[block, f] - blue_levels[block, f])
+                + factors[1] * (red[block, f] - red_levels[block, f])
             )
         _shared(change, block, x, steps, squares, dead, mask)
 
 
 @compiled(
-    "void(float32[:,::1], int64, float32[:,:,::1], float32[:,:,::1], float32[::1], float32[::1],"
-    "float32[::1], float32[::1], float32[::1])"
+    "void(float32[:,::1], int64, int64, float32[:,:,::1], UniTuple(float32[:,::1], 2),"
+    "float32[::1], float32[::1], float32[::1], float32[::1], float32[::1])"
 )
-def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, mask):
-    """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [2, H', W'].
+def take_over_420(x, columns, first, samples, decoded, factors, steps, squares, dead, mask):
+    """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [H', W'] each.
 
-    x: [n, 64], columns blocks in a row. The decoder's triangle filter, but for its rounding.
+    x: [n, 64], whole rows of blocks from `first` on, columns in each. The decoder's triangle
+    filter, but for its rounding.
     """
     height, width = samples.shape[1:]
     last_row, last = (height + 1) // 2 - 1, (width + 1) // 2 - 1
@@ -96,18 +110,19 @@ def take_over_420(x, columns, samples, decoded, factors, steps, squares, dead, m
     strip = np.empty((8, 8 * columns), np.float32)
     sums = np.empty(last + 3, np.float32)
     a, b = factors[0], factors[1]
+    blue, red = decoded
     for row in range(x.shape[0] // columns):
         for i in range(8):
             for j in range(8 * columns):
                 strip[i, j] = 0
-            y = 8 * row + i
+            y = 8 * (first + row) + i
             if y >= height:
                 continue
             near, other = y // 2, min(max(y // 2 + 2 * (y % 2) - 1, 0), last_row)
             for j in range(last + 1):
                 sums[j + 1] = np.float32(3 / 16) * (
-                    a * decoded[0, near, j] + b * decoded[1, near, j]
-                ) + np.float32(1 / 16) * (a * decoded[0, other, j] + b * decoded[1, other, j])
+                    a * blue[near, j] + b * red[near, j]
+                ) + np.float32(1 / 16) * (a * blue[other, j] + b * red[other, j])
             sums[0], sums[last + 2] = sums[1], sums[last + 1]
             for j in range(width):
                 near = (j >> 1) + 1

@@ -4,15 +4,17 @@ A quantizer is called with the `Analysis` of one whole picture and returns its i
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from learned_jpeg.jpeg import transform
 from learned_jpeg.jpeg.sampling import Planes, grid
 from learned_jpeg.jpeg.standard import BLOCK, HIGHEST, LOWEST
+from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.lazy import lazy_import
-from learned_jpeg.search import weights
+from learned_jpeg.search import taking_over, weights
 from learned_jpeg.search.clipping import Clipped
-from learned_jpeg.search.tuning import COMPONENTS, TAKEN_OVER, TUNES, lambda_factor, upsampling_gain
+from learned_jpeg.search.tuning import TUNES, lambda_factor, upsampling_gain
 
 import numpy as np
 
@@ -72,7 +74,8 @@ def analyse(pixels, qtables, sampling):
             samples = np.empty([2, height, width], np.float32)
     side = BLOCK if samples is None else 2 * BLOCK  # pixels that a row of chroma's blocks covers
     strip = side * max(1, _STRIP // (side * width))
-    for top in range(0, height, strip):
+
+    def transformed(top):
         rows = slice(top, top + strip)
         _transform(
             pixels[rows],
@@ -81,9 +84,17 @@ def analyse(pixels, qtables, sampling):
             None if chroma is None else chroma[:, top // side : rows.stop // side],
             None if samples is None else samples[:, rows],
         )
+
+    threads.share([partial(transformed, top) for top in range(0, height, strip)])
     if samples is not None and min(height, width) > 4:  # the decoder repeats what is smaller
         gain = upsampling_gain().astype(np.float32).ravel()
-        halving.fit(samples, scales[1] / gain, chroma)
+        scales_of_fit = scales[1] / gain
+
+        def fitted(plane, part):
+            halving.fit(samples[plane], scales_of_fit, chroma[plane, part], part.start)
+
+        parts = threads.parts(*chroma_grid)
+        threads.share([partial(fitted, plane, part) for plane in range(2) for part in parts])
     unrounded = Planes(
         luma.reshape(*luma_grid, BLOCK, BLOCK),
         None if chroma is None else chroma.reshape(2, *chroma_grid, BLOCK, BLOCK),
@@ -171,7 +182,7 @@ class Trellis:
 
     def __call__(self, analysis):
         """Returns Planes of int16 for an Analysis."""
-        return self.search(analysis).integers
+        return self._chosen(analysis, Planes(None, None))[0]
 
     def search(self, analysis, shift=None):
         """Returns Found for an Analysis.
@@ -179,40 +190,44 @@ class Trellis:
         shift: Planes of float, in steps, added to what the integers are chosen for, but not to
         what error and cost are counted from; or None.
         """
-        shift = shift or Planes(None, None)
+        integers, *found = self._chosen(analysis, shift or Planes(None, None))
+        errors, bits = zip(*map(self._counted, found), strict=True)
+        cost = sum(errors) + self.lmbda(analysis.qtables) * sum(bits)
+        return Found(integers, errors, sum(bits), cost)
+
+    def _chosen(self, analysis, shift):
+        """Planes of int16; and [_Component] of luma, and of chroma, which there may be none of."""
         planes, factor = analysis.unrounded, self._factor(analysis.qtables)
         luma_weights, chroma_weights = weights.luma_and_chroma(self.tune, analysis, factor)
-        x = planes.luma.reshape(-1, _PLACES)
-        chroma, chroma_error, bits = None, 0.0, 0.0
+        integers = Planes(
+            *(None if one is None else np.empty(one.shape, np.int16) for one in planes)
+        )
+        original = x = planes.luma.reshape(-1, _PLACES)
+        chroma = []
         if planes.chroma is not None:
-            flat = planes.chroma.reshape(2, -1, _PLACES)
-            found, chroma_error, bits = self._choose(flat, chroma_weights, shift.chroma)
-            chroma = found.reshape(planes.chroma.shape)
+            both = (2, -1, _PLACES)
+            chroma = self._choose(
+                planes.chroma.reshape(both),
+                chroma_weights,
+                integers.chroma.reshape(both),
+                shift.chroma,
+            )
             if self.tune.take_over:
-                x = _take_over(analysis, chroma, luma_weights)
+                x = taking_over.targets(analysis, integers.chroma, luma_weights)
         free = None
         if self.tune.clipping:
             steps = np.ravel(analysis.qtables[..., 0]).astype(np.float32)
-            free = Clipped(planes.luma.reshape(-1, _PLACES), x, steps)
-        found, error, more = self._choose(
-            [x],
-            [luma_weights],
-            None if shift.luma is None else shift.luma[None],
-            free,
-        )
-        bits += more
-        cost = error + chroma_error + self.lmbda(analysis.qtables) * bits
-        integers = Planes(found.reshape(planes.luma.shape), chroma)
-        return Found(integers, (error, chroma_error), bits, cost)
+            free = Clipped(original, x, steps)
+        out = integers.luma.reshape(1, -1, _PLACES)
+        moved = None if shift.luma is None else shift.luma[None]
+        return integers, self._choose([x], [luma_weights], out, moved, free), chroma
 
-    def _choose(self, planes, all_weights, shifts=None, free=None):
+    def _choose(self, planes, all_weights, out, shifts=None, free=None):
         """Searches components that share a DC table; each has an AC table of its own, as the scans
-        of a progressive file have. Returns int16 [components, n, 64], error and bits."""
-        out = np.empty([len(planes), *planes[0].shape], np.int16)
-        error = bits = 0.0
-        targets = []
-        for i, (x, w, levels) in enumerate(zip(planes, all_weights, out, strict=True)):
-            shift = None if shifts is None else shifts[i].reshape(x.shape)
+        of a progressive file have. Fills out int16 [components, n, 64]; returns [_Component]."""
+
+        def prepared(x, w, levels, shift):
+            shift = None if shift is None else shift.reshape(x.shape)
             target, part = x if shift is None else x + shift, _part(len(x))
             some, of_part = target[part], w.of(part)
             chosen = np.empty(some.shape, np.int16)
@@ -223,59 +238,55 @@ class Trellis:
             if free is not None:
                 x = free.targets(w, found)
                 target = x if shift is None else x + shift
-            targets.append((x, target))
-            found.search(target, w, levels)
-            bits += codes.fitting(levels, self._progressive, found.bands).bits
-        lengths = np.full(256, 3, np.float32)
-        for _ in range(_ROUNDS):
-            counts = np.zeros(256, np.int64)
-            for (_, target), w, levels in zip(targets, all_weights, out, strict=True):
-                weight = w.squares[0] * w.mask + w.dead[0]
-                trellis.search_dc(target, weight, w.lmbda, lengths, LARGEST_DC, levels)
-                counts += np.bincount(huffman.dc_sizes(levels), minlength=256)
-            lengths = huffman.code_lengths(counts)
-        bits += float(counts @ (lengths + np.arange(256)))
-        for (x, _), w, levels in zip(targets, all_weights, out, strict=True):
-            error += trellis.error(x, levels, *w[:-1])
-        return out, error, bits
+            return _Component(x, target, w, found, levels)
+
+        shifts = [None] * len(out) if shifts is None else shifts
+        each = zip(planes, all_weights, out, shifts, strict=True)
+        components = threads.share([partial(prepared, *one) for one in each])
+        calls = [one.codes.calls(one.target, one.weights, one.levels) for one in components]
+        levels, ends = (sum(some, []) for some in zip(*calls, strict=True))
+        # The means are one problem for all blocks, which nobody can help with: so they go first.
+        threads.share([partial(_choose_means, components), *levels])
+        threads.share(ends)
+        return components
+
+    def _counted(self, components):
+        """(error, bits) of what `_choose` found."""
+        error = bits = 0.0
+        for one in components:
+            error += trellis.error(one.x, one.levels, *one.weights[:-1])
+            bits += codes.fitting(one.levels, self._progressive, one.codes.bands).bits
+        if components:
+            counts, lengths = _of_means(components)
+            bits += float(counts @ (lengths + np.arange(256)))
+        return error, bits
 
 
-def _take_over(analysis, chroma, w):
-    """Luma's targets [n, 64]: with the part of chroma's error that they can make up for."""
-    x = analysis.unrounded.luma.reshape(-1, _PLACES).copy()
-    factors = (TAKEN_OVER / COMPONENTS[0]).astype(np.float32)
-    steps = np.moveaxis(np.asarray(analysis.qtables, np.float32), -1, 0).reshape(2, _PLACES)
-    steps = np.ascontiguousarray(steps)
-    levels = chroma.reshape(*chroma.shape[:-2], _PLACES)
-    if analysis.sampling == "444":
-        luma_kernels.take_over_444(
-            x,
-            analysis.unrounded.chroma.reshape(2, -1, _PLACES),
-            levels.reshape(2, -1, _PLACES),
-            factors,
-            steps[0],
-            steps[1],
-            w.squares,
-            w.dead,
-            w.mask,
-        )
-    elif analysis.chroma_samples is not None:
-        decoded = np.empty([2, *np.multiply(chroma.shape[1:3], BLOCK)], np.float32)
-        for i in range(2):
-            decoded[i] = luma_kernels.decode(levels[i], steps[1])
-        columns = analysis.unrounded.luma.shape[1]
-        luma_kernels.take_over_420(
-            x,
-            columns,
-            analysis.chroma_samples,
-            decoded,
-            factors,
-            steps[0],
-            w.squares,
-            w.dead,
-            w.mask,
-        )
-    return x
+class _Component(NamedTuple):
+    """x, target: what its levels [n, 64] are held to, and chosen for, which a shift may tell
+    apart; and what they are chosen by."""
+
+    x: np.ndarray
+    target: np.ndarray
+    weights: weights.Weights
+    codes: Any
+    levels: np.ndarray
+
+
+def _choose_means(components):
+    lengths = np.full(256, 3, np.float32)
+    for _ in range(_ROUNDS):
+        for one in components:
+            weight = one.weights.squares[0] * one.weights.mask + one.weights.dead[0]
+            price = one.weights.lmbda
+            trellis.search_dc(one.target, weight, price, lengths, LARGEST_DC, one.levels)
+        _, lengths = _of_means(components)
+
+
+def _of_means(components):
+    """How often each DC symbol comes, int64 [256], and the lengths of codes that fit that."""
+    counts = sum(np.bincount(huffman.dc_sizes(one.levels), minlength=256) for one in components)
+    return counts, huffman.code_lengths(counts)
 
 
 def _part(blocks):

@@ -1,9 +1,10 @@
 """What the search weighs: the error of each frequency and block, and lambda, of a Tune."""
 
-import functools
+from functools import partial, reduce
 from typing import NamedTuple
 
 from learned_jpeg.jpeg.standard import BLOCK, IJG_BASE_TABLES
+from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.search.tuning import COMPONENTS, TAKEN_OVER, reference_step, upsampling_gain
 
@@ -69,7 +70,7 @@ def _calmest(activity):
         field = np.pad(activity, [(1 - axis, 1 - axis), (axis, axis)], "edge")
         size = activity.shape[axis]
         parts = (np.take(field, range(i, i + size), axis) for i in range(3))
-        activity = functools.reduce(np.minimum, parts)
+        activity = reduce(np.minimum, parts)
     return activity
 
 
@@ -91,13 +92,12 @@ def luma_and_chroma(tune, analysis, factor):
     blocks = size[0] * size[1]
     steps = qtables[..., 0].ravel().astype(np.float32)
     variance, threshold = np.empty((2, blocks), np.float32)
-    luma_kernels.activity(
-        analysis.unrounded.luma.reshape(blocks, -1),
-        steps,
-        _VISIBILITY.astype(np.float32),
-        variance,
-        threshold,
-    )
+    luma, visibility = analysis.unrounded.luma.reshape(blocks, -1), _VISIBILITY.astype(np.float32)
+
+    def active(part):
+        luma_kernels.activity(luma[part], steps, visibility, variance[part], threshold[part])
+
+    threads.share([partial(active, part) for part in threads.parts(blocks)])
     activity = (variance + _LEAST_VARIANCE) / _MIDDLING
     mask = activity ** np.float32(-tune.mask)
     mask *= (activity / _calmest(activity.reshape(size)).ravel()) ** np.float32(tune.calm)

@@ -1,8 +1,9 @@
 """Progressive files: what libjpeg reads from them, and how small they are."""
 
 import itertools
+from dataclasses import replace
 
-from learned_jpeg.jpeg import jpeg_file, progressive, scans
+from learned_jpeg.jpeg import huffman, jpeg_file, progressive, scans
 from learned_jpeg.jpeg.sampling import Planes, grid
 from learned_jpeg.search import tuning
 from learned_jpeg.search.quantizer import Trellis, analyse
@@ -74,11 +75,17 @@ def test_all_bands_are_counted_as_their_scans_are():
     bands = np.array([1, 2, 6, 20, 64])
     for low in range(3):
         counts = np.zeros([5, 5, 256], np.int64)
-        scans.count_bands(levels.starts, levels.places, levels.values, bands, low, counts)
-        progressive.bits_of_bands(counts)
+        parts = np.array([[0, 100], [100, 101], [101, 600]])
+        scans.count_bands(parts, levels.starts, levels.places, levels.values, bands, low, counts)
+        bits, symbols = np.zeros([2, 5, 5], np.int64)
+        huffman.bits_of_bands(counts, bits, symbols)
         for i, j in itertools.combinations(range(5), 2):
-            walk = levels.walk(bands[i], bands[j] - 1, low, False)
-            np.testing.assert_array_equal(counts[i, j], progressive.counted(walk)[0])
+            some = (replace(levels, starts=levels.starts[a : b + 1]) for a, b in parts)
+            walks = [one.walk(bands[i], bands[j] - 1, low, False) for one in some]
+            expected, others = progressive.counted(*walks)
+            np.testing.assert_array_equal(counts[i, j], expected)
+            assert bits[i, j] == huffman.least_lengths(expected)[1] + others
+            assert symbols[i, j] == np.count_nonzero(expected)
 
 
 def test_a_picture_in_colour_has_scans_that_show_it_from_the_start():

@@ -13,6 +13,9 @@ import logging, pathlib, sys
 from learned_jpeg.runtime import compiled
 compiled._INSTALLED = pathlib.Path(sys.argv[1])
 logging.basicConfig(level=logging.INFO, format="%(message)s")
+import tempfile
+if "nowhere" in sys.argv[2:]:
+    tempfile._candidate_tempdir_list = lambda: [str(pathlib.Path.cwd())]
 import kernel
 print(kernel.ratio(6.0, 3), kernel.ratio(1.0, 0.0))
 """
@@ -28,12 +31,13 @@ def run(tmp_path):
         "    return a / b\n"
     )
 
-    def call(installed):
-        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    def call(installed, *more, cache="cache"):
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / cache)}
         environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
         environment.pop("NUMBA_CACHE_DIR", None)
-        command = [sys.executable, "-B", "-c", KERNEL, str(installed)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        command = [sys.executable, "-B", "-c", KERNEL, str(installed), *more]
+        options = {"capture_output": True, "text": True, "cwd": tmp_path}
+        done = subprocess.run(command, env=environment, **options)
         assert done.stdout.split() == ["2.0", "inf"], done.stderr
         return done.stderr
 
@@ -51,6 +55,13 @@ def test_elsewhere_it_is_kept_in_the_users_cache(run, tmp_path):
     assert "compiling, once" in run(tmp_path / "file" / "installed")
     assert list(tmp_path.glob("cache/**/*.nbc"))
     assert run(tmp_path / "file" / "installed") == ""
+
+
+def test_without_a_place_for_it_nothing_is_left_where_the_user_is(run, tmp_path):
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.iterdir())
+    assert "for this run alone" in run(tmp_path / "file" / "x", "nowhere", cache="file/y")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_another_code_is_not_taken_for_it(run, tmp_path):
