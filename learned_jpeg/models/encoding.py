@@ -63,7 +63,7 @@ def encode(
 
     pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
     dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
-    for the rates between those of two models; progress: called after each step of refining;
+    for the rates between those of two models; progress: called with the part of refining that is done;
     prices: of the bits, [H, W] as `importance.field` gives them.
     Raises UserError for a choice that the model does not have.
     """
@@ -109,8 +109,8 @@ def encode(
 
 
 def _refine(pipeline, search, analysis, pixels, coding, progress):
-    mixture = refining.MIXTURES[coding.tune] if coding.tune else pipeline.refine_weights
-    return refining.refine(search, analysis, pixels, coding.refine, mixture, progress)
+    share = refining.SHARES[coding.tune] if coding.tune else pipeline.refine_share
+    return refining.refine(search, analysis, pixels, coding.refine, share, progress)
 
 
 def _strips(pixels):

@@ -33,7 +33,7 @@ class RDO(FileModel):
         super().__init__(sampling=sampling, **kwargs)
         self.tune = search
         # Whoever refines wants LPIPS, however small a part it had in the training.
-        self.refine_weights = {"lpips": max(lpips_weight, LEAST_SHARE)} if lpips_weight else {}
+        self.refine_share = max(lpips_weight, LEAST_SHARE) if lpips_weight else 0.0
         shapes = {name: value.shape for name, value in start().items()}
         if any(np.shape(weights.get(name)) != shape for name, shape in shapes.items()):
             raise ValueError("its weights are those of another model")
