@@ -15,7 +15,7 @@ kernels = lazy_import("learned_jpeg.search.refining_kernels")
 
 # Pixels: the side of what is differentiated at a time, and what is seen around it. Whole 16, so
 # that blocks and the strides of the network stay where they are.
-TILE, MARGIN = 1536, 64
+TILE, MARGIN = 1536, 48
 
 # One tile has all cores; more at a time would only take more memory.
 _one_tile = threading.Lock()
