@@ -72,7 +72,7 @@ class Model:
         exif: "bytes | Image.Exif | None" = None,
         icc_profile: bytes | None = None,
         xmp: bytes | None = None,
-        progress: Callable[[], object] | None = None,
+        progress: Callable[[float], object] | None = None,
         dial: float | None = None,
     ) -> bytes:
         """One picture to the bytes of a standard JPEG file.
@@ -92,7 +92,7 @@ class Model:
           tune: the error that the search minimizes, "psnr" or "visual".
           table_scale: a factor on the quantization tables, for rates between two models'.
           exif, icc_profile, xmp: metadata of the file, as Pillow's `Image.save` takes them.
-          progress: called after each step of refining.
+          progress: called with the part of refining that is done, 0 to 1, in each step.
           dial: deprecated, the former name of quality.
 
         Raises:

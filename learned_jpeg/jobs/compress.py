@@ -96,8 +96,8 @@ def compress(architecture, args):
         budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
         # Where the file goes to the standard output, nothing else does.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
-        steps = None if options.target else args.refine
-        log = Log(len(pairs), out, steps, args.quiet, args.json, args.verbose)
+        refines = args.refine > 0 and not options.target
+        log = Log(len(pairs), out, refines, args.quiet, args.json, args.verbose)
         log.page = Page(args.report, len(pairs), args.force) if args.report else None
         options = replace(options, views=log.page and log.page.side)
         door = Door(log.add)
@@ -109,8 +109,7 @@ def compress(architecture, args):
                 chosen = [_fitting(args.total_size, settings, files, log)]
             if args.update:
                 records = door.records = _records(architecture, args, pairs, chosen)
-            progress = log.bar.update if len(pairs) == 1 else None
-            each = replace(options, records=records, door=door, progress=progress)
+            each = replace(options, records=records, door=door, refining=log.refining)
             run_all(
                 lambda path, output: compress_file(path, output, chosen, each, budget),
                 _once(pairs, door),

@@ -16,12 +16,12 @@ integers is known afterwards, and moves what the next search aims at:
   converge (measured).
 
 The best of all steps stays, so that the cost is never above that without refining. A large picture
-is refined in bands of rows, each by itself, so that memory grows by its pixels and coefficients
-alone.
+is analysed and refined in bands of rows, each by itself, so that memory grows by its pixels and
+integers alone.
 """
 
 from learned_jpeg.jpeg import transform
-from learned_jpeg.jpeg.sampling import Planes
+from learned_jpeg.jpeg.sampling import Planes, grid
 from learned_jpeg.jpeg.standard import BLOCK, YCBCR_TO_RGB
 from learned_jpeg.metrics import lpips_tf2
 from learned_jpeg.runtime.lazy import lazy_import
@@ -202,22 +202,24 @@ def _to_whole_blocks(samples):
     return np.pad(samples, [(0, -side % BLOCK) for side in samples.shape])
 
 
-def refine(search, analysis, pixels, steps, share, progress=None):
-    """The integers of a picture, Planes of int16, refined.
+def refine(search, analyse, pixels, sampling, steps, share, progress=None):
+    """The integers of a picture, Planes of int16, refined, and its tables [8, 8, 2].
 
-    search: a quantizer.Trellis; analysis: a quantizer.Analysis of pixels, uint8 or uint16
-    [H, W, 3], or [H, W, 1] for a gray picture; steps: 0 or more; share: of LPIPS in the cost, see
-    above, which pictures that are too small for it do not have. progress: called with the part that
-    is done, to 1, some times a step.
+    search: a quantizer.Trellis; analyse: called with (top, bottom), returns the quantizer.Analysis
+    of these rows of pixels, uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray picture; sampling:
+    of these; steps: 1 or more; share: of LPIPS in the cost, see above, which pictures that are too
+    small for it do not have. progress: called with the part that is done, to 1, in each step.
     """
-    height, width = pixels.shape[:2]
+    height, width, channels = pixels.shape
     share = share if min(height, width) >= lpips_tf2.MIN_SIZE else 0
-    if not steps or not (share or analysis.unrounded.chroma is not None):
-        return search.search(analysis).integers
-    result = Planes(*(p if p is None else np.empty(p.shape, np.int16) for p in analysis.unrounded))
-    bands = parts(height, max(BAND // width, 16))
+    steps = steps if share or channels == 3 else 0
+    luma, chroma = ([*size, BLOCK, BLOCK] for size in grid(height, width, sampling))
+    result = Planes(np.empty(luma, np.int16), None)
+    if channels == 3:
+        result = result._replace(chroma=np.empty([2, *chroma], np.int16))
+    side = BLOCK if sampling == "444" else 2 * BLOCK
     done = 0.0
-    for top, bottom in bands:
+    for top, bottom in parts(height, max(BAND // width, 16)):
 
         def told(part=(bottom - top) / height / (steps + 1)):
             nonlocal done
@@ -225,11 +227,11 @@ def refine(search, analysis, pixels, steps, share, progress=None):
             if progress:
                 progress(min(done, 1.0))
 
-        picture = Picture(pixels, top, bottom, analysis.sampling) if share else None
-        rows = analysis.rows(top, bottom) if len(bands) > 1 else analysis
-        found = _Band(search, rows, picture, share).refined(steps, told)
+        picture = Picture(pixels, top, bottom, sampling) if share else None
+        analysis = analyse(top, bottom)
+        found = _Band(search, analysis, picture, share).refined(steps, told)
         result.luma[top // BLOCK : -(-bottom // BLOCK)] = found.luma
         if found.chroma is not None:
-            side = BLOCK if analysis.sampling == "444" else 2 * BLOCK
             result.chroma[:, top // side : -(-bottom // side)] = found.chroma
-    return result
+        del picture, found  # before the next ones
+    return result, analysis.qtables
