@@ -174,7 +174,7 @@ def _records(architecture, args, pairs, settings):
         model += [checkpoints.describe(folder)[-1] for folder in shipped.folders(args.model)]
     chosen = [(setting.dial, setting.scale, setting.model.lmbda) for setting in settings]
     text = json.dumps([decides, model, chosen], sort_keys=True)
-    return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16])
+    return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16], pairs)
 
 
 def make_options(args):
