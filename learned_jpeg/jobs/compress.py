@@ -208,13 +208,13 @@ def make_options(args):
 def _check_lossless(args, target):
     """Raises UserError for options that change the picture or choose how it is coded."""
     options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
-    options += ("importance", "total_size", "report")
+    options += ("importance", "total_size")
     others = [name for name in options if getattr(args, name)]
     others += [f"target_{target.kind}"] if target else []
     others += ["huffman"] if args.huffman != "progressive" else []
     if others:
         raise UserError(
-            f"--lossless keeps the picture and chooses its coding; --{others[0]} does not"
+            f"--lossless loses nothing and chooses the coding by itself; leave out --{others[0]}"
         )
 
 
