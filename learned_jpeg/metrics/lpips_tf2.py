@@ -51,7 +51,9 @@ def _first_convolution(images, kernel):
     def gradient(slopes):
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         batch, rows, columns, _ = tf.unstack(tf.shape(slopes))
-        whole = np.pad(kernel, [(0, 1), (0, 1), (0, 0), (0, 0)]).reshape(3, 4, 3, 4, *kernel.shape[2:])
+        whole = np.pad(kernel, [(0, 1), (0, 1), (0, 0), (0, 0)]).reshape(
+            3, 4, 3, 4, *kernel.shape[2:]
+        )
         of_blocks = whole.transpose(0, 2, 1, 3, 4, 5).reshape(3, 3, -1, kernel.shape[-1])
         size = tf.stack([batch, rows + 2, columns + 2, of_blocks.shape[2]])
         blocks = tf.nn.conv2d_transpose(slopes, of_blocks, size, 1, "VALID")
@@ -67,9 +69,7 @@ def _first_convolution(images, kernel):
 
 def features(images):
     """[B, H, W, 3] in [0, 1] -> the five ReLU outputs of AlexNet, unit length along channels."""
-    return [
-        tf.math.l2_normalize(x, axis=-1, epsilon=_EPSILON) for x in _activations(images)
-    ]
+    return [tf.math.l2_normalize(x, axis=-1, epsilon=_EPSILON) for x in _activations(images)]
 
 
 def _activations(images):

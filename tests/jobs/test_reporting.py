@@ -16,9 +16,13 @@ def test_a_log_has_a_line_now_and_then_on_what_takes_long(count, quiet, monkeypa
     for second in range(10, 201, 10):
         now[0] = 100.0 + second
         tell(second / 200)
-    lines = [] if quiet else [
-        f"large.png: {done}% refined, about {left} left"
-        for done, left in [(15, "3 min"), (30, "2 min"), (45, "2 min")]
-    ]
+    lines = (
+        []
+        if quiet
+        else [
+            f"large.png: {done}% refined, about {left} left"
+            for done, left in [(15, "3 min"), (30, "2 min"), (45, "2 min")]
+        ]
+    )
     said = capsys.readouterr().err.splitlines()
     assert said[: len(lines)] == lines and len(said) == (0 if quiet else 6)
