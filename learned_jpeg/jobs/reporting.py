@@ -18,8 +18,8 @@ class Log:
     """Says of each file what became of it, and at the end what became of all.
 
     count: of the files; out: the stream for what goes well; refines: whether pictures are refined,
-    where one alone has a bar of its own; quiet, as_json, verbose: as the options of `compress` say. page:
-    a page.Page that is told the same, or None.
+    where one alone has a bar of its own; quiet, as_json, verbose: as the options of `compress` say.
+    page: a page.Page that is told the same, or None.
     """
 
     page = None

@@ -123,7 +123,7 @@ def distance(x, y):
 
 
 def _slope_of(original, activations, head):
-    """A map's part of LPIPS [1] and its slope in the activations, by hand: fewer passes over them."""
+    """A map's part of LPIPS [1] and its slope in the activations; by hand, in fewer passes."""
     length = tf.reduce_sum(tf.square(activations), -1, keepdims=True)
     inverse = tf.math.rsqrt(tf.maximum(length, _EPSILON))
     unit = activations * inverse
