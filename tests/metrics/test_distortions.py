@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-
 # Each with the least side of an image.
 TERMS = [(lpips_tf2.lpips, lpips_tf2.MIN_SIZE), (ms_ssim_error, MIN_SIZE), (hvs_m_error, 8)]
 

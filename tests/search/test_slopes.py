@@ -88,10 +88,10 @@ def test_a_picture_in_parts_has_about_the_same_gradient(
         for start, end in bands:
             picture = Picture(photograph, start, end, "420")
 
-            def accept(tile, planes, start=start):
+            def accept(tile, planes, start=start, height=end - start):
                 (top, bottom, left, right), (down, across) = tile.blocks(8)
                 part = planes.luma[down:, across:][: bottom - top, : right - left]
-                result[start // 8 + top : start // 8 + bottom, left:right] = part * (end - start)
+                result[start // 8 + top : start // 8 + bottom, left:right] = part * height
 
             picture.slopes(decoded[start:end], accept)
         return result.ravel()
