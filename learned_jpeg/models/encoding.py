@@ -108,7 +108,7 @@ def encode(
             seen = slice(max(top - context, 0), bottom + context)
             part = None if prices is None else prices[seen]
             found = analysis_of(pixels[seen], part, sampling)
-            return found.rows(top - seen.start, bottom - seen.start)
+            return refining.rows(found, top - seen.start, bottom - seen.start)
 
         share = refining.SHARES[coding.tune] if coding.tune else pipeline.refine_share
         integers, qtables = refining.refine(

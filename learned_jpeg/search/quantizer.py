@@ -3,7 +3,7 @@
 A quantizer is called with the `Analysis` of one whole picture and returns its integers.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from learned_jpeg.jpeg import transform
@@ -53,29 +53,6 @@ class Analysis:
     width: int
     chroma_samples: np.ndarray | None = None
     log2_lambda: Planes | None = None
-
-    def rows(self, top, bottom):
-        """The Analysis of the rows of pixels from top to bottom, whole 16 but for the last one."""
-        luma = slice(top // BLOCK, -(-bottom // BLOCK))
-        side = BLOCK if self.sampling == "444" else 2 * BLOCK
-        chroma = slice(top // side, -(-bottom // side))
-
-        def of(planes):
-            if planes is None:
-                return None
-            both = None if planes.chroma is None else np.ascontiguousarray(planes.chroma[:, chroma])
-            return Planes(planes.luma[luma], both)
-
-        samples = self.chroma_samples
-        return replace(
-            self,
-            unrounded=of(self.unrounded),
-            height=bottom - top,
-            chroma_samples=None
-            if samples is None
-            else np.ascontiguousarray(samples[:, top:bottom]),
-            log2_lambda=of(self.log2_lambda),
-        )
 
 
 def analyse(pixels, qtables, sampling):

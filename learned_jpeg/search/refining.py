@@ -20,6 +20,8 @@ is analysed and refined in bands of rows, each by itself, so that memory grows b
 integers alone.
 """
 
+from dataclasses import replace
+
 from learned_jpeg.jpeg import transform
 from learned_jpeg.jpeg.sampling import Planes, grid
 from learned_jpeg.jpeg.standard import BLOCK, YCBCR_TO_RGB
@@ -200,6 +202,27 @@ class _Band:
 def _to_whole_blocks(samples):
     """[H, W] with zeros behind it, so that the sides are whole blocks."""
     return np.pad(samples, [(0, -side % BLOCK) for side in samples.shape])
+
+
+def rows(analysis, top, bottom):
+    """The quantizer.Analysis of the rows of pixels from top to bottom of one, whole 16 but for the
+    last."""
+    side = BLOCK if analysis.sampling == "444" else 2 * BLOCK
+    luma, chroma = (slice(top // each, -(-bottom // each)) for each in (BLOCK, side))
+
+    def of(planes):
+        if planes is None or planes.chroma is None:
+            return planes and Planes(planes.luma[luma], None)
+        return Planes(planes.luma[luma], np.ascontiguousarray(planes.chroma[:, chroma]))
+
+    samples = analysis.chroma_samples
+    return replace(
+        analysis,
+        unrounded=of(analysis.unrounded),
+        height=bottom - top,
+        chroma_samples=None if samples is None else np.ascontiguousarray(samples[:, top:bottom]),
+        log2_lambda=of(analysis.log2_lambda),
+    )
 
 
 def refine(search, analyse, pixels, sampling, steps, share, progress=None):

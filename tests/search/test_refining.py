@@ -1,3 +1,5 @@
+import functools
+
 from learned_jpeg.jpeg.jpeg_file import write_jpeg
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
 from learned_jpeg.metrics.measures import Reference
@@ -26,7 +28,8 @@ def refined(pixels, tune, sampling, steps, share, quality=50, **options):
     if not steps:
         integers = search(analysis)
     else:
-        integers, _ = refine(search, analysis.rows, pixels, sampling, steps, share, **options)
+        of = functools.partial(refining.rows, analysis)
+        integers, _ = refine(search, of, pixels, sampling, steps, share, **options)
     return integers, write_jpeg(integers, qtables, *pixels.shape[:2], sampling, "optimized")
 
 
