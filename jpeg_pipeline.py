@@ -60,7 +60,6 @@ class DifferentiableJPEG(FileModel):
     chroma, one of SAMPLINGS.
     """
 
-    receptive_field = 0  # pixels to each side of a block that decide about it
     tile = 1024  # side in pixels of what is analysed at a time, a multiple of 16
 
     def __init__(self, rounding="cubic", **kwargs):

@@ -74,7 +74,7 @@ class Model:
         exif: "bytes | Image.Exif | None" = None,
         icc_profile: bytes | None = None,
         xmp: bytes | None = None,
-        progress: Callable[[], object] | None = None,
+        progress: Callable[[float], object] | None = None,
         threads: int | None = None,
         dial: float | None = None,
     ) -> bytes:
@@ -95,7 +95,7 @@ class Model:
           tune: the error that the search minimizes, "psnr" or "visual".
           table_scale: a factor on the quantization tables, for rates between two models'.
           exif, icc_profile, xmp: metadata of the file, as Pillow's `Image.save` takes them.
-          progress: called after each step of refining.
+          progress: called with the part of refining that is done, 0 to 1, in each step.
           threads: how many a large picture may have, beside other pictures at the same time; None
             for the cores that the process may use. The bytes are the same with any number.
           dial: deprecated, the former name of quality.

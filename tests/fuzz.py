@@ -47,7 +47,7 @@ from PIL import Image  # noqa: E402
 
 HANG = 120  # seconds, of which a busy machine may be elsewhere for most
 BATCH = 2000  # inputs of a process
-LEAK = 150  # megabytes that a process may grow by after its first inputs
+LEAK = 400  # megabytes that a process may grow by after its first inputs: caches fill slowly
 WARM_UP = 300
 # What Python's own unpickler says of some broken pickles, beside the exception that it raises.
 NOISE = "SystemError: deallocated bytearray object has exported buffers"

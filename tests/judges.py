@@ -48,7 +48,8 @@ def libvips(data):
 def _said_by_libvips(data, level):
     _notes.clear()
     try:
-        pyvips.Image.new_from_buffer(_samples(data), "", fail_on=level).write_to_memory()
+        with _silent():
+            pyvips.Image.new_from_buffer(_samples(data), "", fail_on=level).write_to_memory()
     except pyvips.Error as error:
         lines = dict.fromkeys([*_notes, *error.detail.splitlines(), error.message])
         return "; ".join(line for line in lines if "bad seek" not in line)
@@ -76,7 +77,7 @@ def pillow(data):
 
 @contextlib.contextmanager
 def _silent():
-    """Without what libtiff prints by itself."""
+    """Without what libtiff and GLib print by themselves."""
     before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     try:

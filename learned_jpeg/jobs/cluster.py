@@ -25,7 +25,7 @@ class Cluster:
         if finished.mask:
             finished.mask_data = Path(finished.mask).read_bytes()
         # What belongs to this process alone stays here.
-        here = {"door": None, "records": None, "elsewhere": None, "progress": None, "trying": None}
+        here = {"door": None, "records": None, "elsewhere": None, "refining": None, "trying": None}
         stat = os.stat(path) if data is None else None
         seen = stat and (stat.st_size, stat.st_mtime_ns)
         there = [replace(setting, model=None) for setting in settings]
@@ -88,7 +88,7 @@ def _make(path, where, settings, options, megapixels, data, finished):
     if data is None and (data := _read(*where)) is None:
         return None
     settings = [replace(setting, model=_model(setting.source)) for setting in settings]
-    options = replace(options, trying=lambda: None)
+    options = replace(options, trying=lambda: None, refining=lambda name: None)
     with one_picture.telling(finished.report):
         one_picture.make(path, data, settings, options, finished)
     return finished.report, finished.data, finished.views

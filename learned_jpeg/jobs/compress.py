@@ -97,8 +97,8 @@ def compress(architecture, args):
         budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
         # Where the file goes to the standard output, nothing else does.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
-        steps = None if options.target else args.refine
-        log = Log(len(pairs), out, steps, args.quiet, args.json, args.verbose)
+        refines = args.refine > 0 and not options.target
+        log = Log(len(pairs), out, refines, args.quiet, args.json, args.verbose)
         log.page = Page(args.report, len(pairs), args.force) if args.report else None
         options = replace(options, views=log.page and log.page.side)
         door = Door(log.add)
@@ -110,8 +110,7 @@ def compress(architecture, args):
                 chosen = [_fitting(args.total_size, settings, files, log)]
             if args.update:
                 records = door.records = _records(architecture, args, pairs, chosen)
-            progress = log.bar.update if len(pairs) == 1 else None
-            each = replace(options, records=records, door=door, progress=progress)
+            each = replace(options, records=records, door=door, refining=log.refining)
             run_all(
                 lambda path, output: compress_file(path, output, chosen, each, budget),
                 _once(pairs, door),
@@ -176,7 +175,7 @@ def _records(architecture, args, pairs, settings):
         model += [checkpoints.describe(folder)[-1] for folder in shipped.folders(args.model)]
     chosen = [(setting.dial, setting.scale, setting.model.lmbda) for setting in settings]
     text = json.dumps([decides, model, chosen], sort_keys=True)
-    return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16])
+    return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16], pairs)
 
 
 def make_options(args):
@@ -210,13 +209,13 @@ def make_options(args):
 def _check_lossless(args, target):
     """Raises UserError for options that change the picture or choose how it is coded."""
     options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
-    options += ("importance", "total_size", "report")
+    options += ("importance", "total_size")
     others = [name for name in options if getattr(args, name)]
     others += [f"target_{target.kind}"] if target else []
     others += ["huffman"] if args.huffman != "progressive" else []
     if others:
         raise UserError(
-            f"--lossless keeps the picture and chooses its coding; --{others[0]} does not"
+            f"--lossless loses nothing and chooses the coding by itself; leave out --{others[0]}"
         )
 
 

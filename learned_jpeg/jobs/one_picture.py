@@ -115,9 +115,10 @@ class Options:
     srgb: convert the colours to sRGB. skip_larger: keep the coefficients of a JPEG file whose
     result is not smaller, also where a target asks for it. lossless: keep them in any case.
     skip_existing: leave a file alone whose output is there. records: of what was written before,
-    which is left alone while it is current. progress: called after each step of refining;
-    trying: before each file that is made. views: pixels a side of what a page shows of each
-    picture, or None. masks: of what matters in the pictures, or None.
+    which is left alone while it is current. refining: makes of a picture's name what is called with
+    the part that is done of its refining; trying: called before each file that is made. views:
+    pixels a side of what a page shows of each picture, or None. masks: of what matters in the
+    pictures, or None.
     elsewhere: what makes the files in place of `make`, or None.
     """
 
@@ -132,7 +133,7 @@ class Options:
     skip_existing: bool = False
     records: Records | None = None
     target: Target | None = None
-    progress: Callable | None = None
+    refining: Callable = lambda name: None
     views: int | None = None
     masks: Masks | None = None
     elsewhere: Callable | None = None
@@ -239,9 +240,8 @@ def compress_source(source, settings, options, report, prices=None):
         options.trying()
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         scale *= setting.scale
-        data = encoding.encode(
-            setting.model, pixels, setting.dial, coding, scale, options.progress, prices
-        )
+        told = options.refining(report.input)
+        data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, told, prices)
         return metadata.embed(data, source.metadata)
 
     if options.target is None:

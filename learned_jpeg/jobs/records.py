@@ -37,11 +37,13 @@ class Records:
 
     An entry is there before its output, so that an output of ours is known whenever a run ends;
     one whose output did not come to be says nothing of what is there. options: a digest of what
-    the outputs depend on. Raises UserError where the folder cannot be written.
+    the outputs depend on; pairs: the (input, output)s of the run. Raises UserError where the folder
+    cannot be written.
     """
 
-    def __init__(self, folder, options):
+    def __init__(self, folder, options, pairs):
         self._folder, self._options = Path(folder), options
+        self._outputs = {self._name(path): self._name(output) for path, output in pairs}
         self._path, self._file = self._folder / RECORDS, None
         self._known = defaultdict(list)
         try:
@@ -72,7 +74,8 @@ class Records:
     def state(self, path, output, entry):
         """(whether an output is as it was written, whether it is what `entry` would write).
 
-        What came of another input is not this one's, unless the other is gone.
+        What came of another input is not this one's, unless the other is gone or has another
+        output now.
         """
         written = [one for one in self._written(output) if self._is_of(one, entry)]
         same = paths.is_same(path, output)  # then the input is gone, and this came of it
@@ -82,7 +85,9 @@ class Records:
         return bool(written), current
 
     def _is_of(self, one, entry):
-        return one.source == entry.source or not (self._folder / one.source).exists()
+        if one.source == entry.source or not (self._folder / one.source).exists():
+            return True
+        return self._outputs.get(one.source, one.output) != one.output
 
     def _written(self, output):
         """The entries that an output is as it is by."""

@@ -6,21 +6,25 @@ import time
 from dataclasses import asdict
 
 from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.runtime.progress import duration
 
 from tqdm import tqdm
+
+# Seconds between two lines on one picture.
+SILENCE = 30
 
 
 class Log:
     """Says of each file what became of it, and at the end what became of all.
 
-    count: of the files; out: the stream for what goes well; steps: those of refining, where one
-    picture has a bar of its own; quiet, as_json, verbose: as the options of `compress` say. page:
-    a page.Page that is told the same, or None.
+    count: of the files; out: the stream for what goes well; refines: whether pictures are refined,
+    where one alone has a bar of its own; quiet, as_json, verbose: as the options of `compress` say.
+    page: a page.Page that is told the same, or None.
     """
 
     page = None
 
-    def __init__(self, count, out, steps=None, quiet=False, as_json=False, verbose=False):
+    def __init__(self, count, out, refines=False, quiet=False, as_json=False, verbose=False):
         self._count, self._out = count, out
         self._quiet, self._json, self._verbose = quiet, as_json, verbose
         self._start, self._failures = time.perf_counter(), []
@@ -28,12 +32,13 @@ class Log:
         self._pixels = 0
         of_one = count == 1
         self.bar = tqdm(
-            total=steps if of_one else count,
-            unit="step" if of_one else "file",
+            total=1 if of_one else count,
+            unit="file",
             file=sys.stderr,
             # None: unless to a file
-            disable=True if quiet or (of_one and not steps) else None,
+            disable=True if quiet or (of_one and not refines) else None,
             leave=not of_one,
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}" if of_one else None,
         )
 
     def add(self, finished):
@@ -54,6 +59,23 @@ class Log:
             tqdm.write(_sentence(report), file=self._out)
         if self._count > 1:
             self.bar.update()
+
+    def refining(self, name):
+        """What is called with the part that is done of a picture's refining, by its name: shows it,
+        or says it now and then, with the time left."""
+        start = said = time.monotonic()
+
+        def tell(share):
+            nonlocal said
+            now = time.monotonic()
+            if self._count == 1 and not self.bar.disable:
+                self.bar.update(share - self.bar.n)
+            elif now - said >= SILENCE and not self._quiet and share < 1:
+                left = duration((now - start) * (1 - share) / share)
+                self.say(f"{name}: {share:.0%} refined, about {left} left", sys.stderr)
+                said = now
+
+        return tell
 
     def say(self, line, stream=None):
         """Prints a line of another kind, on the stream for what goes well or on another one."""

@@ -5,7 +5,6 @@ Both take float32 [B, H, W, 3] RGB in [0, 1] and give one figure for each image,
 
 from learned_jpeg.jpeg.standard import BLOCK
 from learned_jpeg.jpeg.transform import DCT_OF_BLOCK
-from learned_jpeg.metrics import lpips_tf2
 from learned_jpeg.metrics.psnr_hvs_m import LUMA, MASKING, SENSITIVITY
 from learned_jpeg.runtime.lazy import lazy_import
 
@@ -70,8 +69,3 @@ def _scatter(tiles):
     """Unbiased variance of each tile times its samples."""
     n = float(tiles.shape[-1] * tiles.shape[-2])
     return tf.math.reduce_variance(tiles, [-2, -1]) * n * n / (n - 1.0)
-
-
-# Of what a mixture can be made, by name: the function, and the least side of an image.
-TERMS = {"lpips": lpips_tf2.lpips, "ms_ssim": ms_ssim_error, "hvs": hvs_m_error}
-MIN_SIZES = {"lpips": lpips_tf2.MIN_SIZE, "ms_ssim": MIN_SIZE, "hvs": BLOCK}

@@ -44,21 +44,48 @@ def _weights():
     return layers, heads
 
 
-def _features(images):
+def _first_convolution(images, kernel):
+    """The network's first, [11, 11, 3, C] at every fourth place, with a gradient that takes a third
+    of the time of TensorFlow's: that of a convolution of blocks of 4x4 samples."""
+
+    def gradient(slopes):
+        height, width = tf.shape(images)[1], tf.shape(images)[2]
+        batch, rows, columns, _ = tf.unstack(tf.shape(slopes))
+        whole = np.pad(kernel, [(0, 1), (0, 1), (0, 0), (0, 0)]).reshape(
+            3, 4, 3, 4, *kernel.shape[2:]
+        )
+        of_blocks = whole.transpose(0, 2, 1, 3, 4, 5).reshape(3, 3, -1, kernel.shape[-1])
+        size = tf.stack([batch, rows + 2, columns + 2, of_blocks.shape[2]])
+        blocks = tf.nn.conv2d_transpose(slopes, of_blocks, size, 1, "VALID")
+        return tf.nn.depth_to_space(blocks, 4)[:, 2 : 2 + height, 2 : 2 + width]
+
+    @tf.custom_gradient
+    def convolution(images):
+        edges = [[0, 0], [2, 2], [2, 2], [0, 0]]
+        return tf.nn.conv2d(images, kernel, 4, edges), gradient
+
+    return convolution(images)
+
+
+def features(images):
     """[B, H, W, 3] in [0, 1] -> the five ReLU outputs of AlexNet, unit length along channels."""
+    return [tf.math.l2_normalize(x, axis=-1, epsilon=_EPSILON) for x in _activations(images)]
+
+
+def _activations(images):
     layers, _ = _weights()
     x = images - (_SHIFT + 1) / 2
-    features = []
+    found = []
     for i, (kernel, bias) in enumerate(layers):
         if i in (1, 2):
             x = tf.nn.max_pool2d(x, 3, 2, "VALID")
         if i == 0:
-            x = tf.nn.conv2d(x, kernel, 4, [[0, 0], [2, 2], [2, 2], [0, 0]])
+            x = _first_convolution(x, kernel)
         else:
             x = tf.nn.conv2d(x, kernel, 1, "SAME")
         x = tf.nn.relu(tf.nn.bias_add(x, bias))
-        features.append(tf.math.l2_normalize(x, axis=-1, epsilon=_EPSILON))
-    return features
+        found.append(x)
+    return found
 
 
 def lpips(x, y):
@@ -82,11 +109,11 @@ def lpips(x, y):
                 f"LPIPS needs images of {MIN_SIZE} pixels a side or more, "
                 f"not {images.shape[2]}x{images.shape[1]}"
             )
-    return _distance(_features(x), _features(y))
+    return distance(features(x), features(y))
 
 
-def _distance(x, y):
-    """LPIPS [B] of two lists of features."""
+def distance(x, y):
+    """LPIPS [B] of two lists of features, as `features` gives them."""
     _, heads = _weights()
     distances = [
         tf.reduce_mean(tf.linalg.matvec(tf.math.squared_difference(a, b), head), axis=[1, 2])
@@ -95,20 +122,48 @@ def _distance(x, y):
     return tf.add_n(distances)
 
 
+def _slope_of(original, activations, head):
+    """A map's part of LPIPS [1] and its slope in the activations; by hand, in fewer passes."""
+    length = tf.reduce_sum(tf.square(activations), -1, keepdims=True)
+    inverse = tf.math.rsqrt(tf.maximum(length, _EPSILON))
+    unit = activations * inverse
+    error = unit - original
+    weighed = error * head
+    value = tf.reduce_mean(tf.reduce_sum(error * weighed, -1), [1, 2])
+    along = tf.reduce_sum(unit * weighed, -1, keepdims=True)
+    factor = 2 / tf.cast(tf.size(length), tf.float32)
+    return value, (weighed - unit * along) * (inverse * factor)
+
+
 @functools.cache
 def _graphs():
-    """`_features` and `_distance` of `_features`, each traced once for images of any size."""
-    images = tf.TensorSpec([1, None, None, 3], tf.uint8)
+    """Each traced once for images of any size: of pixels uint8 or levels float32 [1, H, W, 3], 0 to
+    255, the features; of an original's features and pixels or levels LPIPS [1], and of levels also
+    its slope in these."""
+    pixels, levels = (tf.TensorSpec([1, None, None, 3], kind) for kind in (tf.uint8, tf.float32))
     maps = [tf.TensorSpec([1, None, None, head.size], tf.float32) for head in _weights()[1]]
 
-    def features(pixels):
-        return _features(tf.cast(pixels, tf.float32) / 255)
+    def of(images):
+        return features(tf.cast(images, tf.float32) / 255)
+
+    def compare(original, images):
+        return distance(original, of(images))
+
+    def slope(original, images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            maps = _activations(images / 255)
+        found = [_slope_of(*three) for three in zip(original, maps, _weights()[1], strict=True)]
+        slopes = tape.gradient(maps, images, [slope for _, slope in found])
+        return tf.add_n([value for value, _ in found]), slopes
 
     # Without AutoGraph, whose files stay behind where a process is killed.
-    return (
-        tf.function(features, [images], autograph=False),
-        tf.function(lambda x, y: _distance(x, features(y)), [maps, images], autograph=False),
-    )
+    graph = functools.partial(tf.function, autograph=False)
+    return {
+        "pixels": (graph(of, [pixels]), graph(compare, [maps, pixels])),
+        "levels": (graph(of, [levels]), graph(compare, [maps, levels])),
+        "slope": graph(slope, [maps, levels]),
+    }
 
 
 # Graphs that outlive TensorFlow cannot be let go of in silence.
@@ -116,13 +171,20 @@ atexit.register(_graphs.cache_clear)
 
 
 class Lpips:
-    """LPIPS against one original, whose features are computed once: uint8 RGB [H, W, 3]."""
+    """LPIPS against one original, whose features are computed once: uint8 RGB [H, W, 3], or float32
+    from 0 to 255."""
 
     MIN_SIZE = MIN_SIZE
 
     def __init__(self, original):
-        self._features = _graphs()[0](tf.constant(original[np.newaxis]))
+        self._kind = "pixels" if original.dtype == np.uint8 else "levels"
+        self._features = _graphs()[self._kind][0](tf.constant(original[np.newaxis]))
 
     def compare(self, decoded):
-        """The figure of an image of the same size, a float."""
-        return float(_graphs()[1](self._features, tf.constant(decoded[np.newaxis]))[0])
+        """The figure of an image of the same size and kind, a float."""
+        return float(_graphs()[self._kind][1](self._features, tf.constant(decoded[np.newaxis]))[0])
+
+    def slope(self, decoded):
+        """The figure of a float32 image, and its slope in the samples, float32 [H, W, 3]."""
+        value, slope = _graphs()["slope"](self._features, tf.constant(decoded[np.newaxis]))
+        return float(value[0]), slope[0].numpy()

@@ -16,6 +16,9 @@ SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
 # What a picture's sampling is chosen by: pixels, in strips of so many rows.
 ENOUGH, STRIP = 500_000, 64
+# Rows on each side that decide about a block's analysis beside a network's: by chroma's fit and the
+# blocks next to it.
+CONTEXT = 32
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ def encode(
 
     pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
     dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
-    for the rates between those of two models; progress: called after each step of refining;
-    prices: of the bits, [H, W] as `importance.field` gives them.
+    for the rates between those of two models; progress: called with the part of refining that is
+    done; prices: of the bits, [H, W] as `importance.field` gives them.
     Raises UserError for a choice that the model does not have.
     """
     table_scale = _number("table_scale", table_scale)
@@ -108,19 +111,24 @@ def _encoded(pipeline, pixels, dial, coding, table_scale, progress, prices):
         if part is pixels and sampling == half.sampling:
             analysis = half
         del half
-    analysis = analysis or analysis_of(pixels, prices, sampling)
-    qtables = analysis.qtables
     if coding.refine:
-        integers = _refine(pipeline, choose, analysis, pixels, coding, progress)
+        context = CONTEXT + 16 * -(-pipeline.receptive_field // 16)
+
+        def rows(top, bottom):
+            seen = slice(max(top - context, 0), bottom + context)
+            part = None if prices is None else prices[seen]
+            found = analysis_of(pixels[seen], part, sampling)
+            return refining.rows(found, top - seen.start, bottom - seen.start)
+
+        share = refining.SHARES[coding.tune] if coding.tune else pipeline.refine_share
+        integers, qtables = refining.refine(
+            choose, rows, pixels, sampling, coding.refine, share, progress
+        )
     else:
-        integers = choose(analysis)
+        analysis = analysis or analysis_of(pixels, prices, sampling)
+        integers, qtables = choose(analysis), analysis.qtables
     del analysis  # the most of the memory
     return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
-
-
-def _refine(pipeline, search, analysis, pixels, coding, progress):
-    mixture = refining.MIXTURES[coding.tune] if coding.tune else pipeline.refine_weights
-    return refining.refine(search, analysis, pixels, coding.refine, mixture, progress)
 
 
 def _strips(pixels):

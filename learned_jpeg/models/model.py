@@ -36,7 +36,8 @@ class FileModel:
     dial = None  # a Dial, or None for a model with tables of one rate
     quantizer = "round"  # what chooses the integers of a file
     tune = "psnr"  # what error a search for them minimizes
-    refine_weights = {"lpips": 0.2}  # what --refine lessens, see learned_jpeg.search.refining
+    receptive_field = 0  # pixels to each side of a block that decide about it by a network
+    refine_share = 0.2  # of LPIPS in --refine, see learned_jpeg.search.refining
     file_options = ()  # those whose file decides about the model, too
     model_options = ("sampling",)  # the arguments of __init__ that shape the model
 

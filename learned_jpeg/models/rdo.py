@@ -56,8 +56,7 @@ class RDO(FileModel):
         super().__init__(sampling=sampling, **kwargs)
         self.tune = search
         # Whoever refines wants LPIPS, however small a part it had in the training.
-        lpips = max(lpips_weight, LEAST_SHARE if search == "visual" else 0)
-        self.refine_weights = {"lpips": lpips} if lpips else {}
+        self.refine_share = max(lpips_weight, LEAST_SHARE if search == "visual" else 0.0)
         weights = completed(weights, search)
         shapes = {name: value.shape for name, value in start().items()}
         if any(np.shape(weights.get(name)) != shape for name, shape in shapes.items()):

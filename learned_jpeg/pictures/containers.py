@@ -193,6 +193,20 @@ def tiff_directories(file):
     return directories
 
 
+def tiff_with(data, place, tag, value):
+    """A TIFF file's bytes with another value of a tag that is one number of 16 bits, in the
+    directory at a place."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, place)
+    first, size, within = (8, 20, 12) if big else (2, 12, 8)
+    changed = bytearray(data)
+    for entry in range(place + first, min(place + first + size * count, len(data) - size), size):
+        if struct.unpack_from(f"{order}H", data, entry)[0] == tag:
+            struct.pack_into(f"{order}H", changed, entry + within, value)
+    return bytes(changed)
+
+
 def _tags(file, header, place):
     directory = TiffImagePlugin.ImageFileDirectory_v2(header)
     file.seek(place)

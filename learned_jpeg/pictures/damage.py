@@ -13,8 +13,8 @@ _JUDGES = "pyvips", "simplejpeg"
 END_MARKER = b"\xff\xd9"  # of a JPEG file
 # What is said of headers, of what a program has no way for, and of its callers' ways.
 _HARMLESS = re.compile(
-    "JFIF revision|Adobe color transform|olor conversion|[Nn]ot supported|[Uu]nsupported|"
-    "determine subsampling"
+    "JFIF revision|Adobe color transform|olor conversion|determine subsampling|"
+    "^(?!.*Invalid input).*([Nn]ot supported|[Uu]nsupported)"
 )
 # What libtiff and its decoders say of samples, and not of tags.
 _OF_SAMPLES = re.compile(

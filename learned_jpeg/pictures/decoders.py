@@ -23,7 +23,7 @@ UNREAD = ("HEIC", "JPEG XL", "CR2", "PostScript", "PDF")
 
 # Photometric interpretations of TIFF: how many samples a pixel has, and those without a picture.
 COLOURS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3}
-SEPARATED, YCBCR, CIELAB, CFA, LINEAR_RAW = 5, 6, 8, 32803, 34892
+RGB, SEPARATED, YCBCR, CIELAB, CFA, LINEAR_RAW = 2, 5, 6, 8, 32803, 34892
 CMYK = 1  # of the sets of inks
 JPEG_COMPRESSIONS = 6, 7  # which libtiff's decoders turn into RGB
 TURNED = 5  # the first of the orientations that exchange width and height
@@ -215,10 +215,9 @@ def _decode_tiff(data):
         raise ValueError(f"TIFF of the colours {photometric!r}; convert it to RGB")
     if photometric == SEPARATED and directory.get(332, CMYK) != CMYK:
         raise ValueError("TIFF of inks that are not CMYK; convert it to RGB")
-    if photometric == CIELAB and directory.get(258) == 8:
-        decoded.samples = _from_lab(data, directory)
-        notes.append("LAB converted to sRGB")
-        return decoded
+    is_lab = photometric == CIELAB and directory.get(258) == 8
+    if is_lab:  # which libvips takes for a form of its own
+        data = containers.tiff_with(data, directory.place, 262, RGB)
     samples = _tiff_samples(data, directory, decoded)
     if samples.shape[-1] < channels:
         raise ValueError(f"TIFF of {samples.shape[-1]} channels; convert it to RGB")
@@ -234,6 +233,9 @@ def _decode_tiff(data):
         raise ValueError(f"samples of {samples.dtype}; convert it to 8 or 16 bits")
     if photometric == YCBCR and directory.get(259) not in JPEG_COMPRESSIONS:
         samples = _from_ycbcr(samples, directory)
+    if is_lab:
+        samples = np.concatenate([_from_lab(samples[..., :3]), samples[..., 3:]], axis=-1)
+        notes.append("LAB converted to sRGB")
     decoded.samples = turned(samples, directory.get(274, 1))
     decoded.space = {1: "GRAY", 4: "CMYK"}.get(channels, "RGB")
     return decoded
@@ -266,13 +268,11 @@ def _from_ycbcr(samples, directory):
     return np.concatenate([rgb, samples[..., 3:]], axis=-1)
 
 
-def _from_lab(data, directory):
-    with Image.open(containers.as_file(data), formats=["TIFF"]) as image:
-        check_size(*image.size)
-        image.seek(directory.page)
-        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image.load()  # which turns it upright
-        return np.asarray(ImageCms.profileToProfile(image, *profiles, outputMode="RGB"))
+def _from_lab(samples):
+    """sRGB of LAB as TIFF has it, uint8 [H, W, 3] whose a and b have a sign."""
+    image = Image.fromarray(np.ascontiguousarray(samples), "LAB")
+    profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return np.asarray(ImageCms.profileToProfile(image, *profiles, outputMode="RGB"))
 
 
 def turned(samples, orientation):

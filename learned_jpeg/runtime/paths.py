@@ -131,8 +131,8 @@ def name_files(inputs, output_dir=None, template=None):
     """[(input, output)] of the command's arguments: IN [OUT], or IN... with an output_dir.
 
     Each is a Path or STDIO. Below output_dir the structure stays, from what the bases of the
-    inputs have in common. There inputs that would have one output, as p.png and p.webp, have .jpg
-    behind their whole names, but those that end in it. template: of the names of files, see `_by`.
+    inputs have in common. There of inputs that would have one output, as p.png and p.webp, all but
+    the first have .jpg behind their whole names. template: of the names of files, see `_by`.
     """
     if output_dir is not None:
         if STDIO in inputs:
@@ -179,7 +179,16 @@ def _named(below, template):
             f"--name {shown(template)!r}: {shown(outputs[several[0]])} would be the name of "
             f"{' and '.join(map(shown, (same or several)[:2]))}; {{name}} tells them apart"
         )
-    return outputs | {file: _by("{name}.jpg", below[file]) for file in several}
+    firsts = {}
+    for file in sorted(several, key=_rank):
+        firsts.setdefault(_folded(outputs[file]), file)
+    further = [file for file in several if firsts[_folded(outputs[file])] != file]
+    return outputs | {file: _by("{name}.jpg", below[file]) for file in further}
+
+
+def _rank(path):
+    """Which of several inputs of one stem keeps the name: .jpg, then by the alphabet."""
+    return path.suffix.lower() != ".jpg", path.suffix.lower(), str(path)
 
 
 def _folded(path):

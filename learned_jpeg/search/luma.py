@@ -141,7 +141,7 @@ def take_over_420(x, columns, first, samples, decoded, factors, steps, squares, 
 
 
 @inner
-def _upsampled(plane, y, out):
+def upsampled(plane, y, out):
     """Row y of the decoder's triangle filter, but for its rounding, of chroma [H', W']."""
     rows, columns = plane.shape
     near, other = y // 2, min(max(y // 2 + 2 * (y % 2) - 1, 0), rows - 1)
@@ -171,19 +171,19 @@ def rgb_errors(luma, shown, samples, decoded, errors):
     half the resolution; all around 0. What the decoder clips is clipped.
     """
     columns = errors.shape[1]
-    upsampled = np.empty((2, 2 * decoded.shape[2]), np.float32)
+    chroma = np.empty((2, 2 * decoded.shape[2]), np.float32)
     line = np.empty(8 * columns, np.float32)
     height, width = samples.shape[1:]
     for y in range(height):
         for n in range(2):
-            _upsampled(decoded[n], y, upsampled[n])
+            upsampled(decoded[n], y, chroma[n])
         for x in range(line.size):
             line[x] = 0
         for n in range(3):
             b, r = _RGB[n, 1], _RGB[n, 2]
             for x in range(width):
                 first = _clip(luma[y, x] + b * samples[0, y, x] + r * samples[1, y, x])
-                second = _clip(shown[y, x] + b * upsampled[0, x] + r * upsampled[1, x])
+                second = _clip(shown[y, x] + b * chroma[0, x] + r * chroma[1, x])
                 line[x] += (first - second) * (first - second)
         for column in range(columns):
             for x in range(8 * column, 8 * column + 8):

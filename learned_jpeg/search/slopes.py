@@ -1,37 +1,29 @@
-"""Distortions of a whole picture and their gradient in its coefficients, tile by tile."""
+"""LPIPS of a decoded picture and its slope in the coefficients, tile by tile."""
 
-import atexit
-import functools
 import threading
 from typing import NamedTuple
 
 from learned_jpeg.jpeg import transform
-from learned_jpeg.jpeg.sampling import Planes
-from learned_jpeg.jpeg.standard import BLOCK, YCBCR_TO_RGB
-from learned_jpeg.metrics import distortions
+from learned_jpeg.jpeg.sampling import Planes, grid
+from learned_jpeg.jpeg.standard import BLOCK
+from learned_jpeg.metrics import lpips_tf2
 from learned_jpeg.runtime.lazy import lazy_import
 
 import numpy as np
 
-tf = lazy_import("tensorflow")
+kernels = lazy_import("learned_jpeg.search.refining_kernels")
 
 # Pixels: the side of what is differentiated at a time, and what is seen around it. Whole 16, so
-# that blocks and the strides of the networks stay where they are.
-TILE, MARGIN = 768, 96
-
-_COLOURS = YCBCR_TO_RGB.astype(np.float32)
+# that blocks and the strides of the network stay where they are.
+TILE, MARGIN = 1536, 48
 
 # One tile has all cores; more at a time would only take more memory.
 _one_tile = threading.Lock()
 
 
-def block_sides(sampling):
-    """Pixels that a block of luma and one of chroma cover: Planes."""
-    return Planes(BLOCK, BLOCK if sampling == "444" else 2 * BLOCK)
-
-
 class Tile(NamedTuple):
-    """A part of a picture, and what is seen of it and around it: (top, bottom, left, right)."""
+    """A part of some rows of a picture, and what is seen of it and around it: (top, bottom, left,
+    right), from the first of the rows."""
 
     inner: tuple
     outer: tuple
@@ -42,153 +34,106 @@ class Tile(NamedTuple):
         top, bottom, left, right = self.inner
         return (bottom - top) * (right - left)
 
-    def blocks(self, plane, side):
-        """The part of a plane [..., rows, columns, 8, 8] whose blocks are `side` pixels."""
-        return _cut(plane, self.inner, side)
-
-    def blocks_around(self, plane, side):
-        """The same of the outer part."""
-        return _cut(plane, self.outer, side)
-
-    def within(self, plane, side):
-        """The inner part of blocks of the outer one."""
-        first = self.outer[0], self.outer[0], self.outer[2], self.outer[2]
-        return _cut(plane, tuple(np.subtract(self.inner, first)), side)
+    def blocks(self, side):
+        """The inner part in blocks of so many pixels a side, and where it begins in the outer."""
+        top, bottom, left, right = self.inner
+        inner = top // side, -(-bottom // side), left // side, -(-right // side)
+        return inner, ((top - self.outer[0]) // side, (left - self.outer[2]) // side)
 
 
-def _cut(plane, box, side):
-    top, bottom, left, right = box
-    return plane[..., top // side : -(-bottom // side), left // side : -(-right // side), :, :]
+def parts(side, most):
+    """The (start, end)s of parts of about equal size, at most `most`, that start at whole 16."""
+    count = -(-side // most)
+    ends = [16 * round(side * i / count / 16) for i in range(count)] + [side]
+    return list(zip(ends, ends[1:], strict=False))
 
 
-def tiles(height, width):
-    """Tiles of a picture: parts of about equal size, at most TILE, that start at whole 16."""
-
-    def parts(side):
-        count = -(-side // TILE)
-        ends = [16 * round(side * i / count / 16) for i in range(count)] + [side]
-        return list(zip(ends, ends[1:], strict=False))
-
-    for top, bottom in parts(height):
-        for left, right in parts(width):
+def tiles(height, width, above=0, below=0):
+    """Tiles of rows of a picture; above, below: how many more rows it has there."""
+    for top, bottom in parts(height, TILE):
+        for left, right in parts(width, TILE):
             outer = (
-                max(top - MARGIN, 0),
-                min(bottom + MARGIN, height),
+                max(top - MARGIN, -above),
+                min(bottom + MARGIN, height + below),
                 max(left - MARGIN, 0),
                 min(right + MARGIN, width),
             )
             yield Tile((top, bottom, left, right), outer)
 
 
-@functools.cache
-def _graphs(names):
-    """Graphs of (original, decoded) [H, W, 3] in 0 to 255 to the distortions by name, and with
-    factors [names] to these and the gradient [H, W, 3] of their weighted sum."""
-    image = tf.TensorSpec([None, None, 3])
-    terms = [distortions.TERMS[name] for name in names]
-
-    def values(original, decoded):
-        x, y = original[None] / 255.0, decoded[None] / 255.0
-        return tf.stack([term(x, y)[0] for term in terms])
-
-    def gradient(original, decoded, factors):
-        with tf.GradientTape() as tape:
-            tape.watch(decoded)
-            found = values(original, decoded)
-            total = tf.reduce_sum(found * factors)
-        slope = tape.gradient(total, decoded)
-        return found, tf.where(tf.math.is_finite(slope), slope, 0.0)
-
-    return (
-        tf.function(values, [image, image], autograph=False),
-        tf.function(gradient, [image, image, tf.TensorSpec([len(names)])], autograph=False),
-    )
-
-
-# Graphs that outlive TensorFlow cannot be let go of in silence.
-atexit.register(_graphs.cache_clear)
-
-
 def up_adjoint(slopes):
     """The adjoint of the decoder's upsampling, but for its rounding (see `sampling.up`).
 
-    slopes: float [..., H, W]. Returns [..., ceil(H / 2), ceil(W / 2)].
+    slopes: float [n, H, W]. Returns float32 [n, ceil(H / 2), ceil(W / 2)].
     """
-    for axis in (-1, -2):
-        x = np.moveaxis(slopes, axis, -1)
-        x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, x.shape[-1] % 2)])
-        even, odd = x[..., ::2], x[..., 1::2]
-        y = 0.75 * (even + odd)
-        y[..., :-1] += 0.25 * even[..., 1:]
-        y[..., 1:] += 0.25 * odd[..., :-1]
-        y[..., 0] += 0.25 * even[..., 0]
-        y[..., -1] += 0.25 * odd[..., -1]
-        slopes = np.moveaxis(y, -1, axis)
-    return slopes
-
-
-def blocks_of(slopes):
-    """The DCT of samples' gradients [..., H, W], for blocks that lie in the picture in part."""
-    height, width = slopes.shape[-2:]
-    edges = [(0, 0)] * (slopes.ndim - 2) + [(0, -height % BLOCK), (0, -width % BLOCK)]
-    return transform.dct(np.pad(slopes, edges).astype(np.float32, copy=False))
+    count, height, width = slopes.shape
+    halves = np.empty([count, -(-height // 2), -(-width // 2)], np.float32)
+    kernels.gather(np.ascontiguousarray(slopes, np.float32), height, width, halves)
+    return halves
 
 
 def to_coefficients(slopes, sampling):
-    """The gradient of a decoded picture carried to its coefficients, not over any table.
+    """The slope of a decoded picture carried to its coefficients, not over any table.
 
     slopes: float32 [H, W, 3], of RGB; sampling: of `sampling.SAMPLINGS`. Returns Planes of float32.
     """
-    slopes = np.moveaxis(slopes @ _COLOURS, -1, 0)
-    chroma = slopes[1:] if sampling == "444" else up_adjoint(slopes[1:])
-    return Planes(blocks_of(slopes[0]), blocks_of(chroma))
+    height, width = slopes.shape[:2]
+    luma, chroma = (np.multiply(size, BLOCK) for size in grid(height, width, sampling))
+    planes = np.empty([3, *luma], np.float32)
+    kernels.to_components(np.ascontiguousarray(slopes), planes)
+    of_chroma = planes[1:]
+    if sampling == "420":
+        of_chroma = np.empty([2, *chroma], np.float32)
+        kernels.gather(planes[1:], height, width, of_chroma)
+    return Planes(transform.dct(planes[0]), transform.dct(of_chroma))
 
 
 class Picture:
-    """Distortions of decoded pictures against one original, and how to lessen them.
+    """LPIPS of what rows of a picture are decoded to, against the original, and its slope.
 
-    pixels: uint8 or uint16 [H, W, 3 or 1]; names: of `distortions.TERMS`; sampling: of the
-    file. A distortion is the mean over the tiles.
+    pixels: uint8 or uint16 [H, W, 3 or 1], the whole picture; top, bottom: of the rows, beside
+    which it is seen as it is; sampling: of the file. LPIPS is the mean over the tiles. The
+    features of the original are kept, 42 bytes a pixel.
     """
 
-    def __init__(self, pixels, names, sampling):
-        self._pixels, self._names, self._sampling = pixels, tuple(names), sampling
-        self.tiles = list(tiles(*pixels.shape[:2]))
+    def __init__(self, pixels, top, bottom, sampling):
+        self._pixels, self._top, self._sampling = pixels, top, sampling
+        self._size = bottom - top, pixels.shape[1]
+        below = pixels.shape[0] - bottom
+        self._tiles = [(tile, None) for tile in tiles(*self._size, top, below)]
 
-    def _images(self, decoded, tile):
+    def _levels(self, tile, decoded=None):
         top, bottom, left, right = tile.outer
-        for picture in (self._pixels, decoded):
-            levels = transform.to_levels(picture[top:bottom, left:right])
-            yield tf.constant(np.broadcast_to(levels, [*levels.shape[:2], 3]))
+        levels = transform.to_levels(self._pixels[self._top + top : self._top + bottom, left:right])
+        if decoded is not None:
+            rows = decoded[max(top, 0) : bottom, left:right]
+            levels[max(-top, 0) : max(-top, 0) + len(rows)] = rows
+        return np.ascontiguousarray(np.broadcast_to(levels, [*levels.shape[:2], 3]))
 
-    def _shares(self):
-        """The tiles, and the part of the picture that each is; none if nothing is asked for."""
-        height, width = self._pixels.shape[:2]
-        return [(tile, tile.area / (height * width)) for tile in self.tiles if self._names]
-
-    def distortions(self, decoded):
-        """The distortions, float64 [names], of what a file decodes to, of the pixels' shape."""
-        total = np.zeros(len(self._names))
-        for tile, share in self._shares():
+    def _each(self, compare):
+        """The mean over the tiles of what compare(tile, Lpips of the original) returns."""
+        total = 0.0
+        for index, (tile, original) in enumerate(self._tiles):
             with _one_tile:
-                total += share * _graphs(self._names)[0](*self._images(decoded, tile)).numpy()
+                if original is None:
+                    original = lpips_tf2.Lpips(self._levels(tile))
+                    self._tiles[index] = tile, original
+                total += tile.area / np.prod(self._size) * compare(tile, original)
         return total
 
-    def slopes(self, decoded, factors, accept):
-        """The same; and calls accept(tile, Planes) with the gradient of factors @ distortions in
-        the coefficients of each tile's inner part, not over any table."""
-        total = np.zeros(len(self._names))
-        height, width = self._pixels.shape[:2]
-        for tile, share in self._shares():
-            with _one_tile:
-                values, slopes = _graphs(self._names)[1](
-                    *self._images(decoded, tile), np.float32(factors)
-                )
-            total += share * values.numpy()
-            slopes = slopes.numpy()
+    def lpips(self, decoded):
+        """LPIPS of what the rows are decoded to, uint8 or float32 [rows, W, 3 or 1]."""
+        return self._each(lambda tile, original: original.compare(self._levels(tile, decoded)))
+
+    def slopes(self, decoded, accept):
+        """The same; and calls accept(tile, Planes) with its slope in the coefficients of each
+        tile's outer part, not over any table."""
+
+        def compare(tile, original):
+            value, slopes = original.slope(self._levels(tile, decoded))
             # Each figure is a mean over all that is seen.
-            slopes *= np.float32(slopes[..., 0].size / (height * width))
-            planes = to_coefficients(slopes, self._sampling)
-            sides = block_sides(self._sampling)
-            accept(tile, Planes(*map(tile.within, planes, sides)))
-        return total
+            slopes *= np.float32(slopes[..., 0].size / np.prod(self._size))
+            accept(tile, to_coefficients(slopes, self._sampling))
+            return value
+
+        return self._each(compare)

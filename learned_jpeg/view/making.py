@@ -91,7 +91,7 @@ class Making:
             opened = self.pictures.open(number)
             said = _Saying(job, self._encoding)
             settings, options = self.choices.read(arguments)
-            options = replace(options, trying=said.trying, progress=said.refined)
+            options = replace(options, trying=said.trying, refining=lambda name: said.refined)
             report = one_picture.Report(picture.name, picture.output)
             what = f"encoding by {choice['model']}"
             work = functools.partial(
@@ -223,7 +223,7 @@ class _Saying:
 
     def __init__(self, job, turns):
         self._job, self._turns = job, turns
-        self._changed, self._tries, self._steps = threading.Condition(), 0, 0
+        self._changed, self._tries, self._refined = threading.Condition(), 0, 0.0
         self._heard = True
 
     def _check(self):
@@ -235,14 +235,14 @@ class _Saying:
         """Called before each file that is made."""
         self._check()
         with self._changed:
-            self._tries, self._steps = self._tries + 1, 0
+            self._tries, self._refined = self._tries + 1, 0.0
             self._changed.notify_all()
 
-    def refined(self):
-        """Called after each step of refining."""
+    def refined(self, share):
+        """Called with the part of the refining that is done."""
         self._check()
         with self._changed:
-            self._steps += 1
+            self._refined = share
             self._changed.notify_all()
 
     def during(self, work, what, searches):
@@ -265,16 +265,16 @@ class _Saying:
         while True:
             with self._changed:
                 changed = self._changed.wait_for(
-                    lambda s=said: result or (self._tries, self._steps) != s, _SILENCE
+                    lambda s=said: result or (self._tries, self._refined) != s, _SILENCE
                 )
                 if result:
                     break
-                said = self._tries, self._steps
+                said = self._tries, self._refined
             line = what
             if searches and said[0]:
                 line += f", try {said[0]}"
             if said[1]:
-                line += f", step {said[1]} of refining"
+                line += f", {said[1]:.0%} refined"
             if not changed:
                 line += f", {time.monotonic() - start:.0f} s so far"
             try:

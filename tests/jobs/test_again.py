@@ -147,6 +147,29 @@ def test_a_file_of_another_input_is_not_overwritten_while_that_is_there(folder):
     assert (out / "3.jpg").read_bytes() != before
 
 
+def test_pictures_of_one_stem_that_come_and_go_leave_every_output_right(again, folder):
+    """Also one that takes the name that another's output had."""
+    out = folder.parent / "out"
+
+    def sizes():
+        return {path.name: Image.open(path).size[1] for path in out.glob("3*.jpg")}
+
+    def run():
+        assert again("--update")[0] == 0
+        found = sizes()
+        status, files, _ = again("--update")
+        assert (status, skipped(files)) == (0, sorted(files)) and sizes() == found
+        return found
+
+    assert run() == {"3.jpg": 23}
+    picture(32, 20).save(folder / "3.webp")
+    assert run() == {"3.jpg": 23, "3.webp.jpg": 32}
+    picture(40, 20).save(folder / "3.jpg")
+    assert run() == {"3.jpg": 40, "3.png.jpg": 23, "3.webp.jpg": 32}
+    (folder / "3.jpg").unlink()
+    assert run()["3.jpg"] == 23
+
+
 def test_half_a_line_and_an_entry_without_its_file_do_no_harm(again, folder):
     again("--update")
     path = folder.parent / "out" / records.RECORDS

@@ -66,10 +66,13 @@ def test_a_folder_keeps_its_structure(tmp_path):
 
 
 def test_inputs_of_one_stem_have_files_of_their_own(tmp_path):
-    for name in ("p.png", "p.bmp", "p.jpg", "q.png"):
-        picture().save(tmp_path / name)
+    """The first has the name that it has alone: .jpg, then by the alphabet."""
+    for number, name in enumerate(["p.tif", "p.png", "p.bmp", "p.jpg", "q.png", "Q.webp"]):
+        picture(16, 16 + number).save(tmp_path / name)
     assert run(tmp_path, "--output_dir", tmp_path / "out") == 0
-    assert written(tmp_path / "out") == ["p.bmp.jpg", "p.jpg", "p.png.jpg", "q.jpg"]
+    names = ["Q.webp.jpg", "p.bmp.jpg", "p.jpg", "p.png.jpg", "p.tif.jpg", "q.jpg"]
+    assert written(tmp_path / "out") == names
+    assert Image.open(tmp_path / "out" / "p.jpg").size == Image.open(tmp_path / "p.jpg").size
 
 
 def test_two_inputs_of_one_output_do_not_meet(tmp_path, capsys):
@@ -77,7 +80,7 @@ def test_two_inputs_of_one_output_do_not_meet(tmp_path, capsys):
         picture().save(tmp_path / name)
     assert run(tmp_path, "--output_dir", tmp_path / "out") == 1
     assert "another input's output" in capsys.readouterr().err
-    assert written(tmp_path / "out") == ["p.bmp.jpg", "p.png.jpg"]
+    assert written(tmp_path / "out") == ["p.jpg", "p.png.jpg"]
 
 
 def test_a_template_names_the_files(tmp_path, capsys):

@@ -63,13 +63,24 @@ def test_in_a_folder_what_is_no_jpeg_is_an_error_and_the_others_are_written(tmp_
 @pytest.mark.parametrize(
     "option",
     ["--srgb", "--target_size 100", "--refine 1", "--sampling 420", "--huffman standard"]
-    + ["--background red", "--quantizer round", "--tune psnr"],
+    + ["--background red", "--quantizer round", "--tune psnr"]
+    + ["--total_size 1000", "--importance mask.png"],
 )
 def test_options_that_change_the_picture_are_refused(option, tmp_path):
     (tmp_path / "a.jpg").write_bytes(FINE)
     with pytest.raises(UserError, match=f"--lossless.*{option.split()[0]}"):
         run(tmp_path / "a.jpg", tmp_path / "b.jpg", "--lossless", *option.split())
     assert written(tmp_path) == ["a.jpg"]
+
+
+def test_a_page_has_the_files_without_loss(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(FINE)
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    options = "--lossless", "--output_dir", tmp_path / "out", "--report", tmp_path / "page.html"
+    assert run(tmp_path / "a.jpg", tmp_path / "b.png", *options) == 1
+    text, size = (tmp_path / "page.html").read_text(), (tmp_path / "out" / "a.jpg").stat().st_size
+    assert f"{len(FINE):,} → {size:,} bytes" in text and "lossless" in text
+    assert "b.png: " in text and "quality " not in text
 
 
 @pytest.mark.parametrize("bits", [12, 16])

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 from learned_jpeg.jpeg import coefficients
-from learned_jpeg.pictures import lossless
+from learned_jpeg.pictures import lossless, reading
 from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
@@ -41,6 +41,13 @@ def test_they_become_huffman_codes_of_the_same_pixels(name):
     assert len(notes) == 1 and "became Huffman" in notes[0]
     assert not coefficients.read(found).arithmetic
     np.testing.assert_array_equal(simplejpeg.decode_jpeg(data), simplejpeg.decode_jpeg(found))
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_they_are_pictures_to_compress(name):
+    source = reading.read_source("a.jpg", data=ARITHMETIC[name])
+    np.testing.assert_array_equal(source.pixels, simplejpeg.decode_jpeg(ARITHMETIC[name]))
+    assert source.warnings == []
 
 
 @pytest.mark.parametrize("name", ARITHMETIC)

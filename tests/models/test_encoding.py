@@ -7,6 +7,7 @@ from learned_jpeg.metrics import measures
 from learned_jpeg.models import architectures, encoding, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.runtime.errors import UserError
+from learned_jpeg.search import importance
 from learned_jpeg.search.tuning import TUNES
 
 import numpy as np
@@ -153,3 +154,28 @@ def test_a_default_gives_way_to_what_it_cannot_go_with(photograph):
             encode(model, quantizer="round", sampling="auto")
         with pytest.raises(UserError, match="refine is searching again"):
             encode(model, quantizer="round", refine=1)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_bands_that_are_refined_are_analysed_as_in_the_whole_picture(
+    sampling, photograph, monkeypatch
+):
+    model = shipped.load("rdo_visual")
+    prices = importance.field(photograph[..., 0] / 255)
+    found = []
+
+    def refine(search, analyse, pixels, *rest):
+        found.extend(analyse(*rows) for rows in ((0, len(pixels)), (0, 112), (112, len(pixels))))
+        return search(found[0]), found[0].qtables
+
+    monkeypatch.setattr(encoding.refining, "refine", refine)
+    encoding.encode(model, photograph, 60, Coding(sampling=sampling, refine=1), prices=prices)
+    whole, *bands = found
+    for name in ("unrounded", "log2_lambda"):
+        luma, chroma = (
+            np.concatenate([getattr(band, name)[i] for band in bands], axis=i) for i in range(2)
+        )
+        assert_planes_equal((luma, chroma), getattr(whole, name))
+    if sampling == "420":
+        samples = np.concatenate([band.chroma_samples for band in bands], 1)
+        np.testing.assert_array_equal(samples, whole.chroma_samples)

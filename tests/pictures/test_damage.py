@@ -12,7 +12,7 @@ from learned_jpeg.runtime.errors import UserError
 import numpy as np
 import pytest
 import skimage.data
-from makers import chunk, jpeg, picture, png, raw_tiff, saved, tiff
+from makers import chunk, jpeg, lab, picture, png, raw_tiff, saved, tiff
 from PIL import Image
 
 DJPEG = shutil.which("djpeg")
@@ -195,10 +195,20 @@ def avif():
     return bytes(data)
 
 
+def frame_without_its_size():
+    """An AVIF whose frame says that it has no size, behind a delimiter and the sequence header."""
+    data = bytearray(saved(picture(), "AVIF"))
+    start = data.index(b"mdat") + 4
+    assert data[start : start + 3] == b"\x12\0\x0a"
+    data[start + 4 + data[start + 3]] ^= 2
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     "make, words",
     [
         (tiles, "Read error"),
+        (frame_without_its_size, "Invalid input"),
         (jpeg_within_tiff, "Corrupt JPEG data"),
         (stream_without_its_end, "Not enough image data"),
         (critical_chunk, "ABCD"),
@@ -210,6 +220,18 @@ def test_what_the_decoder_passes_over_is_said(make, words, tmp_path):
     source = reading.read_source(tmp_path / "a")
     assert words in " ".join(source.warnings) and "damaged: " in " ".join(source.warnings)
     assert words in reading.damage(tmp_path / "a")
+
+
+@pytest.mark.parametrize("kind", ["RGB", "LAB"])
+def test_a_tiff_that_lacks_strips_is_refused(kind, tmp_path):
+    """Pillow shows black there, without a word."""
+    data = bytearray(saved(picture() if kind == "RGB" else lab(picture()), "TIFF"))
+    start = int.from_bytes(data[4:8], "little") + 2
+    tags = {int.from_bytes(data[at : at + 2], "little"): at for at in range(start, start + 120, 12)}
+    data[tags[278] + 8] = 20  # rows of a strip, of which there is one
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(UserError, match="strip"):
+        reading.read_source(tmp_path / "a")
 
 
 def test_a_broken_avif_is_said_or_refused(tmp_path):

@@ -1,3 +1,5 @@
+import functools
+
 from learned_jpeg.jpeg.jpeg_file import write_jpeg
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
 from learned_jpeg.metrics.measures import Reference
@@ -6,7 +8,7 @@ from learned_jpeg.models.encoding import Coding
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.search import refining
 from learned_jpeg.search.quantizer import Trellis, analyse
-from learned_jpeg.search.refining import MIXTURES, refine
+from learned_jpeg.search.refining import SHARES, refine
 from learned_jpeg.search.tuning import tuned_qtables
 from ljpeg_PIL import LJPEGPIL
 
@@ -14,16 +16,20 @@ import numpy as np
 import pytest
 import skimage.data
 
-LPIPS = MIXTURES["visual"]
+LPIPS = SHARES["visual"]
 PICTURE = skimage.data.astronaut()[:201, 100:263]
 
 
-def refined(pixels, tune, sampling, steps, mixture, quality=50, **options):
+def refined(pixels, tune, sampling, steps, share, quality=50, **options):
     """(Planes, file) of a picture."""
     qtables = tuned_qtables(quality, tune)
     analysis = analyse(pixels, qtables, sampling)
     search = Trellis(tune, huffman="optimized")
-    integers = refine(search, analysis, pixels, steps, mixture, **options)
+    if not steps:
+        integers = search(analysis)
+    else:
+        of = functools.partial(refining.rows, analysis)
+        integers, _ = refine(search, of, pixels, sampling, steps, share, **options)
     return integers, write_jpeg(integers, qtables, *pixels.shape[:2], sampling, "optimized")
 
 
@@ -46,7 +52,7 @@ def test_two_steps_lessen_lpips_at_about_the_same_size(sampling, decode):
 def test_without_a_mixture_error_and_bits_together_fall(sampling, quality, decode):
     costs = []
     for steps in (0, 1):
-        _, data = refined(PICTURE, "psnr", sampling, steps, {}, quality)
+        _, data = refined(PICTURE, "psnr", sampling, steps, 0, quality)
         error = np.square(decode(data).astype(float) - PICTURE).sum() / 3
         price = Trellis("psnr").lmbda(tuned_qtables(quality, "psnr"))
         costs.append(error + price * 8 * len(data))
@@ -54,10 +60,10 @@ def test_without_a_mixture_error_and_bits_together_fall(sampling, quality, decod
 
 
 def test_a_search_that_goes_astray_leaves_the_plain_one(monkeypatch):
-    plain, _ = refined(PICTURE, "visual", "420", 0, {})
+    plain, _ = refined(PICTURE, "visual", "420", 0, 0)
     far = np.full([2, *plain.chroma.shape[1:]], 9, np.float32)
-    monkeypatch.setattr(refining._Refiner, "chroma_shift", lambda self, integers: far)
-    assert equal(refined(PICTURE, "visual", "420", 2, {})[0], plain)
+    monkeypatch.setattr(refining._Band, "chroma_shift", lambda self, *found: far)
+    assert equal(refined(PICTURE, "visual", "420", 2, 0)[0], plain)
     monkeypatch.setattr(refining, "LONGEST", -0.5)  # uphill
     monkeypatch.setattr(refining, "NEWEST", 1)
     assert equal(refined(PICTURE, "visual", "420", 2, LPIPS)[0], plain)
@@ -74,15 +80,14 @@ def test_a_gray_picture_has_less_lpips_too(decode):
     reference = Reference(np.repeat(gray, 3, 2))
     before, after = (reference.measure(decode(x), ["lpips"])["lpips"] for x in (plain, fine))
     assert after < 0.95 * before
-    assert refined(gray, "psnr", "444", 2, {})[1] == refined(gray, "psnr", "444", 0, {})[1]
+    assert refined(gray, "psnr", "444", 2, 0)[1] == refined(gray, "psnr", "444", 0, 0)[1]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 4), (33, 33)])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_small_pictures_are_refined_by_what_can_see_them(size, sampling):
+def test_small_pictures_are_refined_by_what_there_is_of_them(size, sampling):
     pixels = PICTURE[: size[0], : size[1]]
-    mixture = {"lpips": 0.2, "ms_ssim": 0.1, "hvs": 0.1}
-    integers, _ = refined(pixels, "visual", sampling, 1, mixture, 20)
+    integers, _ = refined(pixels, "visual", sampling, 1, LPIPS, 20)
     assert isinstance(integers, Planes)
 
 
@@ -94,10 +99,39 @@ def test_sixteen_bits_are_refined():
     )
 
 
-def test_each_step_is_told():
+def test_the_part_that_is_done_is_told():
     told = []
-    refined(PICTURE[:64, :64], "psnr", "420", 3, {}, progress=lambda: told.append(1))
-    assert len(told) == 3
+    refined(PICTURE[:64, :64], "psnr", "420", 3, 0, progress=told.append)
+    assert told == [0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("tune", ["psnr", "visual"])
+def test_bands_are_as_good_as_a_whole(sampling, tune, decode, monkeypatch):
+    options = PICTURE, tune, sampling, 1, SHARES[tune]
+    _, whole = refined(*options)
+    monkeypatch.setattr(refining, "BAND", PICTURE.shape[1] * 80)
+    told = []
+    _, parts = refined(*options, progress=told.append)
+    assert len(told) == 6 and told[-1] == pytest.approx(1)
+    reference = Reference(PICTURE)
+    a, b = (reference.measure(decode(data), ["lpips", "psnr"]) for data in (whole, parts))
+    # 0.1 dB are about 2% of the bits.
+    bits = len(parts) / len(whole) - 1
+    assert bits == pytest.approx((b["psnr"] - a["psnr"]) / 5, abs=0.004)
+    assert b["lpips"] == pytest.approx(a["lpips"], rel=0.03)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_the_pixels_that_are_looked_at_are_a_decoders(sampling, decode):
+    analysis = analyse(PICTURE, tuned_qtables(50, "visual"), sampling)
+    search = Trellis("visual", huffman="optimized")
+    band = refining._Band(search, analysis, None, 0)
+    integers = search(analysis)
+    pixels = band.pixels(band.decode(integers)).astype(int)
+    data = write_jpeg(integers, analysis.qtables, *PICTURE.shape[:2], sampling, "optimized")
+    difference = np.abs(decode(data) - pixels)
+    assert difference.max() <= 4 and difference.mean() < 0.2
 
 
 def test_files_are_refined_if_searched_for(decode):

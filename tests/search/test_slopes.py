@@ -25,7 +25,7 @@ def test_the_adjoint_of_the_decoders_upsampling(size):
     samples = 16 * generator.integers(-99, 99, [2, halved(size[0]), halved(size[1])])
     slope = generator.normal(size=[2, *size])
     changed = (up(samples, *size) * slope).sum()
-    assert (samples * up_adjoint(slope)).sum() == pytest.approx(changed)
+    assert (samples * up_adjoint(slope)).sum() == pytest.approx(changed, abs=0.01)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
@@ -42,7 +42,7 @@ def test_coefficients_change_the_decoded_picture_as_their_gradient_says(size, sa
     assert inner == pytest.approx((change**2).sum(), rel=0.01)  # but for roundings
 
 
-@pytest.mark.parametrize("size", [(1, 1), (768, 769), (1700, 3000)])
+@pytest.mark.parametrize("size", [(1, 1), (768, 1537), (1700, 3000)])
 def test_tiles_cover_each_pixel_once(size):
     covered = np.zeros(size, int)
     for tile in tiles(*size):
@@ -51,6 +51,7 @@ def test_tiles_cover_each_pixel_once(size):
         assert top % 16 == left % 16 == tile.outer[0] % 16 == tile.outer[2] % 16 == 0
         assert max(bottom - top, right - left) <= slopes.TILE + 8
         assert tile.area == (bottom - top) * (right - left)
+        assert all(0 <= start <= slopes.MARGIN // 8 for start in tile.blocks(8)[1])
     assert (covered == 1).all()
 
 
@@ -59,45 +60,43 @@ def coded(pixels, decode, tmp_path, quality=20):
     return decode((tmp_path / "x.jpg").read_bytes())
 
 
-@pytest.mark.parametrize("name", ["lpips", "ms_ssim", "hvs"])
-def test_the_gradient_is_that_of_finite_differences(name, photograph, decode, tmp_path):
+def test_the_gradient_is_that_of_finite_differences(photograph, decode, tmp_path):
     pixels = photograph[100:270, 20:190]
-    picture = Picture(pixels, [name], "444")
+    picture = Picture(pixels, 0, 170, "444")
     decoded = coded(pixels, decode, tmp_path).astype(np.float32)
     found = []
-    values = picture.slopes(decoded, [1.0], lambda tile, planes: found.append(planes))
-    assert values == pytest.approx(picture.distortions(decoded), rel=1e-3)
+    value = picture.slopes(decoded, lambda tile, planes: found.append(planes))
+    assert value == pytest.approx(picture.lpips(decoded), rel=1e-3)
     # Downhill, in luma alone: the same for all colours.
     luma = found[0].luma
     step = luma / np.abs(luma).max()
     direction = from_blocks(DCT_MATRIX.T @ step @ DCT_MATRIX)[:170, :170, None]
     little = np.float32(0.5 / np.abs(direction).max())
-    up, down = (picture.distortions(decoded + s * little * direction) for s in (1, -1))
-    assert (up - down)[0] / (2 * little) == pytest.approx((luma * step).sum(), rel=0.1)
+    up, down = (picture.lpips(decoded + s * little * direction) for s in (1, -1))
+    assert (up - down) / (2 * little) == pytest.approx((luma * step).sum(), rel=0.1)
 
 
-def test_a_picture_in_tiles_has_about_the_same_gradient(photograph, decode, tmp_path, monkeypatch):
+@pytest.mark.parametrize("bands", [[(0, 300)], [(0, 144), (144, 300)]])
+def test_a_picture_in_parts_has_about_the_same_gradient(
+    bands, photograph, decode, tmp_path, monkeypatch
+):
+    photograph = photograph[:300]
     decoded = coded(photograph, decode, tmp_path)
 
-    def luma():
-        picture, result = Picture(photograph, ["lpips"], "420"), np.zeros([38, 26, 8, 8])
+    def luma(bands):
+        result = np.zeros([38, 26, 8, 8])
+        for start, end in bands:
+            picture = Picture(photograph, start, end, "420")
 
-        def accept(tile, planes):
-            tile.blocks(result, 8)[:] = planes.luma
+            def accept(tile, planes, start=start, height=end - start):
+                (top, bottom, left, right), (down, across) = tile.blocks(8)
+                part = planes.luma[down:, across:][: bottom - top, : right - left]
+                result[start // 8 + top : start // 8 + bottom, left:right] = part * height
 
-        values = picture.slopes(decoded, [1.0], accept)
-        return len(picture.tiles), values[0], result.ravel()
+            picture.slopes(decoded[start:end], accept)
+        return result.ravel()
 
-    count, value, whole = luma()
+    whole = luma([(0, 300)])
     monkeypatch.setattr(slopes, "TILE", 160)
-    monkeypatch.setattr(slopes, "MARGIN", 64)
-    more, near, parts = luma()
-    assert (count, more) == (1, 4)
-    assert near == pytest.approx(value, rel=0.15)
+    parts = luma(bands)
     assert np.corrcoef(whole, parts)[0, 1] > 0.9
-
-
-def test_without_distortions_there_is_nothing_to_do(photograph):
-    picture = Picture(photograph, [], "420")
-    assert picture.distortions(photograph).size == 0
-    assert picture.slopes(photograph, [], None).size == 0

@@ -1,0 +1,119 @@
+"""What refining does to all samples and blocks: pixels of integers, what these lack, moves."""
+
+from learned_jpeg.jpeg.standard import YCBCR_TO_RGB
+from learned_jpeg.runtime.compiled import compiled, inner
+from learned_jpeg.search.luma import upsampled
+
+import numpy as np
+
+_RGB = YCBCR_TO_RGB.astype(np.float32)
+_NEAR, _FAR = np.float32(0.75), np.float32(0.25)
+
+
+@inner
+def _level(sample):
+    """A sample around 0 as a level of 8 bits."""
+    return np.uint8(min(max(np.floor(sample + np.float32(128.5)), np.float32(0)), np.float32(255)))
+
+
+@compiled("void(float32[:,::1], float32[:,:,::1], boolean, uint8[:,:,::1])")
+def show(luma, chroma, is_half, pixels):
+    """RGB [H, W, 3] of luma [H, W] and Cb and Cr [2, H, W], or half of that, or more; all around 0.
+    A decoder's, but for its rounding between the steps."""
+    height, width = pixels.shape[:2]
+    halves = chroma[:, : (height + 1) // 2, : (width + 1) // 2]
+    line = np.empty((2, 2 * halves.shape[2]), np.float32)
+    for y in range(height):
+        for n in range(2):
+            if is_half:
+                upsampled(halves[n], y, line[n])
+            else:
+                for x in range(width):
+                    line[n, x] = chroma[n, y, x]
+        for x in range(width):
+            for n in range(3):
+                change = _RGB[n, 1] * line[0, x] + _RGB[n, 2] * line[1, x]
+                pixels[y, x, n] = _level(luma[y, x] + change)
+
+
+@compiled("void(float32[:,:,::1], float32[:,:,::1], float32[:,:,::1])")
+def errors_of_halves(decoded, samples, errors):
+    """What half of Cb and Cr, upsampled, are beyond samples [2, H, W]: [2, H or more, W or more],
+    0 beyond the picture."""
+    height, width = samples.shape[1:]
+    halves = decoded[:, : (height + 1) // 2, : (width + 1) // 2]
+    line = np.empty(2 * halves.shape[2], np.float32)
+    for n in range(2):
+        for y in range(errors.shape[1]):
+            for x in range(errors.shape[2]):
+                errors[n, y, x] = 0
+            if y < height:
+                upsampled(halves[n], y, line)
+                for x in range(width):
+                    errors[n, y, x] = line[x] - samples[n, y, x]
+
+
+@compiled("void(float32[:,:,::1], int64, int64, float32[:,:,::1])")
+def gather(slopes, height, width, halves):
+    """The adjoint of the decoder's upsampling, but for its rounding (see `sampling.up`).
+
+    slopes: [n, height or more, width or more]; halves: [n, half or more, half or more], 0 beyond.
+    """
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    line = np.empty(2 * columns, np.float32)
+    for n in range(slopes.shape[0]):
+        for i in range(halves.shape[1]):
+            for j in range(halves.shape[2]):
+                halves[n, i, j] = 0
+            if i >= rows:
+                continue
+            for x in range(2 * columns):
+                line[x] = 0
+            for k in range(4):
+                y = min(max(2 * i - 1 + k, 0), 2 * rows - 1)
+                weight = _FAR if k in (0, 3) else _NEAR
+                if y < height:
+                    for x in range(width):
+                        line[x] += weight * slopes[n, y, x]
+            for j in range(columns):
+                halves[n, i, j] = _NEAR * (line[2 * j] + line[2 * j + 1]) + _FAR * (
+                    line[max(2 * j - 1, 0)] + line[min(2 * j + 2, 2 * columns - 1)]
+                )
+
+
+@compiled("void(float32[:,:,::1], float32[:,:,::1])")
+def to_components(slopes, planes):
+    """Slopes in RGB [H, W, 3] to those in Y, Cb and Cr [3, H or more, W or more], 0 beyond."""
+    height, width = slopes.shape[:2]
+    for n in range(3):
+        for y in range(planes.shape[1]):
+            for x in range(planes.shape[2]):
+                planes[n, y, x] = 0
+            if y < height:
+                for x in range(width):
+                    planes[n, y, x] = (
+                        slopes[y, x, 0] * _RGB[0, n]
+                        + slopes[y, x, 1] * _RGB[1, n]
+                        + slopes[y, x, 2] * _RGB[2, n]
+                    )
+
+
+@compiled(
+    "void(float32[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], float32[::1], float32[::1],"
+    "float32[::1], float32[:,::1], float32, float32, float32)"
+)
+def move(mean, slopes, place, start, steps, squares, dead, mask, factor, longest, newest):
+    """Takes a step against slopes into the mean [rows, columns, 64], in steps of the table.
+
+    slopes: [rows', columns', 64], of which those from start [2] on are the ones of the mean from
+    place on, [top, bottom, left, right]; steps [64]: the table; squares, dead, mask: see
+    `trellis`; factor: of the slopes; longest: what a step is cut to; newest: what it weighs.
+    """
+    top, bottom, left, right = place
+    for i in range(top, bottom):
+        for j in range(left, right):
+            for f in range(64):
+                slope = slopes[i - top + start[0], j - left + start[1], f] * steps[f] * factor
+                step = -slope / (2 * (squares[f] * mask[i, j] + dead[f]))
+                step = min(max(step, -longest), longest)
+                mean[i, j, f] += newest * (step - mean[i, j, f])
