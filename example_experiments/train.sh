@@ -41,7 +41,7 @@ chain() {
 
 # rdo RUN "TRIES ..." OPTION ...: one model for all rates, trained through the search: stages of so
 # many tries, each from what the one before found, on other crops; the options with which they
-# differ from the first stand in `stages`; with `mean` the model is the mean of the last two
+# differ from the first stand in `stages`; `means` has the stage that a stage's model is averaged with
 rdo() {
   local run=$OUT/$1 tries i folder previous=()
   read -ra tries <<<"$2"
@@ -52,19 +52,19 @@ rdo() {
       folder=$run/train
     fi
     # shellcheck disable=SC2086
-    "$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" "$@" ${stages[i]:-} --seed "$i" \
+    "$PYTHON" ljpeg_rdo.py train --train_glob "$TRAIN_GLOB" "$@" --seed "$i" ${stages[i]:-} \
       --evolve "${tries[i]}" --checkpoint_dir "$folder" "${previous[@]}"
     previous=(--init_checkpoint "$folder")
-  done
-  strip "$folder"
-  if [[ $mean ]]; then
-    "$PYTHON" - "$folder" "${run}_$((i - 1))/train" <<END
+    if [[ ${means[i]:-} ]]; then
+      "$PYTHON" - "$folder" "${run}_${means[i]}/train" <<END
 import sys
 import numpy as np
-last, before = (np.load(f"{folder}/model.npz") for folder in sys.argv[1:])
+last, before = (dict(np.load(f"{folder}/model.npz")) for folder in sys.argv[1:])
 np.savez(f"{sys.argv[1]}/model.npz", **{name: (last[name] + before[name]) / 2 for name in last})
 END
-  fi
+    fi
+  done
+  strip "$folder"
   rm -rf "${run}"_[0-9] "$folder/evolution.json"
 }
 
@@ -119,22 +119,28 @@ for run in "$@"; do
         "0.01 0.005 0.0025 0.001 0.0005 0.00025"
       ;;
     rdo_visual)
-      mean=yes stages=(""
-        "--lpips_weight 0.13 --ssimulacra2_weight 0.32 --hvs_weight 0.2"
-        "--mse_weight 0.16 --ms_ssim_weight 0.19 --lpips_weight 0.1 --ssimulacra2_weight 0.26
-          --hvs_weight 0.29"
-        "--lpips_weight 0.04 --ssimulacra2_weight 0.34 --hvs_weight 0.27")
-      rdo "$run" "266 1000 476 462" --against mozjpeg_420
+      five="--mse_weight 0.15 --ms_ssim_weight 0.2 --butteraugli_weight 0"
+      three="--mse_weight 0.2 --ssimulacra2_weight 0.4 --butteraugli_weight 0.4 --seed 10"
+      fine="--sampling 444 --against jpegli_444"
+      means=([3]=2 [7]=5) stages=(
+        "$five --lpips_weight 0.15 --ssimulacra2_weight 0.35 --hvs_weight 0.15"
+        "$five --lpips_weight 0.13 --ssimulacra2_weight 0.32 --hvs_weight 0.2"
+        "$five --mse_weight 0.16 --ms_ssim_weight 0.19 --lpips_weight 0.1
+          --ssimulacra2_weight 0.26 --hvs_weight 0.29"
+        "$five --lpips_weight 0.04 --ssimulacra2_weight 0.34 --hvs_weight 0.27"
+        "$three" "$three $fine" "--seed 11" "--seed 11 $fine")
+      rdo "$run" "266 1000 476 462 195 195 600 600" --against mozjpeg_420
+      "$PYTHON" benchmarks/qualities.py "$VALID_GLOB" --model "$OUT/$run/train" --fit
       ;;
     rdo_psnr)
-      mean="" stages=()
-      rdo "$run" "210 476 840" --search psnr --mse_weight 1 --ms_ssim_weight 0 --lpips_weight 0 \
-        --ssimulacra2_weight 0 --hvs_weight 0
+      means=() stages=()
+      rdo "$run" "210 476 840" --search psnr --mse_weight 1 --ssimulacra2_weight 0 \
+        --butteraugli_weight 0
       ;;
     rdo_lpips)
-      mean="" stages=("" "--mse_weight 0.07 --lpips_weight 0.93"{,,})
-      rdo "$run" "196 252 238 840" --mse_weight 0.1 --ms_ssim_weight 0 --lpips_weight 0.9 \
-        --ssimulacra2_weight 0 --hvs_weight 0
+      means=() stages=("" "--mse_weight 0.07 --lpips_weight 0.93"{,,})
+      rdo "$run" "196 252 238 840" --mse_weight 0.1 --lpips_weight 0.9 \
+        --ssimulacra2_weight 0 --butteraugli_weight 0
       ;;
     google_baseline_lr_1e-5)
       # Few steps: the loss of other photographs rises again after some hundred (README.md).

@@ -26,7 +26,7 @@ def start(seed=0, search="visual"):
 
 
 def completed(weights, search):
-    """The weights of a model of any version: before 1.4 one set of numbers served both samplings,
+    """The weights of a model of any version: before 1.3 one set of numbers served both samplings,
     and the tune's own steps."""
     if "numbers" not in weights or "numbers_444" in weights:
         return weights

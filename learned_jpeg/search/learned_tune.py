@@ -10,7 +10,7 @@ import numpy as np
 # What is learned of the error, see tuning.Tune: logarithms of factors, and differences.
 FACTORS = ("lmbda", "hvs", "chroma", "means")
 DIFFERENCES = ("mask", "keep", "busy", "power")
-# The same, behind the tables' in the numbers; models of versions before 1.4 lack them.
+# The same, behind the tables' in the numbers; models of versions before 1.3 lack them.
 LATER_FACTORS, LATER_DIFFERENCES = ("blue",), ("calm", "bright", "chroma_mask")
 # The shapes, over the frequencies, that the logarithm of a table is a sum of: luma's, whose mean
 # the quality sets, and chroma's.
