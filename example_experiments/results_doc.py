@@ -37,7 +37,8 @@ DOCUMENTS = [PROJECT / "README.md", PROJECT / "docs/results.md", PROJECT / "docs
 SHEETS = PROJECT / "docs" / "results"
 METRICS = {metric.name: metric for metric in SHOWN}
 # The metrics that rank files as people do (benchmarks/people.py), the best first.
-PEOPLES = ("butteraugli", "ssimulacra2", "psnr")
+PEOPLES = ("ssimulacra2", "butteraugli", "psnr")
+ORDERED = sorted(SHOWN, key=lambda metric: ((*PEOPLES, metric.name).index(metric.name)))
 DEFAULT_SET, DEFAULT_MODEL = "_tuned/KODAK_progressive", "rdo_visual (ljpeg_rdo)"
 RIVALS = ("mozjpeg 4:2:0", "jpegli 4:2:0", "jpegli 4:4:4", "Pillow 4:2:0")
 DEFAULT_QUALITY = 75
@@ -73,9 +74,10 @@ def _table(rows, name, intervals=False):
     cells = {}
     for row in rows:
         cells.setdefault(row[name], {})[row["metric"]] = _cell(row, intervals)
-    measured = [metric for metric in SHOWN if any(metric.name in row for row in cells.values())]
+    measured = [metric for metric in ORDERED if any(metric.name in row for row in cells.values())]
     head = ["", *(metric.label for metric in measured)]
-    return [head, *([name, *(row[m.name] for m in measured)] for name, row in cells.items())]
+    rows = ([name, *(row.get(m.name, "") for m in measured)] for name, row in cells.items())
+    return [head, *rows]
 
 
 def bd_rows(name, against, only="", intervals=False):

@@ -122,9 +122,9 @@ def _add_inputs(group):
         "--metrics",
         nargs="+",
         choices=[metric.name for metric in series.EVERY],
-        default=[metric.name for metric in series.SHOWN if metric.name != "butteraugli"],
+        default=[metric.name for metric in series.SHOWN],
         metavar="NAME",
-        help="metrics to measure; butteraugli and colorvideovdp only if they are named",
+        help="metrics to measure; colorvideovdp only if it is named",
     )
 
 
