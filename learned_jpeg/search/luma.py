@@ -2,15 +2,14 @@
 
 from functools import partial
 
-from learned_jpeg.jpeg.block_kernels import dct, idct, idct_of_blocks
+from learned_jpeg.jpeg.block_kernels import dct, idct
 from learned_jpeg.jpeg.standard import YCBCR_TO_RGB
-from learned_jpeg.jpeg.transform import from_blocks
 from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
-_ZERO = np.float32(0)
+_ZERO, _HALF = np.float32(0), np.float32(0.5)
 _RGB = YCBCR_TO_RGB.astype(np.float32)
 
 
@@ -51,21 +50,35 @@ def activity(x, steps, visibility, variance, threshold):
         threshold[block] = np.sqrt(max(visible * ratio, _ZERO)) / 32
 
 
+@inner
+def _clip(sample):
+    return min(max(sample, np.float32(-128)), np.float32(127))
+
+
 def decode(levels, steps):
     """What a decoder makes of levels [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
     rows, columns = levels.shape[:2]
     result = np.empty([8 * rows, 8 * columns], np.float32)
 
     def decoded(part):
-        samples = levels[part].astype(np.float32)
-        flat = samples.reshape(-1, 64)
-        idct_of_blocks(flat, steps, flat)
-        samples += np.float32(0.5)
-        np.clip(np.floor(samples, samples), -128, 127, samples)
-        result[8 * part.start : 8 * part.stop] = from_blocks(samples.reshape(-1, columns, 8, 8))
+        lines = result[8 * part.start : 8 * part.stop]
+        _decode(levels[part].astype(np.float32, copy=False), steps, lines)
 
     threads.share([partial(decoded, part) for part in threads.parts(rows, columns)])
     return result
+
+
+@compiled("void(float32[:,:,::1], float32[::1], float32[:,::1])")
+def _decode(levels, steps, samples):
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for row in range(levels.shape[0]):
+        for column in range(levels.shape[1]):
+            for f in range(64):
+                s[f >> 3, f & 7] = levels[row, column, f] * steps[f]
+            idct(s, t)
+            for i in range(8):
+                for j in range(8):
+                    samples[8 * row + i, 8 * column + j] = _clip(np.floor(s[i, j] + _HALF))
 
 
 @inner
@@ -154,11 +167,6 @@ def _upsampled(plane, y, out):
         out[2 * j] = np.float32(0.75) * here + np.float32(0.25) * before
         out[2 * j + 1] = np.float32(0.75) * here + np.float32(0.25) * after
         before, here = here, after
-
-
-@inner
-def _clip(sample):
-    return min(max(sample, np.float32(-128)), np.float32(127))
 
 
 @compiled(
