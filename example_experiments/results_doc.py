@@ -38,7 +38,7 @@ SHEETS = PROJECT / "docs" / "results"
 METRICS = {metric.name: metric for metric in SHOWN}
 # The metrics that rank files as people do (benchmarks/people.py), the best first.
 PEOPLES = ("ssimulacra2", "butteraugli", "psnr")
-ORDERED = sorted(SHOWN, key=lambda metric: ((*PEOPLES, metric.name).index(metric.name)))
+ORDERED = sorted(SHOWN, key=lambda metric: (*PEOPLES, metric.name).index(metric.name))
 DEFAULT_SET, DEFAULT_MODEL = "_tuned/KODAK_progressive", "rdo_visual (ljpeg_rdo)"
 RIVALS = ("mozjpeg 4:2:0", "jpegli 4:2:0", "jpegli 4:4:4", "Pillow 4:2:0")
 DEFAULT_QUALITY = 75
