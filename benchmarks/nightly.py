@@ -130,11 +130,12 @@ def main():
 
         def watch(process):
             text = Path(f"/proc/{process.pid}/status").read_text()
-            memory.append(int(text.partition("VmRSS:")[2].split()[0] if "VmRSS:" in text else 0))
+            if "VmRSS:" in text:  # not at its end any more
+                memory.append(int(text.partition("VmRSS:")[2].split()[0]))
 
         _, lines = run(folder, Path(top, "once"), None, watch=watch)
         wrong += digests(Path(top, "once")) != digests(output)
-        places = (len(memory) // 10, len(memory) // 2, -2)
+        places = (len(memory) // 10, len(memory) // 2, -1)
         megabytes = ", ".join(f"{memory[place] / 1000:.0f}" for place in places)
         print(f"the same files in one run: {digests(Path(top, 'once')) == digests(output)}")
         print(f"memory after a tenth, a half and all of it: {megabytes} MB")
