@@ -51,7 +51,7 @@ class GoogleBaseline(JPEGPipeline):
     """The pipeline with edited pixels and the IJG tables at a quality."""
 
     architecture = "google_baseline"
-    dial = Dial("quality", 1, 100, 25, (5, 10, 15, 20, 25))  # dots: arXiv 2009.12927
+    dial = Dial("quality", 1, 100, 25, (5, 10, 15, 20, 25))  # points: arXiv 2009.12927
     receptive_field = 13  # conv_blocks.ResConvLayer's
     tile = 512  # 128 channels at full resolution: twice the memory a pixel of the others
     model_options = (

@@ -30,7 +30,7 @@ _MEMORY = 200_000_000  # bytes of a network's output to keep: features of some 1
 
 
 @dataclass(frozen=True)
-class Encoder:
+class EncoderCoder:
     """One of ENCODERS. huffman: as its `encode` takes it."""
 
     name: str
@@ -55,12 +55,12 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelCoder:
     """A checkpoint, or an architecture with nothing to train.
 
     folder: as `shipped.load` takes it; checkpoint: the digest of its content; coding: how its files
     are written; rounds: whether its integers are rounded, whatever bits they take; shared: a name
-    for the network whose output for an image is the same at other dots, of this model or of those
+    for the network whose output for an image is the same at other points, of this model or of those
     with the same frozen network; or None.
     """
 

@@ -14,7 +14,7 @@ class Dial:
     """What moves one model along the rate axis; more of it is finer and takes more bits.
 
     name: "quality" or "lambda"; low, high: its bounds; default: what `compress` takes; values:
-    the dots of an evaluation.
+    the points of an evaluation.
     """
 
     name: str

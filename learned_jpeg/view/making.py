@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from learned_jpeg.evaluation.coders import Encoder
+from learned_jpeg.evaluation.coders import EncoderCoder
 from learned_jpeg.jobs import one_picture
 from learned_jpeg.jobs.targets import TOLERANCE, Setting, Target, psnr
 from learned_jpeg.jpeg import jpeg_file
@@ -117,7 +117,7 @@ class Making:
         encoder, picture = ENCODERS.get(name), self.pictures[number]
         if encoder is None or encoder.slow or encoder.missing():
             raise UserError(f"{name!r} is none of the encoders of this page")
-        coder = Encoder(name, "progressive")
+        coder = EncoderCoder(name, "progressive")
         with self._encoding.turn(job):
             opened = self.pictures.open(number)
             said = _Saying(job, self._encoding)

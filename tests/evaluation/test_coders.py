@@ -14,7 +14,7 @@ import pytest
 
 
 def test_an_encoder_writes_what_it_writes_by_itself(photograph):
-    coder = pickle.loads(pickle.dumps(coders.Encoder("pillow_420", "optimized")))
+    coder = pickle.loads(pickle.dumps(coders.EncoderCoder("pillow_420", "optimized")))
     expected = ENCODERS["pillow_420"].encode(photograph, 30, "optimized")
     assert coder.encode(photograph, 30) == expected
     assert (coder.dial.low, coder.dial.high) == (1, 100)
@@ -29,16 +29,16 @@ def test_a_quality_between_whole_numbers_is_rounded_where_an_encoder_has_none(ph
 
     coders.ENCODERS["whole"] = Whole()
     try:
-        assert coders.Encoder("whole", "standard").encode(photograph, 30.4) == b"30"
+        assert coders.EncoderCoder("whole", "standard").encode(photograph, 30.4) == b"30"
         Whole.fractional = True
-        assert coders.Encoder("whole", "standard").encode(photograph, 30.4) == b"30.4"
+        assert coders.EncoderCoder("whole", "standard").encode(photograph, 30.4) == b"30.4"
     finally:
         del coders.ENCODERS["whole"]
 
 
 def test_a_model_writes_what_the_api_writes(photograph, decode):
     coding = Coding("optimized", sampling="420")
-    coder = pickle.loads(pickle.dumps(coders.Model("ljpeg_PIL", "", coding)))
+    coder = pickle.loads(pickle.dumps(coders.ModelCoder("ljpeg_PIL", "", coding)))
     assert coder.dial.name == "quality"
     data = coder.encode(photograph, 40.0)
     assert decode(data).shape == photograph.shape
@@ -49,9 +49,9 @@ def test_a_model_writes_what_the_api_writes(photograph, decode):
 
 def test_a_checkpoint_that_changes_meanwhile_is_an_error(trained, photograph):
     digest = checkpoints.describe(trained)[2]
-    assert coders.Model(str(trained), digest, Coding()).encode(photograph, None)
+    assert coders.ModelCoder(str(trained), digest, Coding()).encode(photograph, None)
     with pytest.raises(UserError, match="changed while it was evaluated"):
-        coders.Model(str(trained), "another", Coding()).encode(photograph, None)
+        coders.ModelCoder(str(trained), "another", Coding()).encode(photograph, None)
 
 
 RUNS = PROJECT / "example_experiments"
@@ -65,7 +65,7 @@ RUNS = PROJECT / "example_experiments"
         ("google_baseline_lr_1e-5", ("lambda_0005",) * 2, (5.0, 20.0)),
     ],
 )
-def test_dots_that_share_a_network_run_it_once_and_write_the_same_files(
+def test_points_that_share_a_network_run_it_once_and_write_the_same_files(
     run, lambdas, dials, photograph, monkeypatch
 ):
     folders = [str(RUNS / run / name / "train") for name in lambdas]
@@ -74,7 +74,7 @@ def test_dots_that_share_a_network_run_it_once_and_write_the_same_files(
         api.load(folder).encode(pixels, dial=dial, huffman="standard")
         for folder, dial in zip(folders, dials, strict=True)
     ]
-    models = [coders.Model(folder, "", Coding("standard"), shared=run) for folder in folders]
+    models = [coders.ModelCoder(folder, "", Coding("standard"), shared=run) for folder in folders]
     monkeypatch.setattr(coders, "_remembered", {})
     assert models[0].encode(pixels, dials[0]) == expected[0]
     monkeypatch.setattr(coders._remembered[run], "_network", None)
