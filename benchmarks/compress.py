@@ -1,6 +1,8 @@
 """Speed and memory of compressing pictures from memory to the bytes of a progressive JPEG file.
 
     python3 benchmarks/compress.py [--megapixels 1 12 48] [--encoders ljpeg mozjpeg_444 ...]
+    python3 benchmarks/compress.py --command "photos/*.png"
+    python3 benchmarks/compress.py --files 10000
 
 Each line is a process of its own, after a first small picture that pays for what is done once.
 The picture is one of scikit-image's photographs, enlarged. All encoders have the IJG tables at
@@ -9,6 +11,12 @@ one quality; the networks have random weights, which take as long as trained one
 For a network, `network` is the part of the seconds that its forward pass over the picture alone
 takes, in the same tiles but without their overlap; `file` is the part that `jpeg_file` takes.
 The CPU seconds say what a machine that does other things at the same time blurs.
+
+`--command` measures the whole command `learned-jpeg` on photographs, from the start of Python to
+its end, beside a `cjpeg` of mozjpeg for each: from the same PPM files at 4:2:0, the best of some
+rounds that take turns. `parts` is where its CPU seconds go: `start` is Python's imports, `kernels`
+the loading of what numba has compiled, `check` the decoding of the file for its PSNR.
+`--files` says how much memory the command has while it goes through so many small pictures.
 """
 
 import argparse
@@ -18,6 +26,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,6 +34,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 OTHERS = ("pillow_444", "mozjpeg_444")
+COMMAND = [sys.executable, "-m", "learned_jpeg"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT)}
 
 
 def photograph(megapixels):
@@ -127,6 +138,142 @@ def measure(name, megapixels, args):
     return figures
 
 
+def spent(command, **options):
+    """(seconds, CPU seconds, megabytes at most) of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env=ENVIRONMENT, **options)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3
+
+
+def seconds_of_parts(folder):
+    """CPU seconds of the parts of `compress` with one job, as a dict; runs it."""
+    from learned_jpeg.cli import main
+    from learned_jpeg.jobs import one_picture
+    from learned_jpeg.jpeg import jpeg_file
+    from learned_jpeg.models import encoding
+    from learned_jpeg.pictures import reading
+    from learned_jpeg.runtime import compiled
+
+    found, inside = {"start": time.process_time()}, [[0.0]]
+
+    def timed(owner, name, part):
+        function = getattr(owner, name)
+
+        def wrapped(*args, **options):
+            start = time.thread_time()
+            inside.append([0.0])
+            try:
+                return function(*args, **options)
+            finally:
+                took, (of_others,) = time.thread_time() - start, inside.pop()
+                found[part] = found.get(part, 0) + took - of_others
+                inside[-1][0] += took
+
+        setattr(owner, name, wrapped)
+
+    timed(reading, "read_source", "read")
+    timed(encoding, "encode", "search")
+    timed(jpeg_file, "write_jpeg", "scans")
+    timed(one_picture, "psnr", "check")
+    timed(compiled._Kernel, "ready", "kernels")
+    with tempfile.TemporaryDirectory() as out:
+        main.main([str(folder), "--output_dir", out, "--quiet", "--jobs", "1"])
+    found["rest"] = time.process_time() - sum(found.values())
+    return found
+
+
+def _two_at_once(command, folder):
+    """The seconds of two processes that begin together: what the machine's cores are good for."""
+    start = time.perf_counter()
+    both = [
+        subprocess.Popen([*command, "--output_dir", f"../{i}"], env=ENVIRONMENT, cwd=folder)
+        for i in range(2)
+    ]
+    if any([process.wait() for process in both]):
+        raise SystemExit("compress failed")
+    return time.perf_counter() - start
+
+
+def of_command(patterns, quality, rounds):
+    """Prints what the whole command takes for photographs, and `cjpeg`."""
+    from learned_jpeg.pictures import reading
+    from learned_jpeg.rivals.mozjpeg import _cjpeg
+
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as folder:
+        photos, pixels = Path(folder, "photos"), 0
+        photos.mkdir()
+        for path in reading.find(patterns, "--command"):
+            with Image.open(path) as image:
+                image.convert("RGB").save(photos / f"{path.stem}.ppm")
+                pixels += image.width * image.height
+        number = len(os.listdir(photos))
+        print(f"{number} photographs, {pixels / 1e6:.1f} megapixels, quality {quality}")
+        options = f"-quality {quality} -sample 2x2 -quant-baseline -outfile"
+        loop = f'for file in *.ppm; do "$0" {options} "$1/$file.jpg" "$file" || exit 1; done'
+        if program := _cjpeg():
+            rivals = {"cjpeg": ["sh", "-c", loop, program[0], folder]}
+        else:
+            rivals = {}
+            print("no cjpeg of mozjpeg to compare with")
+        more = ["--output_dir", f"{folder}/out", "--force", "--quiet", "--quality", str(quality)]
+        ours = {
+            f"compress --jobs {jobs}": [*COMMAND, ".", *more, "--jobs", str(jobs)]
+            for jobs in (1, 2)
+        }
+        subprocess.run([*COMMAND, "warm-up"], env=ENVIRONMENT, check=True)
+        figures = {name: [] for name in rivals | ours}
+        for _ in range(rounds):
+            for name, command in (rivals | ours).items():
+                figures[name].append(spent(command, cwd=photos))
+        anchor = None
+        print(f"{'':18} {'s':>7} {'CPU s':>7} {'CPU s / Mpx':>12} {'/ cjpeg':>8} {'peak MB':>8}")
+        for name, found in figures.items():
+            seconds, cpu, most = map(min, zip(*found, strict=True))
+            anchor = anchor or (cpu if name == "cjpeg" else None)
+            ratio = f"{cpu / anchor:7.2f}x" if anchor else ""
+            each = 1e6 * cpu / pixels
+            print(f"{name:18} {seconds:7.2f} {cpu:7.2f} {each:12.3f} {ratio:>8} {most:8.0f}")
+        one, two = (min(found)[0] for name, found in figures.items() if name != "cjpeg")
+        apart = min(_two_at_once(ours["compress --jobs 1"], photos) for _ in range(rounds))
+        print(
+            f"two jobs are {one / two:.2f} times as fast as one, where two commands at the same "
+            f"time do {2 * one / apart:.2f} times as much"
+        )
+        done = subprocess.run(
+            [sys.executable, __file__, "--parts", str(photos)], stdout=subprocess.PIPE, check=True
+        )
+        found = json.loads(done.stdout.splitlines()[-1])
+        total = sum(found.values())
+        line = [f"{part} {seconds / total:.0%}" for part, seconds in found.items()]
+        print(f"parts of one job: {', '.join(line)}")
+
+
+def of_many(number):
+    """Prints the memory of the command after parts of so many small pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = Path(folder, "pictures")
+        pictures.mkdir()
+        first = pictures / "0.ppm"
+        first.write_bytes(b"P6 64 48 255\n" + photograph(0.1)[:48, :64].tobytes())
+        for i in range(1, number):
+            os.link(first, pictures / f"{i}.ppm")
+        command = [*COMMAND, str(pictures), "--output_dir", f"{folder}/out", "--json"]
+        process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE)
+        for done, _ in enumerate(process.stdout, 1):
+            if done in (number // 10, number // 2, number):
+                # Linux's: in pages.
+                pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+                print(f"after {done} files {pages * os.sysconf('SC_PAGE_SIZE') / 1e6:.0f} MB")
+        if process.wait():
+            raise SystemExit("compress failed")
+
+
 def main():
     """Runs the benchmark and prints a table."""
     parser = argparse.ArgumentParser(
@@ -138,8 +285,21 @@ def main():
     parser.add_argument("--huffman", default="progressive")
     parser.add_argument("--sampling", default="444")
     parser.add_argument("--quantizer", default="round")
+    parser.add_argument("--command", nargs="+", metavar="PHOTOS")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--files", type=int)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--parts", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.parts:
+        print(json.dumps(seconds_of_parts(args.parts)))
+        return
+    if args.command:
+        of_command(args.command, args.quality, args.rounds)
+    if args.files:
+        of_many(args.files)
+    if args.command or args.files:
+        return
     if args.measure:
         print(json.dumps(measure(args.encoders[0], args.megapixels[0], args)))
         return

@@ -3,7 +3,7 @@
     python3 benchmarks/nightly.py [PICTURE ...] [--files 5000] [--kills 10] [--option=--update]
 
 Small pictures of five kinds are made by code, and the given ones are put among them. The command
-gets SIGKILL, SIGTERM and SIGINT in turn after random times, and is started again as it was. After
+gets SIGKILL, SIGTERM and SIGINT in turn after some files, and is started again as it was. After
 each end it is checked that inputs are as they were, that all outputs are whole and are told of by
 a line of JSON, and at the last one the status, that each picture has its file, and that the files
 are those of one run. The memory of the last run over all files, without a kill, is printed.
@@ -57,17 +57,17 @@ def digests(folder):
     }
 
 
-def run(folder, output, option, after=None, with_signal=None, watch=None):
-    """(status, lines of JSON) of the command; watch: called with its process now and then."""
+def run(folder, output, option, files=None, with_signal=None, watch=None):
+    """(status, lines of JSON) of the command, which gets a signal where there are so many files;
+    watch: called with its process now and then."""
     command = [sys.executable, PROJECT / "ljpeg_rdo.py", "compress", folder, "--output_dir", output]
     command += ["--json", "--quality", "60", *([option] if option else [])]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(command, stdout=out, stderr=err)
-        start = time.monotonic()
         while process.poll() is None:
-            if after is not None and time.monotonic() - start > after:
+            if files is not None and sum(1 for _ in output.rglob("*.jpg")) >= files:
                 process.send_signal(with_signal)
-                after = None
+                files = None
             if watch:
                 watch(process)
             time.sleep(0.1)
@@ -99,9 +99,9 @@ def main():
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--option", default="--update", help="--update or --skip_existing")
-    parser.add_argument("--seconds", type=float, default=20, help="to a kill, at most")
     args = parser.parse_args()
     rng, wrong = random.Random(0), 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's & may ignore
     with tempfile.TemporaryDirectory() as top:
         folder, output = Path(top, "in"), Path(top, "out")
         folder.mkdir()
@@ -109,8 +109,9 @@ def main():
         before, known = digests(folder), set()
         for number in range(args.kills + 1):
             kill = SIGNALS[number % 3] if number < args.kills else None
-            after = rng.uniform(1, args.seconds) if kill else None
-            status, lines = run(folder, output, args.option, after, kill)
+            rest = (len(before) - len(known)) // (args.kills - number + 1)
+            files = len(known) + rng.randint(0, rest) if kill else None
+            status, lines = run(folder, output, args.option, files, kill)
             found, untold, left = check(output, lines, known)
             # What SIGKILL ends between a file and its line is told as skipped by the next run.
             lost = len(untold) > (kill == signal.SIGKILL) * (os.cpu_count() or 1) or (
@@ -129,11 +130,12 @@ def main():
 
         def watch(process):
             text = Path(f"/proc/{process.pid}/status").read_text()
-            memory.append(int(text.partition("VmRSS:")[2].split()[0] if "VmRSS:" in text else 0))
+            if "VmRSS:" in text:  # not at its end any more
+                memory.append(int(text.partition("VmRSS:")[2].split()[0]))
 
         _, lines = run(folder, Path(top, "once"), None, watch=watch)
         wrong += digests(Path(top, "once")) != digests(output)
-        places = (len(memory) // 10, len(memory) // 2, -2)
+        places = (len(memory) // 10, len(memory) // 2, -1)
         megabytes = ", ".join(f"{memory[place] / 1000:.0f}" for place in places)
         print(f"the same files in one run: {digests(Path(top, 'once')) == digests(output)}")
         print(f"memory after a tenth, a half and all of it: {megabytes} MB")

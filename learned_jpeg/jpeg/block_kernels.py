@@ -131,6 +131,22 @@ def halve(samples, height, width, halves):
             halves[i, j] = halves[i, last - 1]
 
 
+@compiled("void(float32[:,::1], float32[::1], float32[:,:,::1])")
+def dct_of_plane(samples, scales, out):
+    """The DCT of the blocks of samples times scales [64], into out [rows, columns, 64]; of the
+    samples there may be more."""
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            for i in range(8):
+                for j in range(8):
+                    s[i, j] = samples[8 * row + i, 8 * column + j]
+            dct(s, t)
+            for i in range(8):
+                for j in range(8):
+                    out[row, column, 8 * i + j] = s[i, j] * scales[8 * i + j]
+
+
 @compiled("void(float32[:,::1], float32[::1], float32[:,::1])")
 def dct_of_blocks(blocks, scales, out):
     """The DCT of blocks of samples [n, 64] times scales [64]; out may be the same."""

@@ -38,15 +38,16 @@ def choose(analysis, tune):
 
 def _quantized(coefficients):
     """Whole levels of coefficients over their steps [..., 8, 8], as float32."""
-    levels = np.trunc(coefficients + np.copysign(np.float32(1 - _DROPPED), coefficients))
+    levels = np.copysign(np.float32(1 - _DROPPED), coefficients)
+    levels += coefficients
+    np.trunc(levels, levels)
     levels[..., 0, 0] = np.rint(coefficients[..., 0, 0])
     return levels
 
 
 def _decoded(levels, steps):
     """Samples around 0, [n, 8 rows, 8 columns], of levels [n, rows, columns, 8, 8]."""
-    planes = levels.reshape(*levels.shape[:3], _PLACES)
-    return np.stack([luma_kernels.decode(plane, steps) for plane in planes])
+    return luma_kernels.decode(levels.reshape(*levels.shape[:3], _PLACES), steps)
 
 
 def _error(analysis, luma, shown, chroma):

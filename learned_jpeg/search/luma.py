@@ -2,15 +2,14 @@
 
 from functools import partial
 
-from learned_jpeg.jpeg.block_kernels import dct, idct, idct_of_blocks
+from learned_jpeg.jpeg.block_kernels import dct, idct
 from learned_jpeg.jpeg.standard import YCBCR_TO_RGB
-from learned_jpeg.jpeg.transform import from_blocks
 from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
-_ZERO = np.float32(0)
+_ZERO, _HALF = np.float32(0), np.float32(0.5)
 _RGB = YCBCR_TO_RGB.astype(np.float32)
 
 
@@ -51,21 +50,37 @@ def activity(x, steps, visibility, variance, threshold):
         threshold[block] = np.sqrt(max(visible * ratio, _ZERO)) / 32
 
 
+@inner
+def _clip(sample):
+    return min(max(sample, np.float32(-128)), np.float32(127))
+
+
 def decode(levels, steps):
-    """What a decoder makes of levels [rows, columns, 64]: samples [8 rows, 8 columns] around 0."""
-    rows, columns = levels.shape[:2]
-    result = np.empty([8 * rows, 8 * columns], np.float32)
+    """What a decoder makes of levels [planes, rows, columns, 64]: samples around 0, float32
+    [planes, 8 rows, 8 columns]."""
+    planes, rows, columns = levels.shape[:3]
+    result = np.empty([planes, 8 * rows, 8 * columns], np.float32)
 
-    def decoded(part):
-        samples = levels[part].astype(np.float32)
-        flat = samples.reshape(-1, 64)
-        idct_of_blocks(flat, steps, flat)
-        samples += np.float32(0.5)
-        np.clip(np.floor(samples, samples), -128, 127, samples)
-        result[8 * part.start : 8 * part.stop] = from_blocks(samples.reshape(-1, columns, 8, 8))
+    def decoded(plane, part):
+        lines = result[plane, 8 * part.start : 8 * part.stop]
+        _decode(levels[plane, part].astype(np.float32, copy=False), steps, lines)
 
-    threads.share([partial(decoded, part) for part in threads.parts(rows, columns)])
+    parts = threads.parts(rows, columns)
+    threads.share([partial(decoded, plane, part) for plane in range(planes) for part in parts])
     return result
+
+
+@compiled("void(float32[:,:,::1], float32[::1], float32[:,::1])")
+def _decode(levels, steps, samples):
+    s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for row in range(levels.shape[0]):
+        for column in range(levels.shape[1]):
+            for f in range(64):
+                s[f >> 3, f & 7] = levels[row, column, f] * steps[f]
+            idct(s, t)
+            for i in range(8):
+                for j in range(8):
+                    samples[8 * row + i, 8 * column + j] = _clip(np.floor(s[i, j] + _HALF))
 
 
 @inner
@@ -95,11 +110,11 @@ def take_over_444(x, chroma, levels, factors, steps, chroma_steps, squares, dead
 
 
 @compiled(
-    "void(float32[:,::1], int64, int64, float32[:,:,::1], UniTuple(float32[:,::1], 2),"
-    "float32[::1], float32[::1], float32[::1], float32[::1], float32[::1])"
+    "void(float32[:,::1], int64, int64, float32[:,:,::1], float32[:,:,::1], float32[::1],"
+    "float32[::1], float32[::1], float32[::1], float32[::1])"
 )
 def take_over_420(x, columns, first, samples, decoded, factors, steps, squares, dead, mask):
-    """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [H', W'] each.
+    """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [2, H', W'].
 
     x: [n, 64], whole rows of blocks from `first` on, columns in each. The decoder's triangle
     filter, but for its rounding.
@@ -110,7 +125,6 @@ def take_over_420(x, columns, first, samples, decoded, factors, steps, squares, 
     strip = np.empty((8, 8 * columns), np.float32)
     sums = np.empty(last + 3, np.float32)
     a, b = factors[0], factors[1]
-    blue, red = decoded
     for row in range(x.shape[0] // columns):
         for i in range(8):
             for j in range(8 * columns):
@@ -121,8 +135,8 @@ def take_over_420(x, columns, first, samples, decoded, factors, steps, squares, 
             near, other = y // 2, min(max(y // 2 + 2 * (y % 2) - 1, 0), last_row)
             for j in range(last + 1):
                 sums[j + 1] = np.float32(3 / 16) * (
-                    a * blue[near, j] + b * red[near, j]
-                ) + np.float32(1 / 16) * (a * blue[other, j] + b * red[other, j])
+                    a * decoded[0, near, j] + b * decoded[1, near, j]
+                ) + np.float32(1 / 16) * (a * decoded[0, other, j] + b * decoded[1, other, j])
             sums[0], sums[last + 2] = sums[1], sums[last + 1]
             for j in range(width):
                 near = (j >> 1) + 1
@@ -154,11 +168,6 @@ def upsampled(plane, y, out):
         out[2 * j] = np.float32(0.75) * here + np.float32(0.25) * before
         out[2 * j + 1] = np.float32(0.75) * here + np.float32(0.25) * after
         before, here = here, after
-
-
-@inner
-def _clip(sample):
-    return min(max(sample, np.float32(-128)), np.float32(127))
 
 
 @compiled(

@@ -108,12 +108,12 @@ def _transform(pixels, scales, luma, chroma, samples):
     levels = transform.to_levels(pixels)
     if chroma is None:
         gray = transform.pad(levels[..., 0] - np.float32(128), *luma.shape[:2])
-        _dct(gray, scales[0], luma)
+        block_kernels.dct_of_plane(gray, scales[0], luma)
         return
     side = BLOCK if samples is None else 2 * BLOCK
     planes = np.empty([3, side * chroma.shape[1], side * chroma.shape[2]], np.float32)
     block_kernels.convert(np.ascontiguousarray(levels), planes)
-    _dct(planes[0], scales[0], luma)
+    block_kernels.dct_of_plane(planes[0], scales[0], luma)
     if samples is not None:
         samples[:] = planes[1:, : samples.shape[1], : samples.shape[2]]
     for plane, out in zip(planes[1:], chroma, strict=True):
@@ -121,14 +121,7 @@ def _transform(pixels, scales, luma, chroma, samples):
             halves = np.empty([BLOCK * out.shape[0], BLOCK * out.shape[1]], np.float32)
             block_kernels.halve(plane, *samples.shape[1:], halves)
             plane = halves
-        _dct(plane, scales[1], out)
-
-
-def _dct(samples, scales, out):
-    """Blocks of samples, of which there may be more, to coefficients [rows, columns, 64]."""
-    rows, columns = out.shape[:2]
-    blocks = transform.to_blocks(samples[: BLOCK * rows, : BLOCK * columns]).reshape(-1, _PLACES)
-    block_kernels.dct_of_blocks(blocks, scales, out.reshape(-1, _PLACES))
+        block_kernels.dct_of_plane(plane, scales[1], out)
 
 
 class Round:

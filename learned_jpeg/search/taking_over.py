@@ -43,7 +43,7 @@ def targets(analysis, chroma, w):
         if analysis.chroma_samples is None:
             return luma
         take_over = over_420
-        decoded = tuple(luma_kernels.decode(plane, steps[1]) for plane in levels)
+        decoded = luma_kernels.decode(levels, steps[1])
     parts = threads.parts(*planes.luma.shape[:2])
     threads.share([partial(take_over, rows) for rows in parts])
     return x
