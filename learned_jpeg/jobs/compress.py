@@ -12,7 +12,7 @@ from dataclasses import replace
 from learned_jpeg.jobs import total
 from learned_jpeg.jobs.cluster import cluster_of
 from learned_jpeg.jobs.masks import Masks
-from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
+from learned_jpeg.jobs.one_picture import FileReport, Finished, Options, OutputWriter, compress_file
 from learned_jpeg.jobs.page import Page
 from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
@@ -101,7 +101,7 @@ def compress(architecture, args):
         log = Log(len(pairs), out, refines, args.quiet, args.json, args.verbose)
         log.page = Page(args.report, len(pairs), args.force) if args.report else None
         options = replace(options, views=log.page and log.page.side)
-        door = Door(log.add)
+        writer = OutputWriter(log.add)
 
         def run():
             chosen, records = settings, None
@@ -109,11 +109,11 @@ def compress(architecture, args):
                 files = total.Set(pairs, options, budget, jobs)
                 chosen = [_fitting(args.total_size, settings, files, log)]
             if args.update:
-                records = door.records = _records(architecture, args, pairs, chosen)
-            each = replace(options, records=records, door=door, refining=log.refining)
+                records = writer.records = _records(architecture, args, pairs, chosen)
+            each = replace(options, records=records, writer=writer, refining=log.refining)
             run_all(
                 lambda path, output: compress_file(path, output, chosen, each, budget),
-                _once(pairs, door),
+                _once(pairs, writer),
                 jobs,
             )
 
@@ -121,7 +121,7 @@ def compress(architecture, args):
             with contextlib.closing(log.bar):
                 beside(run)
         except (KeyboardInterrupt, RunError) as stop:
-            door.shut()
+            writer.close()
             log.end(stopped=True)
             if isinstance(stop, RunError):
                 raise
@@ -142,14 +142,14 @@ def _fitting(total_size, settings, files, log):
     return setting
 
 
-def _once(pairs, door):
+def _once(pairs, writer):
     """The (input, output)s, of which the second of an output is told of as an error."""
     outputs = set()
     for path, output in pairs:
         where = os.path.abspath(output)
         if where in outputs:
             error = f"{shown(path)}: {shown(output)} is another input's output already"
-            door.leave(output, Finished(Report(shown(path), shown(output), error)))
+            writer.write(output, Finished(FileReport(shown(path), shown(output), error)))
         else:
             outputs.add(where)
             yield path, output

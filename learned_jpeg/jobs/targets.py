@@ -96,7 +96,7 @@ KINDS = {
 }
 
 
-class Found(NamedTuple):
+class TargetFile(NamedTuple):
     """What `Target.encode` found: the bytes, their setting and scale; what the target measures."""
 
     data: bytes
@@ -141,7 +141,8 @@ class Target:
     def encode(self, pixels, settings, finished):
         """Searches among settings, from the coarsest to the finest, or on the dial of only one.
 
-        finished: function (setting, scale of its tables) -> the bytes of a file. Returns Found.
+        finished: function (setting, scale of its tables) -> the bytes of a file. Returns a
+        TargetFile.
         """
         kind, measure = KINDS[self.kind], self.measure(pixels)
         tolerance = kind.width * TOLERANCE / 2
@@ -150,7 +151,7 @@ class Target:
         def attempt(setting, scale):
             data = finished(setting, scale)
             quantity = measure(data)
-            return kind.miss(quantity, aim), Found(data, setting, scale, quantity)
+            return kind.miss(quantity, aim), TargetFile(data, setting, scale, quantity)
 
         # As a part of the aim, which is above the target where that is a lower bound.
         part = tolerance / (1 + tolerance)

@@ -1,7 +1,7 @@
-"""Files for the page: of a choice, of another encoder at equal bytes, for a curve; their numbers.
+"""Files for the page: of a choice, of another encoder at equal bytes, for a curve; their figures.
 
 Each job is a generator of what the page is told, dicts for JSON: {"doing": a line}, {"file": ...},
-{"numbers": {metric: figure or None}}, {"point": [dial, bytes]}.
+{"figures": {metric: figure or None}}, {"point": [dial, bytes]}.
 """
 
 import functools
@@ -27,7 +27,7 @@ from PIL import Image
 
 # Files that are kept for the page to fetch, and what they may take together beside the newest.
 _FILES, _BYTES = 16, 2**27
-_DOTS = 10  # of a curve
+_POINTS = 10  # of a curve
 _SILENCE = 3.0  # seconds after which a job is said to be at it still
 # A header of JFIF 1.1, ITU-T T.871.
 _JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -78,7 +78,7 @@ class Making:
         self._encoding, self._measuring = Turns(), Turns()
 
     def choice(self, place, number, choice):
-        """Tells of the file of a choice, of the picture of a number, and of its numbers.
+        """Tells of the file of a choice, of the picture of a number, and of its figures.
 
         place: of the page; its next job cancels this one, which raises CancelledError.
         """
@@ -92,7 +92,7 @@ class Making:
             said = _Saying(job, self._encoding)
             settings, options = self.choices.read(arguments)
             options = replace(options, trying=said.trying, refining=lambda name: said.refined)
-            report = one_picture.Report(picture.name, picture.output)
+            report = one_picture.FileReport(picture.name, picture.output)
             what = f"encoding by {choice['model']}"
             work = functools.partial(
                 one_picture.compress_source, opened.source, settings, options, report
@@ -109,7 +109,7 @@ class Making:
                 "command": self.choices.command(arguments),
             }
         }
-        yield from self._numbers(job, opened, data)
+        yield from self._figures(job, opened, data)
 
     def encoder(self, place, number, name, n_bytes):
         """Tells of the file of one of ENCODERS that is nearest to a size and not above it."""
@@ -150,9 +150,9 @@ class Making:
                 * (abs(apart) > 100 * TOLERANCE),
             }
         }
-        yield from self._numbers(job, opened, file.data)
+        yield from self._figures(job, opened, file.data)
 
-    def _numbers(self, job, opened, data):
+    def _figures(self, job, opened, data):
         """Tells each metric as soon as it is known, and that all are."""
         if opened.measurable:
             yield {"doing": "measuring"}
@@ -165,7 +165,7 @@ class Making:
                     self._encoding.check(job)
                     figures = opened.reference().measure(decoded, [metric.name])
                 value = float(metric.shown(figures[metric.name]))
-                yield {"numbers": {metric.name: _finite(value)}}
+                yield {"figures": {metric.name: _finite(value)}}
         yield {"done": True}
 
     def curve(self, place, number, choice):
@@ -174,13 +174,13 @@ class Making:
         picture, dial = self.pictures[number], self.choices.offered()["dial"]
         if not dial:
             raise UserError(f"{choice.get('model')} has no dial, and so no curve")
-        for value in np.linspace(dial[1], dial[2], _DOTS).round().tolist():
+        for value in np.linspace(dial[1], dial[2], _POINTS).round().tolist():
             one = {**choice, "dial": value, "target": None}
             arguments = self.choices.arguments(picture.name, picture.output, one)
             with self._encoding.turn(job, behind=True):
                 opened = self.pictures.open(number)
                 settings, options = self.choices.read(arguments)
-                report = one_picture.Report(picture.name, picture.output)
+                report = one_picture.FileReport(picture.name, picture.output)
                 data = one_picture.compress_source(opened.source, settings, options, report)
             yield {"point": [value, len(data)]}
         yield {"done": True}
