@@ -266,7 +266,7 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
 
 # The modules of kernels.
 _COMPILED = {
-    "jpeg": ("arithmetic", "block_kernels", "entropy", "halving", "huffman", "scans"),
+    "jpeg": ("arithmetic", "block_kernels", "entropy", "downsampling", "huffman", "scans"),
     "search": ("luma", "trellis"),
     "metrics": ("butteraugli", "butteraugli_errors", "ssim", "ssimulacra2"),
 }

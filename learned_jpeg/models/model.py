@@ -70,7 +70,7 @@ class FileModel:
         """The quantizer.Trellis that chooses a file's integers. coding: a complete Coding."""
         return quantizer.Trellis(coding.tune or self.tune, huffman=coding.huffman)
 
-    def log2_lambda(self, analysis, dial):
+    def log2_bit_price(self, analysis, dial):
         """How much more the bits of a block weigh to the search, in doublings: Planes [rows,
         columns] and [2, rows', columns'] for a quantizer.Analysis; or None."""
         return None
@@ -84,7 +84,7 @@ class FileModel:
         qtables = self.file_qtables(dial, coding, table_scale)
         if coding.quantizer == "trellis":
             analysis = quantizer.analyse(pixels, qtables, coding.sampling)
-            analysis.log2_lambda = self.log2_lambda(analysis, dial)
+            analysis.log2_bit_price = self.log2_bit_price(analysis, dial)
             return analysis
         planes = transform.forward(pixels, coding.sampling)
         for plane, table in zip(planes, np.moveaxis(qtables, -1, 0), strict=True):

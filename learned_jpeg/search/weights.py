@@ -40,28 +40,28 @@ class Weights(NamedTuple):
         )
 
 
-def lambda_of(tune, qtables):
+def bit_price_of(tune, qtables):
     """What a bit costs at the tables of a file, before any factor."""
     step = reference_step(qtables[..., 0])
-    return tune.lmbda * step**2 * step / (step + tune.fade)
+    return tune.bit_price * step**2 * step / (step + tune.bit_price_knee)
 
 
 def _squares(tune, qtable, weight):
     steps = qtable.ravel().astype(np.float64)
-    scale = (reference_step(qtable) / steps) ** tune.power
-    return np.float32(tune.squares * weight * scale * _places(tune) * steps**2)
+    scale = (reference_step(qtable) / steps) ** tune.error_table_power
+    return np.float32(tune.squared_weight * weight * scale * _places(tune) * steps**2)
 
 
 def _places(tune):
     """What an error weighs at each frequency."""
     places = np.ones(BLOCK * BLOCK)
-    places[0] = tune.means
+    places[0] = tune.dc_weight
     return places
 
 
 def _chroma(tune):
     """What the squared errors of Cb and Cr weigh."""
-    return tune.chroma * COMPONENTS[1:] * [tune.blue, 1]
+    return tune.chroma_weight * COMPONENTS[1:] * [tune.cb_weight, 1]
 
 
 def _calmest(activity):
@@ -81,7 +81,7 @@ def _brightness(analysis):
 
 
 def _lambdas(lmbda, tune, activity, field):
-    lambdas = np.float32(lmbda) * activity ** np.float32(tune.busy)
+    lambdas = np.float32(lmbda) * activity ** np.float32(tune.bit_price_texture)
     return lambdas if field is None else lambdas * np.exp2(np.float32(field)).ravel()
 
 
@@ -99,18 +99,20 @@ def luma_and_chroma(tune, analysis, factor):
 
     threads.share([partial(active, part) for part in threads.parts(blocks)])
     activity = (variance + _LEAST_VARIANCE) / _MIDDLING
-    mask = activity ** np.float32(-tune.mask)
-    mask *= (activity / _calmest(activity.reshape(size)).ravel()) ** np.float32(tune.calm)
-    mask *= np.exp(_brightness(analysis) * np.float32(-tune.bright / 2))
-    lmbda = factor * lambda_of(tune, qtables)
-    fields = analysis.log2_lambda
+    mask = activity ** np.float32(-tune.mask_power)
+    mask *= (activity / _calmest(activity.reshape(size)).ravel()) ** np.float32(
+        tune.neighbour_mask_power
+    )
+    mask *= np.exp(_brightness(analysis) * np.float32(-tune.brightness_power / 2))
+    lmbda = factor * bit_price_of(tune, qtables)
+    fields = analysis.log2_bit_price
     zone = _LUMA_TABLE**2 / 100 / steps
     zone[0] = 0
     luma = Weights(
         _squares(tune, qtables[..., 0], COMPONENTS[0]),
-        np.float32(tune.hvs * _SEEN**2 * _places(tune) * steps**2),
+        np.float32(tune.hvs_weight * _SEEN**2 * _places(tune) * steps**2),
         np.float32(zone),
-        np.float32(tune.keep),
+        np.float32(tune.zeroing_penalty),
         mask,
         threshold,
         _lambdas(lmbda, tune, activity, None if fields is None else fields.luma),
@@ -120,14 +122,14 @@ def luma_and_chroma(tune, analysis, factor):
     gain = upsampling_gain() if analysis.sampling == "420" else np.ones([BLOCK, BLOCK])
     covered = analysis.unrounded.chroma.shape[1:3]
     mask, activity = (_mean_of_luma(x.reshape(size), covered).ravel() for x in (mask, activity))
-    mask = mask ** np.float32(tune.chroma_mask)
+    mask = mask ** np.float32(tune.chroma_mask_power)
     none = np.zeros(BLOCK * BLOCK, np.float32)
     return luma, [
         Weights(
             _squares(tune, qtables[..., 1], _chroma(tune)[i] * gain.ravel()),
             none,
             none,
-            np.float32(tune.keep),
+            np.float32(tune.zeroing_penalty),
             mask,
             mask,
             _lambdas(lmbda, tune, activity, None if fields is None else fields.chroma[i]),

@@ -171,7 +171,7 @@ def test_bands_that_are_refined_are_analysed_as_in_the_whole_picture(
     monkeypatch.setattr(encoding.refining, "refine", refine)
     encoding.encode(model, photograph, 60, Coding(sampling=sampling, refine=1), prices=prices)
     whole, *bands = found
-    for name in ("unrounded", "log2_lambda"):
+    for name in ("unrounded", "log2_bit_price"):
         luma, chroma = (
             np.concatenate([getattr(band, name)[i] for band in bands], axis=i) for i in range(2)
         )
