@@ -129,18 +129,18 @@ class LJPEGRDO(RDO, JPEGPipeline):
                 evolution.evolve(bits, start, args.evolve, args.seed, folder, made_of)
             )
 
-    def encode(self, images, dial=None, training=False, features=None):
+    def encode(self, images, rate_setting=None, training=False, features=None):
         """As JPEGPipeline's, with the search in place of the rounding."""
-        return self._coded(images, self._drawn(dial, training), training)[0]
+        return self._coded(images, self._drawn(rate_setting, training), training)[0]
 
-    def _drawn(self, dial, training):
-        """The step of a dial's value, or in training one at random: a tensor."""
+    def _drawn(self, rate_setting, training):
+        """The step of a rate setting's value, or in training one at random: a tensor."""
         if training:
             ends = np.log(STEPS[self.tune]).astype(np.float32)
             return tf.exp(tf.random.stateless_uniform([], self.random_seed(0), *ends))
-        dial = self.dial.default if dial is None else dial
+        rate_setting = self.rate_setting.default if rate_setting is None else rate_setting
         step = tf.numpy_function(
-            lambda q: np.float32(self._step(q, self.sampling)), [dial], tf.float32
+            lambda q: np.float32(self._step(q, self.sampling)), [rate_setting], tf.float32
         )
         return tf.ensure_shape(step, [])
 
@@ -187,10 +187,10 @@ class LJPEGRDO(RDO, JPEGPipeline):
             bits += tf.reduce_sum(parts[5] * chroma, [1, 2])
         return Coded(levels, levels, qtables, Edit(levels)), bits, fields
 
-    def loss_terms(self, images, dial=None, training=False, features=None):
+    def loss_terms(self, images, rate_setting=None, training=False, features=None):
         """The terms of the loss, by name: `loss`, the means of `psnr` (dB) and `rate` (bpp), and
         the mean distortion of each metric that has a weight."""
-        step = self._drawn(dial, training)
+        step = self._drawn(rate_setting, training)
         coded, bits, fields = self._coded(images, step, training)
         height, width = images.shape[1:3]
         decoded = self.decode(coded.coefficients, coded.qtables, height, width)

@@ -4,7 +4,7 @@
         --test_image_glob "KODAK/*.png" [--points 6] [--batch_dir BATCH]
 
 "encoding" is by the first checkpoint alone, "encoding together" a file of all of them, or of all
-values of a dial, which share what their networks make of an image.
+values of a rate setting, which share what their networks make of an image.
 The parts are those of one process, TensorFlow with all cores, per file and per megapixel; what the
 first image pays (TensorFlow's graphs, compiled code) stands apart. An original's part of the
 metrics is computed once for --points files. With --batch_dir, the command evaluate.py runs on that
@@ -38,16 +38,16 @@ def timed(seconds, part):
     seconds[part] += time.perf_counter() - start
 
 
-def measure(model, together, path, huffman, dial, points):
+def measure(model, together, path, huffman, rate_setting, points):
     """The seconds of the parts of one image, its files measured `points` times: {part: seconds}.
 
-    together: [(coder, dial)] of those that encode it together.
+    together: [(coder, rate setting)] of those that encode it together.
     """
     seconds = defaultdict(float)
     with timed(seconds, "reading the image"):
         original = reading.read(path)
     with timed(seconds, "encoding"):
-        data = model.encode(original, dial=dial, huffman=huffman)
+        data = model.encode(original, rate_setting, huffman=huffman)
     with timed(seconds, "encoding together"):
         for coder, value in together:
             coder.encode(original, value)
@@ -83,10 +83,10 @@ def main():
     print(f"TensorFlow's import and the model {time.perf_counter() - start:.2f} s")
 
     together = [
-        (coder, dial)
+        (coder, rate_setting)
         for folder in args.checkpoint_dir
         for coder in [coders.ModelCoder(folder, "", Coding(args.huffman), shared="run")]
-        for dial in (coder.dial.values if coder.dial else [None])
+        for rate_setting in (coder.rate_setting.values if coder.rate_setting else [None])
     ]
     (first, _), *others = (
         measure(model, together, image.path, args.huffman, args.dial, args.points)

@@ -76,9 +76,9 @@ def _encoder_curve(name, args, set_name, say):
                 folder / f"quality_{quality:02}",
                 fingerprints.of_encoder(name, huffman) | _at("quality", quality),
                 (coder,),
-                dial=quality,
+                rate_setting=quality,
             )
-            for quality in _values(coder.dial, args)
+            for quality in _values(coder.rate_setting, args)
         ],
         _sized(args, folder, [(coder, fingerprints.of_encoder(name, huffman))]),
     )
@@ -88,11 +88,11 @@ def _at(name, value):
     return {"dial": f"{name} {value:g}"}
 
 
-def _values(dial, args):
-    """The points of a dial: its own, or those of --qualities that it has."""
-    if dial.name == "quality" and args.qualities:
-        return [value for value in args.qualities if dial.low <= value <= dial.high]
-    return dial.values
+def _values(rate_setting, args):
+    """The points of a rate setting: its own, or those of --qualities that it has."""
+    if rate_setting.name == "quality" and args.qualities:
+        return [value for value in args.qualities if rate_setting.low <= value <= rate_setting.high]
+    return rate_setting.values
 
 
 def _sizes(args):
@@ -137,16 +137,20 @@ def _model(args, architecture, folder, options, checkpoint):
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):
-    """The curve of one model with a dial. place: its folder below the set's."""
-    dial = architectures.load(architecture).dial
+    """The curve of one model with a rate setting. place: its folder below the set's."""
+    rate_setting = architectures.load(architecture).rate_setting
     folder = _output(args, set_name) / place
     coder, fingerprint = model
     points = [
         PointToMeasure(
-            name, folder / name, fingerprint | _at(dial.name, value), (coder,), dial=float(value)
+            name,
+            folder / name,
+            fingerprint | _at(rate_setting.name, value),
+            (coder,),
+            rate_setting=float(value),
         )
-        for value in _values(dial, args)
-        for name in [f"{dial.name}_{value:02g}"]
+        for value in _values(rate_setting, args)
+        for name in [f"{rate_setting.name}_{value:02g}"]
     ]
     return Curve(place, label, kind, points, _sized(args, folder, [model]))
 
@@ -169,7 +173,7 @@ def _baseline_curve(args, set_name):
     folder = Path(args.google_dir)
     try:
         architecture, options, checkpoint = checkpoints.describe(folder)
-        if architectures.load(architecture).dial is None:
+        if architectures.load(architecture).rate_setting is None:
             raise UserError(f"{folder} holds a {architecture}, a model of one rate")
     except UserError as error:
         raise UserError(f"--google_dir {error}") from error
@@ -218,7 +222,7 @@ def _holds_baseline(args, folder):
 
 
 def _curves_of_run(args, set_name, run, say, others):
-    """The curves of a run: that of its lambdas, and one of each checkpoint with a dial.
+    """The curves of a run: that of its lambdas, and one of each checkpoint with a rate setting.
 
     others: to which the architecture of each checkpoint that is not asked for is added.
     """
@@ -229,8 +233,8 @@ def _curves_of_run(args, set_name, run, say, others):
             if architecture not in args.jpeg_type:
                 others.append(architecture)
                 continue
-            dial = architectures.load(architecture).dial
-            if dial is None and train.parent == run:
+            rate_setting = architectures.load(architecture).rate_setting
+            if rate_setting is None and train.parent == run:
                 raise UserError(f"{train}: {architecture} is in RUN/lambda_<value>/train")
         except UserError as error:
             say(f"skipped: {error}")
@@ -238,7 +242,7 @@ def _curves_of_run(args, set_name, run, say, others):
         coder, fingerprint = model = _model(
             args, architecture, train.resolve(), options, checkpoint
         )
-        if dial is not None:
+        if rate_setting is not None:
             if _holds_baseline(args, train):
                 continue  # that curve is there already
             place = train.parent.relative_to(run.parent).as_posix()

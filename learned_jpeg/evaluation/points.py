@@ -53,15 +53,15 @@ class PointToMeasure:
 
     folder: where its JPEG files go; its pickle lies beside it. fingerprint: {what: text} of all
     that its files and figures depend on, apart from the images. coders: one, or the checkpoints
-    of a run, from the coarsest on, where a size is searched. dial: where the coder's stands, or
-    None; size: the Size that is searched instead, or None.
+    of a run, from the coarsest on, where a size is searched. rate_setting: the coder's, or None;
+    size: the Size that is searched instead, or None.
     """
 
     name: str
     folder: Path
     fingerprint: dict = field(hash=False)
     coders: tuple
-    dial: float | None = None
+    rate_setting: float | None = None
     size: object = None
 
     @property
@@ -84,7 +84,7 @@ class PointToMeasure:
                 first = bisect.bisect(sizes, wanted, 1, len(sizes) - 1) - 1
                 these = these[first : first + 2]
             return coders.of_size(these, pixels, wanted)
-        return self.coders[0].encode(pixels, self.dial)
+        return self.coders[0].encode(pixels, self.rate_setting)
 
     def under(self, huffman):
         """The same point with the integers of its files under another Huffman choice, or None.
@@ -94,7 +94,7 @@ class PointToMeasure:
         if self.size or not self.coders[0].rounds:
             return None
         own = self.fingerprint["Huffman choice"]
-        # .../HUFFMAN_CHOICES/RUN/POINT, or RUN/lambda_VALUE/POINT for a model with a dial.
+        # .../HUFFMAN_CHOICES/RUN/POINT, or RUN/lambda_VALUE/POINT for a model with a rate setting.
         among = [place for place in self.folder.parents if place.name.split("_")[0] == own]
         if not among:
             return None

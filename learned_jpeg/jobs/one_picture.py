@@ -241,7 +241,9 @@ def compress_source(source, settings, options, report, prices=None):
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         scale *= setting.scale
         told = options.refining(report.input)
-        data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, told, prices)
+        data = encoding.encode(
+            setting.model, pixels, setting.rate_setting, coding, scale, told, prices
+        )
         return metadata.embed(data, source.metadata)
 
     if options.target is None:
@@ -261,7 +263,7 @@ def compress_source(source, settings, options, report, prices=None):
         data, setting, report.table_scale = found.data, found.setting, found.scale
         if options.target.kind in ("ssimulacra2", "butteraugli"):
             setattr(report, options.target.kind, found.quantity)
-    report.dial, report.lmbda = setting.dial, setting.model.lmbda
+    report.dial, report.lmbda = setting.rate_setting, setting.model.lmbda
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
     report.psnr = quality if math.isfinite(quality) else None

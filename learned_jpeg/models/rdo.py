@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from learned_jpeg.jpeg import standard
-from learned_jpeg.models.model import Dial, FileModel
+from learned_jpeg.models.model import FileModel, RateSetting
 from learned_jpeg.search import lambda_map, learned_tune, quantizer, tuning
 
 import numpy as np
@@ -48,7 +48,7 @@ class RDO(FileModel):
 
     architecture = "ljpeg_rdo"
     default_model = "rdo_visual"
-    dial = Dial("quality", 1, 100, 75, (*range(1, 10), *range(10, 91, 5)))
+    rate_setting = RateSetting("quality", 1, 100, 75, (*range(1, 10), *range(10, 91, 5)))
     quantizer = "trellis"
     model_options = ("sampling", "search", "lpips_weight")
 
@@ -66,31 +66,33 @@ class RDO(FileModel):
     def complete(self, coding):
         return coding.with_defaults("auto", "trellis", self.sampling)
 
-    def _step(self, dial, sampling):
+    def _step(self, rate_setting, sampling):
         steps = tuple(np.asarray(self.weights[STEPS[sampling]]))
-        return tuning.step_of(float(dial), replace(tuning.TUNES[self.tune], steps=steps))
+        return tuning.step_of(
+            float(rate_setting), replace(tuning.TUNES[self.tune], luma_steps=steps)
+        )
 
     def _learned(self, step, sampling):
         parameters = np.asarray(self.weights[PARAMETERS[sampling]])
         return learned_tune.learned(parameters, step, tuning.TUNES[self.tune])
 
-    def get_qtables(self, batch, dial, training):
-        step = self._step(dial, self.sampling)
+    def get_qtables(self, batch, rate_setting, training):
+        step = self._step(rate_setting, self.sampling)
         return self._learned(step, self.sampling)[1].astype(np.float32)[None]
 
-    def file_qtables(self, dial, coding, table_scale=1.0):
-        _, exact = self._learned(self._step(dial, coding.sampling), coding.sampling)
+    def file_qtables(self, rate_setting, coding, table_scale=1.0):
+        _, exact = self._learned(self._step(rate_setting, coding.sampling), coding.sampling)
         return standard.file_qtables(exact * table_scale)
 
-    def search(self, dial, coding):
-        tune, exact = self._learned(self._step(dial, coding.sampling), coding.sampling)
+    def search(self, rate_setting, coding):
+        tune, exact = self._learned(self._step(rate_setting, coding.sampling), coding.sampling)
         return quantizer.Trellis(coding.tune or tune, exact, coding.huffman)
 
-    def log2_bit_price(self, analysis, dial):
+    def log2_bit_price(self, analysis, rate_setting):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}
         if not weights["last"].any():
             return None
-        step = self._step(dial, analysis.sampling)
+        step = self._step(rate_setting, analysis.sampling)
         return lambda_map.of_picture(weights, analysis, learned_tune.log_step(step))
 
 

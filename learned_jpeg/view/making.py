@@ -123,13 +123,13 @@ class Making:
             said = _Saying(job, self._encoding)
 
             @functools.cache
-            def encoded(dial):
+            def encoded(rate_setting):
                 said.trying()
-                return _with(coder.encode(opened.rgb(), dial), opened.source.metadata)
+                return _with(coder.encode(opened.rgb(), rate_setting), opened.source.metadata)
 
             def finished(setting, _):
-                dial = setting.dial
-                return encoded(dial if encoder.fractional else round(dial))
+                rate_setting = setting.rate_setting
+                return encoded(rate_setting if encoder.fractional else round(rate_setting))
 
             target = Target("size", n_bytes)
             work = functools.partial(
@@ -145,7 +145,7 @@ class Making:
                 **{"number": self.files.add(file), "name": file.name, "bytes": len(file.data)},
                 "bpp": measures.bpp(len(file.data), *pixels.shape[:2]),
                 "psnr": _finite(psnr(pixels, file.data)),
-                "dial": found.setting.dial,
+                "dial": found.setting.rate_setting,
                 "warnings": [f"{encoder.label} has no file nearer to these bytes: {apart:+.1f}%"]
                 * (abs(apart) > 100 * TOLERANCE),
             }
@@ -169,12 +169,12 @@ class Making:
         yield {"done": True}
 
     def curve(self, place, number, choice):
-        """Tells the bytes of a choice along its model's dial; goes behind all other jobs."""
+        """Tells the bytes of a choice along its rate setting; goes behind all other jobs."""
         job = self._encoding.enter(place)
-        picture, dial = self.pictures[number], self.choices.offered()["dial"]
-        if not dial:
-            raise UserError(f"{choice.get('model')} has no dial, and so no curve")
-        for value in np.linspace(dial[1], dial[2], _POINTS).round().tolist():
+        picture, rate_setting = self.pictures[number], self.choices.offered()["dial"]
+        if not rate_setting:
+            raise UserError(f"{choice.get('model')} has one rate, and so no curve")
+        for value in np.linspace(rate_setting[1], rate_setting[2], _POINTS).round().tolist():
             one = {**choice, "dial": value, "target": None}
             arguments = self.choices.arguments(picture.name, picture.output, one)
             with self._encoding.turn(job, behind=True):

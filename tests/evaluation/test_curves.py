@@ -71,7 +71,7 @@ def test_a_run_is_a_curve_and_a_lambda_a_point(find, tmp_path):
     (sized,) = run.sized
     assert [Path(coder.folder).parent.name for coder in sized.coders] == ["lambda_001", "lambda_01"]
     assert sized.name == "size_of_quality_15"
-    assert encoder.sized[0].dial == 15  # its own file, without a search
+    assert encoder.sized[0].rate_setting == 15  # its own file, without a search
 
 
 def test_a_model_with_a_dial_is_a_curve_of_its_own(find, tmp_path):
@@ -84,7 +84,7 @@ def test_a_model_with_a_dial_is_a_curve_of_its_own(find, tmp_path):
     folder = tmp_path / "out/_output/KODAK/standard"
     assert one.points[0].folder == folder / "one/quality_05"
     assert two.points[0].folder == folder / "two/lambda_0005/quality_05"
-    assert one.points[0].dial == 5
+    assert one.points[0].rate_setting == 5
     assert one.points[0].fingerprint["dial"] == "quality 5"
 
 
@@ -107,7 +107,7 @@ def test_google_dir_takes_any_model_with_a_dial_and_no_other(find, tmp_path):
 def test_an_architecture_with_nothing_to_train_needs_no_run(find):
     _, curve = find(jpeg_type=["ljpeg_PIL"], coding=Coding("standard", sampling="420"))
     assert (curve.name, curve.kind) == ("ljpeg_PIL", "run")
-    assert [point.dial for point in curve.points][:2] == [1, 2]
+    assert [point.rate_setting for point in curve.points][:2] == [1, 2]
     assert curve.points[0].fingerprint["sampling"] == "420"
 
 

@@ -26,11 +26,11 @@ class Coder:
     shared: str | None = None
     slow: bool = False
 
-    def encode(self, pixels, dial):
+    def encode(self, pixels, rate_setting):
         if self.fault:
             raise RuntimeError(self.fault)
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG", quality=dial, subsampling="4:4:4")
+        Image.fromarray(pixels).save(file, "JPEG", quality=rate_setting, subsampling="4:4:4")
         return file.getvalue()
 
 
@@ -73,9 +73,9 @@ def points(tmp_path):
     fingerprint = {"Huffman choice": "standard", "measuring code": "1", "encoding version": "1"}
     return {
         PointToMeasure(
-            name, folder / name, fingerprint | {"dial": name}, (Coder(),), dial
+            name, folder / name, fingerprint | {"dial": name}, (Coder(),), rate_setting
         ): f"run/{name}"
-        for name, dial in (("quality_10", 10), ("quality_50", 50))
+        for name, rate_setting in (("quality_10", 10), ("quality_50", 50))
     }
 
 

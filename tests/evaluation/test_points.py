@@ -70,12 +70,12 @@ def test_searched_integers_are_those_of_one_huffman_choice():
 
 def test_of_a_run_only_the_checkpoints_around_a_size_are_tried():
     class Flat:
-        dial = None
+        rate_setting = None
 
         def __init__(self, size):
             self.size = size
 
-        def encode(self, pixels, dial, table_scale=1.0, sampling=None):
+        def encode(self, pixels, rate_setting, table_scale=1.0, sampling=None):
             assert 200 < self.size < 900
             return bytes(int(self.size / table_scale))
 
@@ -89,12 +89,12 @@ def test_beyond_the_checkpoints_of_a_run_the_last_two_are_tried():
     tried = []
 
     class Flat:
-        dial = None
+        rate_setting = None
 
         def __init__(self, size):
             self.size = size
 
-        def encode(self, pixels, dial, table_scale=1.0, sampling=None):
+        def encode(self, pixels, rate_setting, table_scale=1.0, sampling=None):
             tried.append(self.size)
             return bytes(self.size)
 

@@ -63,7 +63,7 @@ def test_a_point_that_fails_does_not_end_the_others(point, image):
 
 
 class Failing:
-    def encode(self, pixels, dial):
+    def encode(self, pixels, rate_setting):
         raise RuntimeError("no memory")
 
 
