@@ -267,7 +267,7 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
 # The modules of kernels.
 _COMPILED = {
     "jpeg": ("arithmetic", "block_kernels", "entropy", "downsampling", "huffman", "scans"),
-    "search": ("luma", "trellis"),
+    "search": ("luma", "refining_kernels", "trellis"),
     "metrics": ("butteraugli", "butteraugli_errors", "ssim", "ssimulacra2"),
 }
 

@@ -72,7 +72,7 @@ def test_the_table_has_people_each_metric_and_what_is_evolved_for():
     lines = done.stdout.splitlines()
     assert len(lines) == 2 + 1 + len(MEASURED) + 1
     assert lines[2].startswith("| people |  |  | -12.2 | -15.4 | -8.7 |")
-    assert "ssimulacra2 0.35" in lines[-1]
+    assert "ssimulacra2 0.5" in lines[-1]
 
 
 def test_a_weight_that_is_none_is_named():

@@ -73,8 +73,8 @@ class _Band:
         whole blocks."""
         luma, chroma = (p if p is None else p.reshape(*p.shape[:-2], _PLACES) for p in integers)
         if chroma is not None:
-            chroma = np.stack([luma_kernels.decode(each, self.tables[1]) for each in chroma])
-        return Planes(luma_kernels.decode(luma, self.tables[0]), chroma)
+            chroma = luma_kernels.decode(chroma, self.tables[1])
+        return Planes(luma_kernels.decode(luma[None], self.tables[0])[0], chroma)
 
     def pixels(self, decoded):
         """The pixels uint8 [H, W, 3 or 1] of decoded Planes."""

@@ -3,7 +3,8 @@
 A choice is {"model", "dial", "sampling", "tune", "refine", "target"}: the name of a model, a value
 of its rate setting, what `compress` takes for the options of these names, [kind, value] of a
 target; what is missing or None is left to the model. It becomes the arguments of `compress`, and
-these are read as `compress` reads them: what the page shows is the file of the command that it shows.
+these are read as `compress` reads them: what the page shows is the file of the command that it
+shows.
 """
 
 import functools

@@ -118,7 +118,7 @@ def test_bands_are_as_good_as_a_whole(sampling, tune, decode, monkeypatch):
     a, b = (reference.measure(decode(data), ["lpips", "psnr"]) for data in (whole, parts))
     # 0.1 dB are about 2% of the bits.
     bits = len(parts) / len(whole) - 1
-    assert bits == pytest.approx((b["psnr"] - a["psnr"]) / 5, abs=0.004)
+    assert bits == pytest.approx((b["psnr"] - a["psnr"]) / 5, abs=0.01)
     assert b["lpips"] == pytest.approx(a["lpips"], rel=0.03)
 
 
