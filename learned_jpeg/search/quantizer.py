@@ -140,7 +140,7 @@ def _round(plane):
     return result
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What the search found.
 
     integers: Planes of int16; error: of luma and of chroma, as the search weighs it; bits: of the
@@ -169,7 +169,7 @@ class Trellis:
     def _factor(self, qtables):
         return 1.0 if self._exact is None else bit_price_factor(self._exact, qtables)
 
-    def lmbda(self, qtables):
+    def bit_price(self, qtables):
         """What a bit costs at the tables of a file [8, 8, 2]."""
         return self._factor(qtables) * weights.bit_price_of(self.tune, qtables)
 
@@ -178,15 +178,15 @@ class Trellis:
         return self._chosen(analysis, Planes(None, None))[0]
 
     def search(self, analysis, shift=None):
-        """Returns Found for an Analysis.
+        """Returns a SearchResult for an Analysis.
 
         shift: Planes of float, in steps, added to what the integers are chosen for, but not to
         what error and cost are counted from; or None.
         """
         integers, *found = self._chosen(analysis, shift or Planes(None, None))
         errors, bits = zip(*map(self._counted, found), strict=True)
-        cost = sum(errors) + self.lmbda(analysis.qtables) * sum(bits)
-        return Found(integers, errors, sum(bits), cost)
+        cost = sum(errors) + self.bit_price(analysis.qtables) * sum(bits)
+        return SearchResult(integers, errors, sum(bits), cost)
 
     def _chosen(self, analysis, shift):
         """Planes of int16; and [_Component] of luma, and of chroma, which there may be none of."""
@@ -270,8 +270,10 @@ def _choose_means(components):
     lengths = np.full(256, 3, np.float32)
     for _ in range(_ROUNDS):
         for one in components:
-            weight = one.weights.squares[0] * one.weights.mask + one.weights.dead[0]
-            price = one.weights.lmbda
+            weight = (
+                one.weights.squared_weight[0] * one.weights.mask + one.weights.dead_zone_weight[0]
+            )
+            price = one.weights.bit_price
             trellis.search_dc(one.target, weight, price, lengths, LARGEST_DC, one.levels)
         _, lengths = _of_means(components)
 

@@ -102,8 +102,8 @@ class _Band:
                         place,
                         start,
                         self.tables[i],
-                        w.squares,
-                        w.dead,
+                        w.squared_weight,
+                        w.dead_zone_weight,
                         w.mask.reshape(one.shape[:2]),
                         factor,
                         longest,
@@ -150,8 +150,8 @@ class _Band:
         return result
 
     def cost(self, found, errors):
-        """What a Found costs: luma's error, what is left of chroma's beside it, and bits."""
-        cost = found.error[0] + self.search.lmbda(self.analysis.qtables) * found.bits
+        """What a SearchResult costs: luma's error, what is left of chroma's beside it, and bits."""
+        cost = found.error[0] + self.search.bit_price(self.analysis.qtables) * found.bits
         if errors is None:
             return cost
         mask = self.weights.luma[0].mask
@@ -159,7 +159,7 @@ class _Band:
         for each, w in zip(errors[1:], left, strict=True):
             blocks = (transform.dct(each) if self.is_half else each).reshape(-1, _PLACES)
             energy = (np.square(blocks) * mask[:, None]).sum(0, np.float64)
-            cost += energy / np.square(self.tables[1]) @ w.squares
+            cost += energy / np.square(self.tables[1]) @ w.squared_weight
         return cost
 
     def refined(self, steps, told):

@@ -103,18 +103,30 @@ def to_components(gradients, planes):
     "void(float32[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], float32[::1], float32[::1],"
     "float32[::1], float32[:,::1], float32, float32, float32)"
 )
-def move(mean, gradients, place, start, steps, squares, dead, mask, factor, longest, newest):
+def move(
+    mean,
+    gradients,
+    place,
+    start,
+    steps,
+    squared_weight,
+    dead_zone_weight,
+    mask,
+    factor,
+    longest,
+    newest,
+):
     """Takes a step against gradients into the mean [rows, columns, 64], in steps of the table.
 
     gradients: [rows', columns', 64], of which those from start [2] on are the ones of the mean from
-    place on, [top, bottom, left, right]; steps [64]: the table; squares, dead, mask: see
-    `trellis`; factor: of the gradients; longest: what a step is cut to; newest: what it weighs.
+    place on, [top, bottom, left, right]; steps [64]: the table; squared_weight,
+    dead_zone_weight, mask: see `trellis`; factor: of the gradients; longest: what a step is cut to; newest: what it weighs.
     """
     top, bottom, left, right = place
     for i in range(top, bottom):
         for j in range(left, right):
             for f in range(64):
                 slope = gradients[i - top + start[0], j - left + start[1], f] * steps[f] * factor
-                step = -slope / (2 * (squares[f] * mask[i, j] + dead[f]))
+                step = -slope / (2 * (squared_weight[f] * mask[i, j] + dead_zone_weight[f]))
                 step = min(max(step, -longest), longest)
                 mean[i, j, f] += newest * (step - mean[i, j, f])

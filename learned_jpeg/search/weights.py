@@ -22,21 +22,24 @@ _LEAST_VARIANCE, _MIDDLING = 60, 310
 
 
 class Weights(NamedTuple):
-    """A component's error and the price of a bit: squares, dead and zone float32 [64] of the
-    frequencies, keep, and mask, threshold and lmbda [n] of the blocks; see `trellis`."""
+    """A component's error and the price of a bit, see `trellis`: squared_weight, dead_zone_weight
+    and dead_zone float32 [64] of the frequencies, zeroing_penalty, and mask, masking_threshold and
+    bit_price [n] of the blocks."""
 
-    squares: np.ndarray
-    dead: np.ndarray
-    zone: np.ndarray
-    keep: np.float32
+    squared_weight: np.ndarray
+    dead_zone_weight: np.ndarray
+    dead_zone: np.ndarray
+    zeroing_penalty: np.float32
     mask: np.ndarray
-    threshold: np.ndarray
-    lmbda: np.ndarray
+    masking_threshold: np.ndarray
+    bit_price: np.ndarray
 
     def of(self, blocks):
         """Those of some blocks, by an index."""
         return self._replace(
-            mask=self.mask[blocks], threshold=self.threshold[blocks], lmbda=self.lmbda[blocks]
+            mask=self.mask[blocks],
+            masking_threshold=self.masking_threshold[blocks],
+            bit_price=self.bit_price[blocks],
         )
 
 
@@ -46,7 +49,7 @@ def bit_price_of(tune, qtables):
     return tune.bit_price * step**2 * step / (step + tune.bit_price_knee)
 
 
-def _squares(tune, qtable, weight):
+def _squared_weight(tune, qtable, weight):
     steps = qtable.ravel().astype(np.float64)
     scale = (reference_step(qtable) / steps) ** tune.error_table_power
     return np.float32(tune.squared_weight * weight * scale * _places(tune) * steps**2)
@@ -80,9 +83,9 @@ def _brightness(analysis):
     return means * np.float32(float(analysis.qtables[0, 0, 0]) / (BLOCK * 128))
 
 
-def _lambdas(lmbda, tune, activity, field):
-    lambdas = np.float32(lmbda) * activity ** np.float32(tune.bit_price_texture)
-    return lambdas if field is None else lambdas * np.exp2(np.float32(field)).ravel()
+def _bit_prices(bit_price, tune, activity, field):
+    prices = np.float32(bit_price) * activity ** np.float32(tune.bit_price_texture)
+    return prices if field is None else prices * np.exp2(np.float32(field)).ravel()
 
 
 def luma_and_chroma(tune, analysis, factor):
@@ -91,11 +94,13 @@ def luma_and_chroma(tune, analysis, factor):
     size = analysis.unrounded.luma.shape[:2]
     blocks = size[0] * size[1]
     steps = qtables[..., 0].ravel().astype(np.float32)
-    variance, threshold = np.empty((2, blocks), np.float32)
+    variance, masking_threshold = np.empty((2, blocks), np.float32)
     luma, visibility = analysis.unrounded.luma.reshape(blocks, -1), _VISIBILITY.astype(np.float32)
 
     def active(part):
-        luma_kernels.activity(luma[part], steps, visibility, variance[part], threshold[part])
+        luma_kernels.activity(
+            luma[part], steps, visibility, variance[part], masking_threshold[part]
+        )
 
     threads.share([partial(active, part) for part in threads.parts(blocks)])
     activity = (variance + _LEAST_VARIANCE) / _MIDDLING
@@ -104,18 +109,18 @@ def luma_and_chroma(tune, analysis, factor):
         tune.neighbour_mask_power
     )
     mask *= np.exp(_brightness(analysis) * np.float32(-tune.brightness_power / 2))
-    lmbda = factor * bit_price_of(tune, qtables)
+    bit_price = factor * bit_price_of(tune, qtables)
     fields = analysis.log2_bit_price
-    zone = _LUMA_TABLE**2 / 100 / steps
-    zone[0] = 0
+    dead_zone = _LUMA_TABLE**2 / 100 / steps
+    dead_zone[0] = 0
     luma = Weights(
-        _squares(tune, qtables[..., 0], COMPONENTS[0]),
+        _squared_weight(tune, qtables[..., 0], COMPONENTS[0]),
         np.float32(tune.hvs_weight * _SEEN**2 * _places(tune) * steps**2),
-        np.float32(zone),
+        np.float32(dead_zone),
         np.float32(tune.zeroing_penalty),
         mask,
-        threshold,
-        _lambdas(lmbda, tune, activity, None if fields is None else fields.luma),
+        masking_threshold,
+        _bit_prices(bit_price, tune, activity, None if fields is None else fields.luma),
     )
     if analysis.unrounded.chroma is None:
         return luma, None
@@ -126,13 +131,13 @@ def luma_and_chroma(tune, analysis, factor):
     none = np.zeros(BLOCK * BLOCK, np.float32)
     return luma, [
         Weights(
-            _squares(tune, qtables[..., 1], _chroma(tune)[i] * gain.ravel()),
+            _squared_weight(tune, qtables[..., 1], _chroma(tune)[i] * gain.ravel()),
             none,
             none,
             np.float32(tune.zeroing_penalty),
             mask,
             mask,
-            _lambdas(lmbda, tune, activity, None if fields is None else fields.chroma[i]),
+            _bit_prices(bit_price, tune, activity, None if fields is None else fields.chroma[i]),
         )
         for i in range(2)
     ]
@@ -146,8 +151,8 @@ def left_of_chroma(tune, qtables, mask):
     none = np.zeros(BLOCK * BLOCK, np.float32)
     left = _chroma(tune) * (1 - TAKEN_OVER**2 / COMPONENTS[0] / COMPONENTS[1:])
     return [
-        Weights(squares, none, none, np.float32(0), mask, mask, none)
-        for squares in (_squares(tune, qtables[..., 1], part) for part in left)
+        Weights(squared_weight, none, none, np.float32(0), mask, mask, none)
+        for squared_weight in (_squared_weight(tune, qtables[..., 1], part) for part in left)
     ]
 
 

@@ -107,7 +107,7 @@ def test_bits_are_about_those_of_the_file_and_fewest_in_the_kind_that_was_search
         data = write_jpeg(found.integers, qtables, *photograph.shape[:2], "420", huffman)
         if kind == huffman:
             assert found.bits / 8 < len(data) < 1.05 * found.bits / 8 + 400
-        costs[kind] = sum(found.error) + search.lmbda(qtables) * 8 * len(data)
+        costs[kind] = sum(found.error) + search.bit_price(qtables) * 8 * len(data)
     assert costs.pop(huffman) < 0.999 * min(costs.values())
 
 
