@@ -120,7 +120,8 @@ def move(
 
     gradients: [rows', columns', 64], of which those from start [2] on are the ones of the mean from
     place on, [top, bottom, left, right]; steps [64]: the table; squared_weight,
-    dead_zone_weight, mask: see `trellis`; factor: of the gradients; longest: what a step is cut to; newest: what it weighs.
+    dead_zone_weight, mask: see `trellis`; factor: of the gradients; longest: what a step is cut
+    to; newest: what it weighs.
     """
     top, bottom, left, right = place
     for i in range(top, bottom):

@@ -6,7 +6,8 @@ Everything is in units of the tables' steps: a block's coefficient x and level v
         + dead_zone_weight * max(|x - v| - dead_zone * masking_threshold, 0)^2
 
 with squared_weight, dead_zone_weight and dead_zone [64] of the frequency, mask and
-masking_threshold [n] of the block, and a symbol bit_price [n] of the block for each of its bits. An AC coefficient that becomes 0 costs
+masking_threshold [n] of the block, and a symbol bit_price [n] of the block for each of its bits.
+An AC coefficient that becomes 0 costs
 zeroing_penalty * squared_weight * mask * x^2 beside that. Blocks are float32 [n, 64].
 """
 
