@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from learned_jpeg import api
 from learned_jpeg.jobs import targets
+from learned_jpeg.models import shipped
 from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_where_auto_turns_every_target_is_met():
         return model.encode(pixels, setting.rate_setting, table_scale=scale, **choices)
 
     def encode(rate_setting):
-        data = finished(targets.Setting(model, rate_setting), 1.0)
+        data = finished(targets.Setting(shipped.load("ljpeg_PIL"), rate_setting), 1.0)
         return targets.sampling(data), len(data), targets.psnr(pixels, data)
 
     low, high = 40.0, 99.0
@@ -114,7 +115,7 @@ def test_where_auto_turns_every_target_is_met():
     for kind, (low, high) in (("size", sizes), ("psnr", qualities)):
         for part in (0.2, 0.45, 0.7):
             target = targets.Target(kind, low + part * (high - low))
-            found = target.encode(pixels, [targets.Setting(model)], finished)
+            found = target.encode(pixels, [targets.Setting(shipped.load("ljpeg_PIL"))], finished)
             assert target.missed(found.quantity) is None
             assert abs(found.quantity / target.value - 1) <= 0.01
             assert found.setting.sampling and found.scale == 1.0
@@ -149,7 +150,7 @@ def test_a_flat_picture_has_no_target_to_miss(level, kind, value, options):
         return model.encode(pixels, setting.rate_setting, table_scale=scale, **options)
 
     target = targets.Target(kind, value)
-    found = target.encode(pixels, [targets.Setting(model)], finished)
+    found = target.encode(pixels, [targets.Setting(shipped.load("ljpeg_PIL"))], finished)
     assert target.missed(found.quantity) is None
 
 
