@@ -15,7 +15,7 @@ from pathlib import Path
 
 from learned_jpeg.cli import command, evaluate_options
 from learned_jpeg.evaluation import curves, fingerprints, measuring, series
-from learned_jpeg.evaluation.report import SHEET_IMAGES, Report
+from learned_jpeg.evaluation.report import SHEET_IMAGES, SetReport
 from learned_jpeg.evaluation.tables import PROTOCOLS, count
 from learned_jpeg.jobs import workers
 from learned_jpeg.pictures import reading
@@ -79,37 +79,43 @@ def _find_sets(globs):
 
 
 def _report(args, set_name, images, pool, say):
-    """Measures one test set; returns its Report."""
+    """Measures one test set; returns its SetReport."""
     found = curves.find_curves(args, set_name, say)
-    dots = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.dots}
-    measured, images = measuring.measure_all(dots, images, args.metrics, pool)
+    points = {point: f"{curve.name}/{point.name}" for curve in found for point in curve.points}
+    measured, images = measuring.measure_all(points, images, args.metrics, pool)
     # Sizes that nobody asked for are those of the sheet alone.
     names = series.chosen([image.name for image in images], SHEET_IMAGES)
     indices = [i for i, image in enumerate(images) if args.rates or image.name in names]
-    sized = {dot: f"{curve.name}/{dot.name}" for curve in found for dot in curve.sized}
+    sized = {point: f"{curve.name}/{point.name}" for curve in found for point in curve.sized}
     compared = [images[index] for index in indices]
-    known = {dot: s for curve in found for dot, s in _known_sizes(curve, measured, indices)}
+    known = {point: s for curve in found for point, s in _known_sizes(curve, measured, indices)}
     searched, _ = measuring.measure_all(sized, compared, args.metrics, pool, known)
 
-    def point(dot, result):
-        return series.Point(shown(dot.name), result.figures, dot.folder)
+    def drawn_point(point, result):
+        return series.Point(shown(point.name), result.figures, point.folder)
 
     drawn = [
         series.Series(
             shown(curve.label),
             curve.kind,
-            [point(dot, measured[dot]) for dot in curve.dots if not measured[dot].failed],
+            [
+                drawn_point(point, measured[point])
+                for point in curve.points
+                if not measured[point].failed
+            ],
             {
-                dot.fingerprint["dial"]: point(dot, searched[dot].spread(len(images), indices))
-                for dot in curve.sized
-                if not searched[dot].failed
+                point.fingerprint["dial"]: drawn_point(
+                    point, searched[point].spread(len(images), indices)
+                )
+                for point in curve.sized
+                if not searched[point].failed
             },
         )
         for curve in found
     ]
     choices = [f"{name} {choice}" for name, choice in fingerprints.choices(args.coding).items()]
     subject = [shown(set_name), count(len(images), "image"), PROTOCOLS[args.huffman], *choices]
-    return Report(
+    return SetReport(
         Path(args.output_dir),
         f"{set_name}_{curves.protocol(args.coding)}",
         ", ".join(subject),
@@ -122,16 +128,16 @@ def _report(args, set_name, images, pool, say):
 
 
 def _known_sizes(curve, measured, indices):
-    """Yields (Dot of a searched size, bytes [images, coders]) where all coders are measured."""
+    """Yields (point of a searched size, bytes [images, coders]) where all coders are measured."""
     sizes = {
-        dot.coders[0]: measured[dot].figures["n_bytes"][indices]
-        for dot in curve.dots
-        if not measured[dot].failed
+        point.coders[0]: measured[point].figures["n_bytes"][indices]
+        for point in curve.points
+        if not measured[point].failed
     }
-    for dot in curve.sized:
-        if len(dot.coders) > 1 and set(dot.coders) <= set(sizes):
-            known = np.stack([sizes[coder] for coder in dot.coders], axis=1)
-            yield dot, np.maximum.accumulate(known, axis=1)
+    for point in curve.sized:
+        if len(point.coders) > 1 and set(point.coders) <= set(sizes):
+            known = np.stack([sizes[coder] for coder in point.coders], axis=1)
+            yield point, np.maximum.accumulate(known, axis=1)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ of four 64x64 crops make a denoiser, from which photographs without noise suffer
 import argparse
 
 import arg_parser
-from jpeg_pipeline import Dial, JPEGPipeline
+from jpeg_pipeline import JPEGPipeline, RateSetting
 from learned_jpeg.cli import command
 from learned_jpeg.jpeg import standard
 from learned_jpeg.runtime.lazy import lazy_import
@@ -51,7 +51,9 @@ class GoogleBaseline(JPEGPipeline):
     """The pipeline with edited pixels and the IJG tables at a quality."""
 
     architecture = "google_baseline"
-    dial = Dial("quality", 1, 100, 25, (5, 10, 15, 20, 25))  # dots: arXiv 2009.12927
+    rate_setting = RateSetting(
+        "quality", 1, 100, 25, (5, 10, 15, 20, 25)
+    )  # points: arXiv 2009.12927
     receptive_field = 13  # conv_blocks.ResConvLayer's
     tile = 512  # 128 channels at full resolution: twice the memory a pixel of the others
     model_options = (
@@ -81,10 +83,10 @@ class GoogleBaseline(JPEGPipeline):
         )
         return tf.clip_by_value(images + change, 0.0, 1.0)
 
-    def get_qtables(self, batch, dial, training):
+    def get_qtables(self, batch, rate_setting, training):
         if training:
-            dial = tf.random.stateless_uniform([batch], self.random_seed(2), *QUALITIES)
-        return standard.ijg_qtables(tf.reshape(dial, [-1]), tf.experimental.numpy)
+            rate_setting = tf.random.stateless_uniform([batch], self.random_seed(2), *QUALITIES)
+        return standard.ijg_qtables(tf.reshape(rate_setting, [-1]), tf.experimental.numpy)
 
     def rate(self, coded, height, width):
         # The coefficients are whole numbers with the gradient of the rounding surrogate, so

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from learned_jpeg.jpeg import standard
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
 from learned_jpeg.models import tiles
-from learned_jpeg.models.model import Dial, FileModel
+from learned_jpeg.models.model import FileModel, RateSetting
 from learned_jpeg.runtime.lazy import lazy_import
 
 image_utils = lazy_import("image_utils")
 lpips_tf2 = lazy_import("learned_jpeg.metrics.lpips_tf2")
 tf = lazy_import("tensorflow")
 
-__all__ = ["ARCHITECTURES", "ROUNDINGS", "Coded", "Dial", "Edit", "JPEGPipeline"]
+__all__ = ["ARCHITECTURES", "ROUNDINGS", "Coded", "RateSetting", "Edit", "JPEGPipeline"]
 
 # The one list of architectures: the scripts with a class ARCHITECTURE.
 ARCHITECTURES = ("ljpeg_PIL", "ljpeg", "ljpeg_attention", "google_baseline", "ljpeg_rdo")
@@ -73,7 +73,7 @@ class DifferentiableJPEG(FileModel):
         """images [B, H, W, 3] in [0, 1] -> the same."""
         return images
 
-    def edit_coefficients(self, y, images, dial, sampling, features):
+    def edit_coefficients(self, y, images, rate_setting, sampling, features):
         """y: Planes, coefficients over tables; images [B, H, W, 3] in [0, 1], H and W multiples
         of 8; sampling: of y; features: those of a cache, or None -> Edit."""
         return Edit(y)
@@ -92,7 +92,13 @@ class DifferentiableJPEG(FileModel):
         return any(getattr(type(self), name) is not getattr(plain, name) for name in stages)
 
     def analyse(
-        self, images, dial=None, training=False, features=None, table_scale=None, sampling=None
+        self,
+        images,
+        rate_setting=None,
+        training=False,
+        features=None,
+        table_scale=None,
+        sampling=None,
     ):
         """images [B, H, W, 3] in [0, 1] -> (Edit, qtables [B or 1, 8, 8, 2], YCbCr).
 
@@ -101,7 +107,7 @@ class DifferentiableJPEG(FileModel):
         """
         sampling = sampling or self.sampling
         images = image_utils.pad(self.edit_image(images, training), 8, (1, 2))
-        qtables = tf.cast(self.get_qtables(tf.shape(images)[0], dial, training), tf.float32)
+        qtables = tf.cast(self.get_qtables(tf.shape(images)[0], rate_setting, training), tf.float32)
         if table_scale is not None:
             qtables = tf.clip_by_value(tf.round(qtables * table_scale), 1.0, 255.0)
         ycbcr = image_utils.rgb_to_ycbcr(255.0 * images)
@@ -113,11 +119,11 @@ class DifferentiableJPEG(FileModel):
                 for part, table in zip(samples, tables, strict=True)
             )
         )
-        return self.edit_coefficients(y, images, dial, sampling, features), qtables, ycbcr
+        return self.edit_coefficients(y, images, rate_setting, sampling, features), qtables, ycbcr
 
-    def encode(self, images, dial=None, training=False, features=None):
+    def encode(self, images, rate_setting=None, training=False, features=None):
         """images [B, H, W, 3] in [0, 1] -> Coded, with the surrogate gradient of the rounding."""
-        edit, qtables, _ = self.analyse(images, dial, training, features)
+        edit, qtables, _ = self.analyse(images, rate_setting, training, features)
         rounded = getattr(image_utils, f"round_{self.rounding}")
         coefficients = (
             tf.clip_by_value(rounded(part), standard.LOWEST, standard.HIGHEST) for part in edit.y
@@ -144,16 +150,16 @@ class DifferentiableJPEG(FileModel):
         rgb = image_utils.round_straight_through(image_utils.ycbcr_to_rgb(ycbcr))
         return clipped(rgb, 0.0, 255.0) / 255.0
 
-    def reconstruct(self, images, dial=None, training=False, features=None):
+    def reconstruct(self, images, rate_setting=None, training=False, features=None):
         """images [B, H, W, 3] in [0, 1] -> (reconstruction of the same shape, Coded)."""
-        coded = self.encode(images, dial, training, features)
+        coded = self.encode(images, rate_setting, training, features)
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         return self.decode(coded.coefficients, coded.qtables, height, width, not training), coded
 
-    def analyse_picture(self, pixels, dial, coding, table_scale=1.0):
+    def analyse_picture(self, pixels, rate_setting, coding, table_scale=1.0):
         if self.edits:
-            return tiles.analyse(self, pixels, dial, coding, table_scale)
-        return super().analyse_picture(pixels, dial, coding, table_scale)
+            return tiles.analyse(self, pixels, rate_setting, coding, table_scale)
+        return super().analyse_picture(pixels, rate_setting, coding, table_scale)
 
     # What several points of a rate-distortion curve share.
 

@@ -70,7 +70,7 @@ class LJPEG(JPEGPipeline):
             constraint=lambda value: tf.clip_by_value(value, TABLE_SCALE, 255 * TABLE_SCALE),
         )
 
-    def get_qtables(self, batch, dial, training):
+    def get_qtables(self, batch, rate_setting, training):
         return image_utils.round_straight_through(self.scaled_qtables / TABLE_SCALE)[None]
 
     def rate(self, coded, height, width):

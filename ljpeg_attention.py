@@ -59,11 +59,11 @@ class LJPEGAttention(LJPEG):
 
     def share(self, remembered):
         network, edit_coefficients = remembered(self.attention.features), self.edit_coefficients
-        self.edit_coefficients = lambda y, images, dial, sampling, _: edit_coefficients(
-            y, images, dial, sampling, network(images)
+        self.edit_coefficients = lambda y, images, rate_setting, sampling, _: edit_coefficients(
+            y, images, rate_setting, sampling, network(images)
         )
 
-    def edit_coefficients(self, y, images, dial, sampling, features):
+    def edit_coefficients(self, y, images, rate_setting, sampling, features):
         luma, chroma = tf.unstack(self.attention(images, features=features), axis=-1)
         if sampling == "420":
             blocks = image_utils.pad(chroma, 2, (1, 2))

@@ -32,7 +32,7 @@ from learned_jpeg.models.rdo import RDO
 from learned_jpeg.rivals import encoders
 from learned_jpeg.runtime import machine
 from learned_jpeg.runtime.lazy import lazy_import
-from learned_jpeg.search import learned_tune, strengths, tuning
+from learned_jpeg.search import lambda_map, learned_tune, tuning
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
         **kwargs,
     ):
         if weights is None:
-            fixed = {*rdo.NUMBERS.values(), *rdo.STEPS.values()}
+            fixed = {*rdo.PARAMETERS.values(), *rdo.STEPS.values()}
             weights = {
                 name: tf.Variable(value, name=name, trainable=name not in fixed)
                 for name, value in rdo.start(seed, search).items()
@@ -110,7 +110,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
         """Tables and error, by evolution."""
         if not args.evolve:
             return
-        numbers, search = self.weights[rdo.NUMBERS[self.sampling]], self.batches
+        parameters, search = self.weights[rdo.PARAMETERS[self.sampling]], self.batches
         anchor = functools.partial(evolution.around, search)
         if args.against is not None:
             anchor = functools.partial(evolution.files_of, args.against)
@@ -118,57 +118,61 @@ class LJPEGRDO(RDO, JPEGPipeline):
         crops = [source.crops(position)[0] for position in range(SETS * CROPS)]
         weights = {METRICS[name][0]: weight for name, weight in self.all_weights.items()}
         made_of = {"crops": evolution.digest(crops), "anchor": args.against or "the tune"}
-        folder, start = Path(args.checkpoint_dir), numbers.numpy()
+        folder, start = Path(args.checkpoint_dir), parameters.numpy()
         print(f"{folder}: tables and error first, by evolution; what is found is kept")
         with workers.Pool(args.jobs or machine.cores(), option="--jobs") as pool:
             bits = [
                 evolution.Bits(pool, search.file, anchor, crops[i::SETS], steps, weights)
                 for i in range(SETS)
             ]
-            numbers.assign(evolution.evolve(bits, start, args.evolve, args.seed, folder, made_of))
+            parameters.assign(
+                evolution.evolve(bits, start, args.evolve, args.seed, folder, made_of)
+            )
 
-    def encode(self, images, dial=None, training=False, features=None):
+    def encode(self, images, rate_setting=None, training=False, features=None):
         """As JPEGPipeline's, with the search in place of the rounding."""
-        return self._coded(images, self._drawn(dial, training), training)[0]
+        return self._coded(images, self._drawn(rate_setting, training), training)[0]
 
-    def _drawn(self, dial, training):
-        """The step of a dial's value, or in training one at random: a tensor."""
+    def _drawn(self, rate_setting, training):
+        """The step of a rate setting's value, or in training one at random: a tensor."""
         if training:
             ends = np.log(STEPS[self.tune]).astype(np.float32)
             return tf.exp(tf.random.stateless_uniform([], self.random_seed(0), *ends))
-        dial = self.dial.default if dial is None else dial
+        rate_setting = self.rate_setting.default if rate_setting is None else rate_setting
         step = tf.numpy_function(
-            lambda q: np.float32(self._step(q, self.sampling)), [dial], tf.float32
+            lambda q: np.float32(self._step(q, self.sampling)), [rate_setting], tf.float32
         )
         return tf.ensure_shape(step, [])
 
-    def _coded(self, images, step, slopes):
-        """(Coded, bits [B], fields: Planes) at a step; slopes: with a gradient of the fields."""
+    def _coded(self, images, step, gradients):
+        """(Coded, bits [B], fields: Planes) at a step; gradients: with a gradient of the fields."""
         batch, height, width = images.shape[:3]
         luma, chroma = sampling.grid(height, width, self.sampling)
-        numbers = tf.stop_gradient(self.weights[rdo.NUMBERS[self.sampling]])
+        parameters = tf.stop_gradient(self.weights[rdo.PARAMETERS[self.sampling]])
         pixels = _pixels(images)
-        seen = tf.numpy_function(self.batches.features, [pixels, numbers, step], [tf.float32] * 2)
-        seen = Planes(
-            tf.ensure_shape(seen[0], [batch, *luma, strengths.LUMA]),
-            tf.ensure_shape(seen[1], [batch, *chroma, strengths.CHROMA]),
+        seen = tf.numpy_function(
+            self.batches.features, [pixels, parameters, step], [tf.float32] * 2
         )
-        place = tf.numpy_function(learned_tune.place, [step], tf.float32)
-        place = tf.ensure_shape(place, [])
-        fields = strengths.fields(self.weights, seen, place, tf.experimental.numpy)
+        seen = Planes(
+            tf.ensure_shape(seen[0], [batch, *luma, lambda_map.LUMA]),
+            tf.ensure_shape(seen[1], [batch, *chroma, lambda_map.CHROMA]),
+        )
+        log_step = tf.numpy_function(learned_tune.log_step, [step], tf.float32)
+        log_step = tf.ensure_shape(log_step, [])
+        fields = lambda_map.fields(self.weights, seen, log_step, tf.experimental.numpy)
         blocks = [batch, *luma, BLOCK, BLOCK], [batch, 2, *chroma, BLOCK, BLOCK]
         grids = [batch, *luma], [batch, *chroma]
         found = tf.numpy_function(
-            functools.partial(self.batches.levels, slopes=slopes),
-            [pixels, numbers, step, *fields],
-            [tf.float32] * (8 if slopes else 4),
+            functools.partial(self.batches.levels, gradients=gradients),
+            [pixels, parameters, step, *fields],
+            [tf.float32] * (8 if gradients else 4),
         )
-        shapes = [[1, BLOCK, BLOCK, 2], [batch], *blocks] + [*blocks, *grids] * slopes
+        shapes = [[1, BLOCK, BLOCK, 2], [batch], *blocks] + [*blocks, *grids] * gradients
         qtables, bits, *parts = (
             tf.ensure_shape(part, shape) for part, shape in zip(found, shapes, strict=True)
         )
         levels = Planes(*parts[:2])
-        if slopes:
+        if gradients:
             luma, chroma = (field - tf.stop_gradient(field) for field in fields)
             # Each picture at one of the two points, in turn.
             side = (
@@ -183,10 +187,10 @@ class LJPEGRDO(RDO, JPEGPipeline):
             bits += tf.reduce_sum(parts[5] * chroma, [1, 2])
         return Coded(levels, levels, qtables, Edit(levels)), bits, fields
 
-    def loss_terms(self, images, dial=None, training=False, features=None):
+    def loss_terms(self, images, rate_setting=None, training=False, features=None):
         """The terms of the loss, by name: `loss`, the means of `psnr` (dB) and `rate` (bpp), and
         the mean distortion of each metric that has a weight."""
-        step = self._drawn(dial, training)
+        step = self._drawn(rate_setting, training)
         coded, bits, fields = self._coded(images, step, training)
         height, width = images.shape[1:3]
         decoded = self.decode(coded.coefficients, coded.qtables, height, width)

@@ -50,8 +50,8 @@ def photograph(megapixels):
 
 
 def make_pipeline(name, quality):
-    """A pipeline with the IJG tables, where it has no dial for them, and the layer that works on
-    pixels, or None."""
+    """A pipeline with the IJG tables, where it has no rate setting for them, and the layer that
+    works on pixels, or None."""
     from learned_jpeg.jpeg import standard
     from learned_jpeg.models import architectures, checkpoints
 
@@ -96,7 +96,8 @@ def measure(name, megapixels, args):
 
         pipeline, layer = make_pipeline(name, args.quality)
         model = Model(pipeline)
-        dial = float(args.quality) if model.dial and model.dial.name == "quality" else None
+        setting = pipeline.rate_setting
+        quality = float(args.quality) if setting and setting.name == "quality" else None
         coding = {"sampling": args.sampling, "quantizer": args.quantizer, "huffman": args.huffman}
         write_jpeg = jpeg_file.write_jpeg
 
@@ -109,7 +110,7 @@ def measure(name, megapixels, args):
         jpeg_file.write_jpeg = timed_write_jpeg
 
         def encode(image):
-            return model.encode(image, dial=dial, **coding)
+            return model.encode(image, quality=quality, **coding)
     else:
         from learned_jpeg.rivals.encoders import ENCODERS
 

@@ -1,13 +1,13 @@
-"""Seconds of an evaluation: each part of a dot's first time, and the command with all found.
+"""Seconds of an evaluation: each part of a point's first time, and the command with all found.
 
     python3 benchmarks/evaluate.py --checkpoint_dir RUN/lambda_*/train \
-        --test_image_glob "KODAK/*.png" [--dots 6] [--batch_dir BATCH]
+        --test_image_glob "KODAK/*.png" [--points 6] [--batch_dir BATCH]
 
 "encoding" is by the first checkpoint alone, "encoding together" a file of all of them, or of all
-values of a dial, which share what their networks make of an image.
+values of a rate setting, which share what their networks make of an image.
 The parts are those of one process, TensorFlow with all cores, per file and per megapixel; what the
 first image pays (TensorFlow's graphs, compiled code) stands apart. An original's part of the
-metrics is computed once for --dots files. With --batch_dir, the command evaluate.py is run on that
+metrics is computed once for --points files. With --batch_dir, the command evaluate.py runs on that
 folder twice; the second time finds all pickles there.
 """
 
@@ -38,22 +38,22 @@ def timed(seconds, part):
     seconds[part] += time.perf_counter() - start
 
 
-def measure(model, together, path, huffman, dial, dots):
-    """The seconds of the parts of one image, its files measured `dots` times: {part: seconds}.
+def measure(model, together, path, huffman, rate_setting, points):
+    """The seconds of the parts of one image, its files measured `points` times: {part: seconds}.
 
-    together: [(coder, dial)] of those that encode it together.
+    together: [(coder, rate setting)] of those that encode it together.
     """
     seconds = defaultdict(float)
     with timed(seconds, "reading the image"):
         original = reading.read(path)
     with timed(seconds, "encoding"):
-        data = model.encode(original, dial=dial, huffman=huffman)
+        data = model.encode(original, rate_setting, huffman=huffman)
     with timed(seconds, "encoding together"):
         for coder, value in together:
             coder.encode(original, value)
     seconds["encoding together"] /= len(together)
     reference = measures.Reference(original)
-    for number in range(dots):
+    for number in range(points):
         with timed(seconds, "decoding"):
             decoded = jpeg_file.decode(data)
         for name in measures.METRICS:
@@ -73,7 +73,7 @@ def main():
     parser.add_argument("--test_image_glob", required=True)
     parser.add_argument("--huffman", choices=jpeg_file.HUFFMAN, default="standard")
     parser.add_argument("--dial", type=float, help="for a model that has one")
-    parser.add_argument("--dots", type=int, default=6, help="files of an image; default: 6")
+    parser.add_argument("--points", type=int, default=6, help="files of an image; default: 6")
     parser.add_argument("--batch_dir")
     args = parser.parse_args()
 
@@ -83,30 +83,30 @@ def main():
     print(f"TensorFlow's import and the model {time.perf_counter() - start:.2f} s")
 
     together = [
-        (coder, dial)
+        (coder, rate_setting)
         for folder in args.checkpoint_dir
-        for coder in [coders.Model(folder, "", Coding(args.huffman), shared="run")]
-        for dial in (coder.dial.values if coder.dial else [None])
+        for coder in [coders.ModelCoder(folder, "", Coding(args.huffman), shared="run")]
+        for rate_setting in (coder.rate_setting.values if coder.rate_setting else [None])
     ]
     (first, _), *others = (
-        measure(model, together, image.path, args.huffman, args.dial, args.dots)
+        measure(model, together, image.path, args.huffman, args.dial, args.points)
         for image in [images[0], *images]
     )
     megapixels = sum(size for _, size in others)
-    print(f"{model.architecture}, {len(images)} images, {args.dots} files of each; milliseconds:")
+    print(f"{model.architecture}, {len(images)} images, {args.points} files of each; milliseconds:")
     print(f"  {'':36} {'a file':>8} {'a megapixel':>12}   (very first image)")
-    total_of_dot = 0.0
+    total_of_point = 0.0
     for part in first:
         total = 1000 * sum(seconds[part] for seconds, _ in others)
         once = part.startswith(("reading", "encoding")) or "first" in part
-        files = 1 if once else args.dots
+        files = 1 if once else args.points
         print(
             f"  {part:36} {total / len(images) / files:8.1f} {total / megapixels / files:12.1f}"
             f"   ({1000 * first[part] / files:.0f})"
         )
         if "first" not in part and part != "encoding":
-            total_of_dot += total if part == "encoding together" else total / args.dots
-    print(f"  {'a dot of an image, all together':36} {total_of_dot / len(images):8.1f}")
+            total_of_point += total if part == "encoding together" else total / args.points
+    print(f"  {'a point of an image, all together':36} {total_of_point / len(images):8.1f}")
 
     if args.batch_dir:
         command = [sys.executable, PROJECT / "evaluate.py", "--batch_dir", args.batch_dir]

@@ -27,8 +27,8 @@ from quantizer import METRICS, curve  # noqa: E402
 
 QUALITIES = (5, 9, 16, 28, 45, 66, 80, 90, 95)  # of the model
 ANCHOR_QUALITIES = (10, 18, 30, 45, 60, 75, 85, 91, 95)
-# What each row has of the model: the tables and the error, the strengths.
-ROWS = {"nothing": (), "tables, error": ("numbers",), "+ strengths": ("numbers", "last")}
+# What each row has of the model: the tables and the error, the lambda map.
+ROWS = {"nothing": (), "tables, error": ("numbers",), "+ lambda map": ("numbers", "last")}
 
 
 def main(argv=None):

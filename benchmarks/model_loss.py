@@ -24,10 +24,10 @@ import numpy as np  # noqa: E402
 def measure(folder, images):
     """{term: mean} of the model in a folder for images uint8 [N, H, W, 3]."""
     pipeline, found = checkpoints.restore(folder), []
-    dial = pipeline.dial and pipeline.dial.default
+    rate_setting = pipeline.rate_setting and pipeline.rate_setting.default
     for image in images:
-        terms = pipeline.loss_terms(image[None].astype(np.float32) / 255, dial=dial)
-        file = encoding.encode(pipeline, image, dial)
+        terms = pipeline.loss_terms(image[None].astype(np.float32) / 255, rate_setting=rate_setting)
+        file = encoding.encode(pipeline, image, rate_setting)
         terms["file bpp"] = measures.bpp(len(file), *image.shape[:2])
         terms["file psnr"] = measures.psnr(image, jpeg_file.decode(file))
         found.append({name: float(value) for name, value in terms.items()})

@@ -29,12 +29,14 @@ def rows():
 
     psnr, visual = TUNES["psnr"], TUNES["visual"]
     bare = dataclasses.replace(
-        psnr, slope=0, chroma_slope=0, chroma_table=1, take_over=False, clipping=False
+        psnr, table_slope=0, chroma_slope=0, chroma_table=1, take_over=False, clipping=False
     )
     luma = dataclasses.replace(bare, take_over=True)
     clipped = dataclasses.replace(luma, clipping=True)
-    weighed = dataclasses.replace(visual, hvs=0, mask=0, lmbda=psnr.lmbda, squares=1)
-    masked = dataclasses.replace(weighed, mask=visual.mask)
+    weighed = dataclasses.replace(
+        visual, hvs_weight=0, mask_power=0, bit_price=psnr.bit_price, squared_weight=1
+    )
+    masked = dataclasses.replace(weighed, mask_power=visual.mask_power)
     return {
         "rounding, flat tables, 4:2:0": (bare, "round"),
         "+ AC searched": (bare, "ac"),
@@ -78,7 +80,7 @@ def steps(tune):
     """The steps whose files are measured: about equal ratios over the rates that count."""
     import numpy as np
 
-    steepness = (1 + tune.slope / 2) ** 0.6
+    steepness = (1 + tune.table_slope / 2) ** 0.6
     return np.geomspace(4, 70, POINTS) / steepness
 
 

@@ -1,11 +1,11 @@
-"""How much of the true change of each distortion the gradient of the strengths sees.
+"""How much of the true change of each distortion the gradient of the lambda map sees.
 
     python3 benchmarks/strength_gradient.py --train_glob "photos/*.png"
 
 The bits of a group of blocks get dearer: "true" is what bits and distortions change by, from files
 with these blocks a quarter of a doubling dearer and cheaper, all others as they are. The gradient
 that ljpeg_rdo's network is trained with is taken from two searches with ALL blocks dearer and
-cheaper, and the slopes of the distortions between them: each row is its prediction over the true
+cheaper, and the gradients of the distortions between them: each row is its prediction over the true
 change, 1 at best. Groups are thirds of the blocks by the energy of their AC coefficients.
 """
 
@@ -19,8 +19,8 @@ import learned_jpeg.runtime.tensorflow_settings  # noqa: E402, F401
 from learned_jpeg.cli.command import run  # noqa: E402
 from learned_jpeg.jpeg.sampling import Planes  # noqa: E402
 from learned_jpeg.metrics import distortions, lpips_tf2
-from learned_jpeg.search import strengths
-from learned_jpeg.search.learned_tune import NUMBERS  # noqa: E402
+from learned_jpeg.search import lambda_map
+from learned_jpeg.search.learned_tune import PARAMETERS  # noqa: E402
 from learned_jpeg.search.tuning import TUNES  # noqa: E402
 from learned_jpeg.training.batch_search import DEARER, GAUSS, BatchSearch  # noqa: E402
 from learned_jpeg.training.crops import CropSource, find_images  # noqa: E402
@@ -46,15 +46,15 @@ def of_levels(model, images, qtables, levels):
 
 def compare(model, search, pixels, step):
     """(what the gradient says, what is true): [groups, bits and distortions] of a batch."""
-    numbers, images = np.zeros(NUMBERS), tf.constant(pixels, tf.float32) / 255
-    luma, _ = search.features(pixels, numbers, step)
+    parameters, images = np.zeros(PARAMETERS), tf.constant(pixels, tf.float32) / 255
+    luma, _ = search.features(pixels, parameters, step)
     energy = luma[..., 1:].sum(-1)
     groups = np.digitize(energy, np.quantile(energy, [1 / 3, 2 / 3]))
     none = np.zeros(energy.shape, np.float32)
     chroma = none[:, ::2, ::2]
 
-    found = search.levels(pixels, numbers, step, none, chroma, True)
-    qtables, levels, slopes, bits = found[0], found[2:4], found[4], found[6]
+    found = search.levels(pixels, parameters, step, none, chroma, True)
+    qtables, levels, gradients, bits = found[0], found[2:4], found[4], found[6]
     sides = np.resize([GAUSS, -GAUSS], [len(pixels), 1, 1, 1, 1]).astype(np.float32)
     levels = [
         tf.constant(part + slope * sides.reshape([-1] + [1] * (slope.ndim - 1)))
@@ -67,11 +67,11 @@ def compare(model, search, pixels, step):
     said, true = [], []
     for group in range(3):
         mask = np.float32(groups == group)
-        moved = slopes * mask[..., None, None]
+        moved = gradients * mask[..., None, None]
         said.append([(bits * mask).sum(), *(float((g * moved).sum()) for g in gradients)])
         ends = []
         for sign in (1, -1):
-            end = search.levels(pixels, numbers, step, sign * DEARER * mask, chroma, False)
+            end = search.levels(pixels, parameters, step, sign * DEARER * mask, chroma, False)
             ends.append([end[1].sum(), *of_levels(model, images, end[0], end[2:4]).numpy()])
         true.append((np.array(ends[0]) - ends[1]) / (2 * DEARER))
     return np.array(said), np.array(true)
@@ -89,7 +89,7 @@ def main(argv=None):
     paths, pixels = find_images(args.train_glob, SIZE, "--train_glob")
     source = CropSource(paths, pixels, SIZE, seed=0)
     crops = np.stack(list(source.dataset(4).take(args.crops).as_numpy_iterator()))
-    model = LJPEGRDO(weights={"numbers": np.zeros(NUMBERS)} | strengths.start(np.random))
+    model = LJPEGRDO(weights={"numbers": np.zeros(PARAMETERS)} | lambda_map.start(np.random))
     search = BatchSearch(TUNES["visual"], model.sampling)
     print(f"{'step':>5} {'blocks':<7}" + "".join(f"{name:>9}" for name in ("bits", *DISTORTIONS)))
     for step in (3.0, 10.0, 30.0):

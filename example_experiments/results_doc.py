@@ -100,13 +100,13 @@ def at_default_quality(against, metric):
 
     The curves of means are interpolated as for BD-rates: the logarithm of the bits over the metric.
     """
-    points = _rows(DEFAULT_SET, "dots")
+    points = _rows(DEFAULT_SET, "points")
 
     def column(curve, key):
         return np.array([float(row[key]) for row in points if row["curve"] == curve])
 
-    names = [row["dot"] for row in points if row["curve"] == DEFAULT_MODEL]
-    qualities = [float(dot.removeprefix("quality_")) for dot in names]
+    names = [row["point"] for row in points if row["curve"] == DEFAULT_MODEL]
+    qualities = [float(point.removeprefix("quality_")) for point in names]
     theirs, ours = (metric.quality(column(of, metric.name)) for of in (against, DEFAULT_MODEL))
     bits = [column(of, "bpp") for of in (against, DEFAULT_MODEL)]
     scores, percent = bd_rates.rate_ratio(bits[0], theirs, bits[1], ours)
@@ -160,14 +160,14 @@ def sheets():
             figures = [f"{float(row[key]):.2f}" for key in ("bd_rate", "low", "high")]
             names = [row[key] for key in ("curve", "against", "metric")]
             rates.append([name, *names, *figures, row["wins"], row["compared"]])
-        for row in _rows(name, "dots"):
+        for row in _rows(name, "points"):
             figures = [
                 f"{metric.shown(float(row[metric.name])):.{metric.decimals}f}"
                 if row.get(metric.name)
                 else ""
                 for metric in SHOWN
             ]
-            points.append([name, row["curve"], row["dot"], f"{float(row['bpp']):.3f}", *figures])
+            points.append([name, row["curve"], row["point"], f"{float(row['bpp']):.3f}", *figures])
     return {"bd_rates.csv": _csv(rates), "points.csv": _csv(points)}
 
 

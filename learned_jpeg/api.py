@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from learned_jpeg.jpeg.jpeg_file import MAX_SIDE
 from learned_jpeg.models import encoding, shipped
 from learned_jpeg.models.encoding import Coding
-from learned_jpeg.models.model import Dial, FileModel
+from learned_jpeg.models.model import FileModel, RateSetting
 from learned_jpeg.pictures import lossless, metadata
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.files import write_whole
@@ -40,20 +40,20 @@ class Model:
     @property
     def quality_range(self) -> tuple[float, float] | None:
         """The lowest and the highest `quality`, or None for a model of one rate."""
-        dial = self._model.dial
-        return None if dial is None else (dial.low, dial.high)
+        rate_setting = self._model.rate_setting
+        return None if rate_setting is None else (rate_setting.low, rate_setting.high)
 
     @property
     def default_quality(self) -> float | None:
         """The `quality` of `encode` without any, or None for a model of one rate."""
-        dial = self._model.dial
-        return None if dial is None else dial.default
+        rate_setting = self._model.rate_setting
+        return None if rate_setting is None else rate_setting.default
 
     @property
-    def dial(self) -> Dial | None:
+    def dial(self) -> RateSetting | None:
         """Deprecated: what `quality_range` and `default_quality` say."""
         _deprecated("Model.dial", "quality_range and default_quality")
-        return self._model.dial
+        return self._model.rate_setting
 
     @property
     def lmbda(self) -> float | None:
@@ -266,7 +266,7 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
 
 # The modules of kernels.
 _COMPILED = {
-    "jpeg": ("arithmetic", "block_kernels", "entropy", "halving", "huffman", "scans"),
+    "jpeg": ("arithmetic", "block_kernels", "entropy", "downsampling", "huffman", "scans"),
     "search": ("luma", "refining_kernels", "trellis"),
     "metrics": ("butteraugli", "butteraugli_errors", "ssim", "ssimulacra2"),
 }

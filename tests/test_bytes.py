@@ -132,7 +132,7 @@ def of_refining():
 
 def of_sizes():
     def model(folder, **coding):
-        return coders.Model(str(folder), "", Coding(**coding))
+        return coders.ModelCoder(str(folder), "", Coding(**coding))
 
     several = [model(folder) for folder in shipped.folders("learned_bits")[:3]]
     one = [model("ljpeg_PIL", tune="visual")]

@@ -38,7 +38,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def batch(tmp_path, trained):
-    """A batch folder with one run of one dot."""
+    """A batch folder with one run of one point."""
     shutil.copytree(trained, tmp_path / "batch" / "run_1" / "lambda_001" / "train")
     return tmp_path / "batch"
 
@@ -71,13 +71,13 @@ def table(batch, name="images", stem="photos_standard"):
 
 def test_every_figure_is_that_of_the_written_file(batch, images, at_once, capsys):
     assert run(batch, images) == 0
-    rows = [row for row in table(batch) if not row["dot"].startswith("size")]
+    rows = [row for row in table(batch) if not row["point"].startswith("size")]
     assert len(rows) == (3 + 1) * 2
     for row in rows:
         place = "_output_PIL/photos/standard/pillow_444"
         if row["curve"].startswith("run_1"):
             place = "_output/photos/standard/run_1"
-        path = batch / place / row["dot"] / f"{row['image']}.jpg"
+        path = batch / place / row["point"] / f"{row['image']}.jpg"
         original = np.asarray(Image.open(images / row["image"]))
         with Image.open(path) as file:
             assert (file.format, file.mode, file.layer[1][1:3]) == ("JPEG", "RGB", (1, 1))
@@ -110,7 +110,7 @@ def test_several_sets_each_have_their_report(batch, images, at_once, capsys):
     globs = [str(images / "*.png"), str(images.parent / "others" / "*.png")]
     options = ["--jpeg_type", "--metrics", "psnr", "--qualities", "10,40", "--test_image_glob"]
     assert evaluate.main(["--batch_dir", str(batch), *options, *globs]) == 0
-    assert len(table(batch, "dots")) == len(table(batch, "dots", "others_standard")) == 2
+    assert len(table(batch, "points")) == len(table(batch, "points", "others_standard")) == 2
     out = capsys.readouterr().out
     assert "photos, 2 images" in out and "others, 1 image," in out
     with pytest.raises(UserError, match="two sets have the name photos; quote"):
@@ -131,7 +131,7 @@ def test_a_program_gets_the_bd_rates_as_json(batch, images, at_once, capsys):
 
 def test_the_metrics_that_are_asked_for_alone_are_measured_and_shown(batch, images, at_once):
     run(batch, images, "--jpeg_type", "--metrics", "psnr")
-    assert set(table(batch, "dots")[0]) == {"curve", "dot", "bpp", "psnr"}
+    assert set(table(batch, "points")[0]) == {"curve", "point", "bpp", "psnr"}
     assert all(
         names == ["psnr"] for name, *rest in at_once if name == "measure" for _, names in rest[1]
     )
@@ -150,10 +150,10 @@ def test_a_metric_whose_package_is_missing_is_one_line(batch, images, monkeypatc
 
 def test_rates_are_files_of_equal_bytes(batch, images, at_once, capsys):
     run(batch, images, "--jpeg_type", "ljpeg_PIL", "--rates", "0.8,1.5", "--metrics", "psnr")
-    rows = [row for row in table(batch) if row["dot"].startswith("bpp")]
+    rows = [row for row in table(batch) if row["point"].startswith("bpp")]
     assert len(rows) == 2 * 2 * 2
     for row in rows:
-        rate = float(row["dot"].removeprefix("bpp_"))
+        rate = float(row["point"].removeprefix("bpp_"))
         nearest = 0.99 if row["curve"] == "ljpeg_PIL" else 0.9  # whole qualities alone
         assert nearest * rate <= float(row["bpp"]) <= rate
     assert "0.8 bits per pixel" in capsys.readouterr().out
@@ -164,7 +164,7 @@ def test_choices_of_the_coding_have_results_of_their_own(batch, images, at_once)
     run(batch, images, *options)
     run(batch, images, *options, "--sampling", "420")
     plain, halved = (
-        {row["dot"]: row for row in table(batch, "dots", stem) if row["curve"] == "ljpeg_PIL"}
+        {row["point"]: row for row in table(batch, "points", stem) if row["curve"] == "ljpeg_PIL"}
         for stem in ("photos_optimized", "photos_optimized_420")
     )
     assert float(halved["quality_40"]["bpp"]) < float(plain["quality_40"]["bpp"])
@@ -176,8 +176,8 @@ def test_choices_of_the_coding_have_results_of_their_own(batch, images, at_once)
 
 def test_runs_can_be_shown_with_other_choices_too(batch, images, at_once, capsys):
     run(batch, images, "--jpeg_type", "ljpeg_PIL", "--metrics", "psnr", "--also", "420", "420")
-    dots = {(row["curve"], row["dot"]): float(row["bpp"]) for row in table(batch, "dots")}
-    assert dots["ljpeg_PIL, 420", "quality_40"] < dots["ljpeg_PIL", "quality_40"]
+    points = {(row["curve"], row["point"]): float(row["bpp"]) for row in table(batch, "points")}
+    assert points["ljpeg_PIL, 420", "quality_40"] < points["ljpeg_PIL", "quality_40"]
     for wrong in ("421", "420,444"):
         with pytest.raises(SystemExit):
             evaluate.parse_args(["--batch_dir", "x", "--also", wrong])
@@ -230,9 +230,9 @@ def test_results_may_go_elsewhere(batch, images, tmp_path, at_once):
 def test_images_too_small_for_a_metric_are_left_out_of_its_mean_alone(batch, images, at_once):
     Image.open(images / "cup.png").crop((0, 0, 40, 30)).save(images / "tiny.png")
     run(batch, images, "--jpeg_type", "--metrics", "psnr", "ms_ssim")
-    rows = [row for row in table(batch) if row["dot"] == "quality_40"]
+    rows = [row for row in table(batch) if row["point"] == "quality_40"]
     assert [row["ms_ssim"] for row in rows if row["image"] == "tiny.png"] == ["nan"]
-    means = next(row for row in table(batch, "dots") if row["dot"] == "quality_40")
+    means = next(row for row in table(batch, "points") if row["point"] == "quality_40")
     ms_ssim = [float(row["ms_ssim"]) for row in rows if row["image"] != "tiny.png"]
     assert float(means["ms_ssim"]) == pytest.approx(np.mean(ms_ssim), abs=1e-5)
     psnr = np.mean([float(row["psnr"]) for row in rows])
@@ -245,7 +245,7 @@ def test_gray_and_transparent_images_are_measured_as_rgb(batch, images, at_once)
     colour.putalpha(Image.linear_gradient("L").resize(colour.size))
     colour.save(images / "alpha.png")
     run(batch, images, "--jpeg_type", "--metrics", "psnr")
-    rows = {row["image"]: row for row in table(batch) if row["dot"] == "quality_80"}
+    rows = {row["image"]: row for row in table(batch) if row["point"] == "quality_80"}
     white = Image.new("RGBA", colour.size, "white")
     flat = np.asarray(Image.alpha_composite(white, colour).convert("RGB"))
     gray = np.asarray(Image.open(images / "gray.png").convert("RGB"))

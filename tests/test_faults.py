@@ -64,7 +64,7 @@ def test_each_is_said_and_shown(name, words):
     said = " | ".join([*source.warnings, *source.details])
     assert (words in said) if words else said.strip(" |") == ""
     assert said.isprintable()
-    data = api.load("ljpeg_PIL").encode(source.pixels, dial=95)
+    data = api.load("ljpeg_PIL").encode(source.pixels, quality=95)
     image = Image.open(io.BytesIO(metadata.embed(data, source.metadata)))
     assert image.size == (97, 72)
     xmp = image.info.get("xmp", b"")

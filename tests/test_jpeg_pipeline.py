@@ -25,7 +25,7 @@ class FixedTables(JPEGPipeline):
         super().__init__(**kwargs)
         self.tables = tf.constant(tables, tf.float32)
 
-    def get_qtables(self, batch, dial, training):
+    def get_qtables(self, batch, rate_setting, training):
         return self.tables[None]
 
     def rate(self, coded, height, width):
@@ -54,7 +54,7 @@ def batch_of(*pixels):
 
 
 def dial_of(pipeline, value):
-    return None if pipeline.dial is None else value
+    return None if pipeline.rate_setting is None else value
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
@@ -64,9 +64,9 @@ def dial_of(pipeline, value):
 )  # has its own
 def test_pillow_shows_the_reconstruction(name, high, sampling, photograph, decode, randomized):
     model, pixels = randomized(name, high, sampling), photograph[:173, 60:]
-    dial = dial_of(model, {2: 95.0, 20: 75.0, 150: 10.0}[high])
-    shown = decode(encoding.encode(model, pixels, dial, Coding("standard"))).astype(int)
-    reconstruction, _ = model.reconstruct(batch_of(pixels), dial)
+    rate_setting = dial_of(model, {2: 95.0, 20: 75.0, 150: 10.0}[high])
+    shown = decode(encoding.encode(model, pixels, rate_setting, Coding("standard"))).astype(int)
+    reconstruction, _ = model.reconstruct(batch_of(pixels), rate_setting)
     difference = np.abs(shown - np.round(255 * reconstruction[0])).max(-1)
     # A network's last bits, which hang on the cores, may turn a coefficient of a block.
     assert (difference <= 1).mean() >= (0.997 if model.edits else 0.999)
@@ -164,8 +164,8 @@ def test_a_coefficient_beyond_what_jpeg_holds_is_clipped(rounding):
     """By the flow itself: no picture gets that far but with what an architecture adds."""
 
     class Louder(FixedTables):
-        def edit_coefficients(self, y, images, dial, sampling, features):
-            edit = super().edit_coefficients(y, images, dial, sampling, features)
+        def edit_coefficients(self, y, images, rate_setting, sampling, features):
+            edit = super().edit_coefficients(y, images, rate_setting, sampling, features)
             return edit._replace(y=Planes(*(4.0 * part for part in edit.y)))
 
     pixels, model = extreme("noise"), Louder(np.ones([8, 8, 2]), rounding=rounding)

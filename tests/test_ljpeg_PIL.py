@@ -34,7 +34,7 @@ def test_ijg_tables_give_pillows_jpeg_but_for_rounding(quality, photograph, deco
 
 def test_the_tables_are_those_of_the_dial():
     pipeline = LJPEGPIL()
-    tables = [pipeline.get_qtables(1, quality, False) for quality in pipeline.dial.values]
+    tables = [pipeline.get_qtables(1, quality, False) for quality in pipeline.rate_setting.values]
     assert all(table.shape == (1, 8, 8, 2) for table in tables)
     # A higher quality is finer everywhere.
     assert all((finer <= coarser).all() for coarser, finer in zip(tables, tables[1:], strict=False))

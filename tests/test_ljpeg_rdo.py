@@ -5,8 +5,8 @@ from learned_jpeg.jpeg.sampling import Planes
 from learned_jpeg.metrics import measures
 from learned_jpeg.models import encoding, rdo
 from learned_jpeg.models.encoding import Coding
-from learned_jpeg.search import quantizer, strengths
-from learned_jpeg.search.learned_tune import NUMBERS
+from learned_jpeg.search import lambda_map, quantizer
+from learned_jpeg.search.learned_tune import PARAMETERS
 from ljpeg_PIL import LJPEGPIL
 from ljpeg_rdo import LJPEGRDO
 
@@ -20,18 +20,18 @@ def photograph(height, width):
     return np.asarray(picture(height, width))
 
 
-def weights(numbers=None, last=0.0):
+def weights(parameters=None, last=0.0):
     random = np.random.default_rng(3)
-    start = rdo.start() | strengths.start(random)
-    if numbers is not None:
-        start |= {name: np.float32(numbers) for name in rdo.NUMBERS.values()}
+    start = rdo.start() | lambda_map.start(random)
+    if parameters is not None:
+        start |= {name: np.float32(parameters) for name in rdo.PARAMETERS.values()}
     return start | {"last": random.normal(0, last, start["last"].shape).astype(np.float32)}
 
 
 @pytest.fixture
 def model():
     random = np.random.default_rng(4)
-    return LJPEGRDO(weights=weights(random.normal(0, 0.1, NUMBERS), 0.1))
+    return LJPEGRDO(weights=weights(random.normal(0, 0.1, PARAMETERS), 0.1))
 
 
 @pytest.mark.parametrize("tune", ["psnr", "visual"])
@@ -47,7 +47,7 @@ def test_before_anything_is_learned_it_is_the_tune(tune, quality):
 def test_any_learned_numbers_give_tables_that_fall_with_the_quality(sampling):
     random = np.random.default_rng(5)
     for _ in range(20):
-        model = LJPEGRDO(weights=weights(random.normal(0, 3, NUMBERS)))
+        model = LJPEGRDO(weights=weights(random.normal(0, 3, PARAMETERS)))
         of = Coding(sampling=sampling)
         tables = np.array([model.file_qtables(quality, of) for quality in range(1, 101)])
         assert tables.dtype == np.uint8 and tables.min() >= 1
@@ -98,17 +98,17 @@ def test_the_gradient_of_the_strengths_is_that_of_the_files():
     images = tf.constant([photograph(128, 128)] * 2, tf.float32) / 255
     last = model.weights["last"]
     with tf.GradientTape(persistent=True) as tape:
-        coded, bits, _ = model._coded(images, tf.constant(8.0), slopes=True)
+        coded, bits, _ = model._coded(images, tf.constant(8.0), gradients=True)
         decoded = model.decode(coded.coefficients, coded.qtables, 128, 128)
         error, bits = tf.reduce_mean(tf.square(255 * (decoded - images))), tf.reduce_mean(bits)
-    slopes = [tape.gradient(what, last)[-1].numpy().sum() for what in (bits, error)]
+    gradients = [tape.gradient(what, last)[-1].numpy().sum() for what in (bits, error)]
     found = {}
     for change in (-0.1, 0.1):
-        last.assign(tf.concat([tf.zeros([strengths.WIDTH, 2]), tf.fill([1, 2], change)], 0))
-        coded, bits, _ = model._coded(images, tf.constant(8.0), slopes=False)
+        last.assign(tf.concat([tf.zeros([lambda_map.WIDTH, 2]), tf.fill([1, 2], change)], 0))
+        coded, bits, _ = model._coded(images, tf.constant(8.0), gradients=False)
         decoded = model.decode(coded.coefficients, coded.qtables, 128, 128)
         found[change] = float(bits[0]), float(tf.reduce_mean(tf.square(255 * (decoded - images))))
-    for slope, high, low in zip(slopes, found[0.1], found[-0.1], strict=True):
+    for slope, high, low in zip(gradients, found[0.1], found[-0.1], strict=True):
         assert slope == pytest.approx((high - low) / 0.2, rel=0.5)
 
 
@@ -120,7 +120,7 @@ def test_one_step_of_training_moves_the_whole_network():
     with tf.GradientTape() as tape:
         terms = model.loss_terms(images, training=True)
     assert {"loss", "psnr", "rate", "mse", "hvs"} == terms.keys()
-    network = [model.parts()[name] for name in strengths.start(np.random.default_rng())]
+    network = [model.parts()[name] for name in lambda_map.start(np.random.default_rng())]
     gradients = tape.gradient(terms["loss"], network)
     assert all(float(tf.reduce_max(tf.abs(gradient))) > 0 for gradient in gradients)
 
@@ -132,11 +132,11 @@ def test_weights_of_another_model_are_refused():
 
 @pytest.mark.parametrize("search", ["psnr", "visual"])
 def test_the_numbers_of_an_earlier_version_serve_both_samplings(search):
-    numbers = np.random.default_rng(6).normal(0, 0.1, NUMBERS).astype(np.float32)
-    numbers[34:] = 0  # which it did not have
-    earlier = strengths.start(np.random.default_rng(7)) | {"numbers": numbers[:34]}
+    parameters = np.random.default_rng(6).normal(0, 0.1, PARAMETERS).astype(np.float32)
+    parameters[34:] = 0  # which it did not have
+    earlier = lambda_map.start(np.random.default_rng(7)) | {"numbers": parameters[:34]}
     model = LJPEGRDO(search=search, weights=earlier)
-    same = rdo.start(search=search) | {name: numbers for name in rdo.NUMBERS.values()}
+    same = rdo.start(search=search) | {name: parameters for name in rdo.PARAMETERS.values()}
     for sampling in ("444", "420"):
         files = [
             encoding.encode(one, photograph(48, 64), 60, Coding(sampling=sampling))
@@ -162,8 +162,8 @@ def test_each_sampling_has_numbers_of_its_own():
 def test_strengths_are_those_of_the_picture(model):
     coding = Coding(sampling="420")
     analysis = quantizer.analyse(photograph(96, 128), model.file_qtables(50, coding), "420")
-    fields = model.log2_lambda(analysis, 50)
+    fields = model.log2_bit_price(analysis, 50)
     assert isinstance(fields, Planes) and np.std(fields.luma) > 0
-    cheaper = dataclasses.replace(analysis, log2_lambda=fields)
+    cheaper = dataclasses.replace(analysis, log2_bit_price=fields)
     search = model.search(50, coding)
     assert (search(cheaper).luma != search(analysis).luma).any()

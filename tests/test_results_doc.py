@@ -58,7 +58,7 @@ def sheet(name):
 @functools.cache
 def shipped(place, kind):
     points = []
-    # Files of a given size, for the sheet, are no dots of the curve.
+    # Files of a given size, for the sheet, are no points of the curve.
     for path in sorted((SHIPPED / place).glob("[!s]*.pickle")):
         records = stored.load(path)[1]
         names = ("bpp", *(metric.name for metric in series.SHOWN), *stored.SIZES)

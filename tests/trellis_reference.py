@@ -5,10 +5,13 @@ import itertools
 from learned_jpeg.jpeg.standard import ZIGZAG
 
 
-def error(x, v, squares, dead, zone, keep):
+def error(x, v, squared_weight, dead_zone_weight, dead_zone, zeroing_penalty):
     """Of one coefficient."""
     e = abs(float(x) - v)
-    return squares * e * e * (1 if v else 1 + keep) + dead * max(e - zone, 0.0) ** 2
+    return (
+        squared_weight * e * e * (1 if v else 1 + zeroing_penalty)
+        + dead_zone_weight * max(e - dead_zone, 0.0) ** 2
+    )
 
 
 def block_bits(levels, lengths):
@@ -30,17 +33,18 @@ def band_bits(levels, lengths):
     return bits
 
 
-def block_cost(x, levels, weights, lmbda, lengths):
-    """x: [64] row-major; levels: 63, in zigzag order; weights: squares, dead, zone [64], keep."""
+def block_cost(x, levels, weights, bit_price, lengths):
+    """x: [64] row-major; levels: 63, in zigzag order; weights: squared_weight,
+    dead_zone_weight, dead_zone [64], zeroing_penalty."""
     places = ZIGZAG[1:]
-    squares, dead, zone, keep = weights
-    return lmbda * block_bits(levels, lengths) + sum(
-        error(x[f], level, squares[f], dead[f], zone[f], keep)
+    squared_weight, dead_zone_weight, dead_zone, zeroing_penalty = weights
+    return bit_price * block_bits(levels, lengths) + sum(
+        error(x[f], level, squared_weight[f], dead_zone_weight[f], dead_zone[f], zeroing_penalty)
         for f, level in zip(places, levels, strict=True)
     )
 
 
-def best_block(x, weights, lmbda, lengths):
+def best_block(x, weights, bit_price, lengths):
     """The least cost of any levels between 0 and the rounded one."""
     choices = []
     for f in ZIGZAG[1:]:
@@ -48,15 +52,15 @@ def best_block(x, weights, lmbda, lengths):
         sign = 1 if x[f] > 0 else -1
         choices.append([sign * level for level in range(nearest + 1)])
     return min(
-        block_cost(x, levels, weights, lmbda, lengths) for levels in itertools.product(*choices)
+        block_cost(x, levels, weights, bit_price, lengths) for levels in itertools.product(*choices)
     )
 
 
-def dc_cost(x, levels, weights, lmbdas, lengths):
+def dc_cost(x, levels, weights, bit_prices, lengths):
     """Of DC levels along a scan."""
     cost, last = 0.0, 0
-    for value, level, weight, lmbda in zip(x, levels, weights, lmbdas, strict=True):
+    for value, level, weight, bit_price in zip(x, levels, weights, bit_prices, strict=True):
         size = abs(level - last).bit_length()
-        cost += weight * (value - level) ** 2 + lmbda * (lengths[size] + size)
+        cost += weight * (value - level) ** 2 + bit_price * (lengths[size] + size)
         last = level
     return cost

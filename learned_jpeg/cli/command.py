@@ -86,7 +86,7 @@ def make_parser(architecture, description, program=None, more=()):
         "of a page that only this machine can open. No picture leaves it, and no file is written.",
     )
     compress_options.add_view_options(viewed, architecture.trained)
-    compress_options.add_compress_options(written, architecture.dial)
+    compress_options.add_compress_options(written, architecture.rate_setting)
     compress_options.show_usage_first(written)
     return parser
 
@@ -108,7 +108,7 @@ def _compress_parser(architecture):
     parser = _Strict(add_help=False)
     if architecture.trained:
         compress_options.add_model_options(parser, _default_model(architecture))
-    compress_options.add_compress_options(parser, architecture.dial)
+    compress_options.add_compress_options(parser, architecture.rate_setting)
     return parser
 
 

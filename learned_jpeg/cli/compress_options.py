@@ -28,10 +28,10 @@ def add_model_options(parser, default):
     group.add_argument("--run_dir", metavar="RUN", help="the models in this folder of a run")
 
 
-def add_compress_options(parser, dial):
+def add_compress_options(parser, rate_setting):
     """Adds the options of `compress`.
 
-    dial: the architecture's Dial, or None; its option sets `dial`.
+    rate_setting: the architecture's RateSetting, or None; its option sets `dial`.
     """
     files = parser.add_argument_group("files")
     files.add_argument(
@@ -105,15 +105,15 @@ def add_compress_options(parser, dial):
     )
 
     rate = parser.add_argument_group("size and quality")
-    if dial is not None:
+    if rate_setting is not None:
         rate.add_argument(
-            f"--{dial.name}",
-            type=number(float, dial.low, dial.high),
-            default=dial.default,
+            f"--{rate_setting.name}",
+            type=number(float, rate_setting.low, rate_setting.high),
+            default=rate_setting.default,
             dest="dial",
-            metavar=dial.name[0].upper(),
-            help=f"{dial.low:g} to {dial.high:g}: higher for better and larger files; a --target_* "
-            "chooses it instead",
+            metavar=rate_setting.name[0].upper(),
+            help=f"{rate_setting.low:g} to {rate_setting.high:g}: higher for better and larger "
+            "files; a --target_* chooses it instead",
         )
     rate.add_argument(
         "--lossless",

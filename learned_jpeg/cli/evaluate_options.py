@@ -105,14 +105,14 @@ def _add_inputs(group):
     )
     group.add_argument(
         "--qualities",
-        type=options.numbers(1, 100),
+        type=options.comma_separated(1, 100),
         metavar="Q,Q,...",
         help="qualities of the encoders, and of models that have a quality (default: those of each "
         "encoder and model)",
     )
     group.add_argument(
         "--rates",
-        type=options.numbers(0.01, 24),
+        type=options.comma_separated(0.01, 24),
         metavar="BPP,BPP,...",
         help="also compare files of equal bytes, searched for each image: at most these bits per "
         "pixel (default: only for the images of the page, at the size of Pillow's 4:4:4 file of "

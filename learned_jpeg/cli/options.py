@@ -33,7 +33,7 @@ def number(kind, low, high=None, low_included=True):
     return parse
 
 
-def numbers(low, high):
+def comma_separated(low, high):
     """An argparse type: numbers with commas between them, sorted."""
     one = number(float, low, high)
 

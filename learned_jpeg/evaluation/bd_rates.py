@@ -62,7 +62,7 @@ def rate_ratio(anchor_rate, anchor_quality, tested_rate, tested_quality, number=
 def bootstrap_means(values, seed=0, resamples=RESAMPLES):
     """Means over images drawn anew with replacement.
 
-    values [I, P]: figures of images at dots; NaN does not count, one infinite figure makes its
+    values [I, P]: figures of images at points; NaN does not count, one infinite figure makes its
     mean infinite. The same seed draws the same images. Returns [resamples, P].
     """
     values = np.asarray(values, np.float64)

@@ -2,9 +2,9 @@
 
 A coder can be sent to another process. It has
 
-    dial: a model.Dial, or None where it has one rate;
-    encode(pixels uint8 [H, W, 3], dial, table_scale=1.0, sampling=None) -> the bytes of a JPEG
-        file; sampling: of chroma, None for the coder's.
+    rate_setting: a model.RateSetting, or None where it has one rate;
+    encode(pixels uint8 [H, W, 3], rate_setting, table_scale=1.0, sampling=None) -> the bytes of a
+        JPEG file; sampling: of chroma, None for the coder's.
 """
 
 import functools
@@ -15,7 +15,7 @@ from pathlib import Path
 from learned_jpeg.jobs.targets import Setting, Target
 from learned_jpeg.models import checkpoints, encoding, shipped
 from learned_jpeg.models.encoding import Coding
-from learned_jpeg.models.model import Dial
+from learned_jpeg.models.model import RateSetting
 from learned_jpeg.rivals.encoders import ENCODERS
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
@@ -30,7 +30,7 @@ _MEMORY = 200_000_000  # bytes of a network's output to keep: features of some 1
 
 
 @dataclass(frozen=True)
-class Encoder:
+class EncoderCoder:
     """One of ENCODERS. huffman: as its `encode` takes it."""
 
     name: str
@@ -43,24 +43,24 @@ class Encoder:
         return ENCODERS[self.name].slow
 
     @property
-    def dial(self):
+    def rate_setting(self):
         encoder = ENCODERS[self.name]
         low, high = encoder.quality_range
-        return Dial("quality", low, high, encoder.qualities[-1], encoder.qualities)
+        return RateSetting("quality", low, high, encoder.qualities[-1], encoder.qualities)
 
-    def encode(self, pixels, dial, table_scale=1.0, sampling=None):
+    def encode(self, pixels, rate_setting, table_scale=1.0, sampling=None):
         encoder = ENCODERS[self.name]
-        quality = dial if encoder.fractional else round(dial)
+        quality = rate_setting if encoder.fractional else round(rate_setting)
         return encoder.encode(pixels, quality, self.huffman)
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelCoder:
     """A checkpoint, or an architecture with nothing to train.
 
     folder: as `shipped.load` takes it; checkpoint: the digest of its content; coding: how its files
     are written; rounds: whether its integers are rounded, whatever bits they take; shared: a name
-    for the network whose output for an image is the same at other dots, of this model or of those
+    for the network whose output for an image is the same at other points, of this model or of those
     with the same frozen network; or None.
     """
 
@@ -72,12 +72,12 @@ class Model:
     slow = False
 
     @property
-    def dial(self):
-        return self._load().dial
+    def rate_setting(self):
+        return self._load().rate_setting
 
-    def encode(self, pixels, dial, table_scale=1.0, sampling=None):
+    def encode(self, pixels, rate_setting, table_scale=1.0, sampling=None):
         coding = replace(self.coding, sampling=sampling or self.coding.sampling)
-        return encoding.encode(self._load(), pixels, dial, coding, table_scale)
+        return encoding.encode(self._load(), pixels, rate_setting, coding, table_scale)
 
     def _load(self):
         return _load(self.folder, self.checkpoint, self.shared)
@@ -138,7 +138,7 @@ def of_size(coders, pixels, n_bytes):
 
     @functools.cache
     def encode(setting, table_scale):
-        return setting.model.encode(pixels, setting.dial, table_scale, setting.sampling)
+        return setting.model.encode(pixels, setting.rate_setting, table_scale, setting.sampling)
 
     settings = [Setting(coder) for coder in coders]
     return Target("size", n_bytes).encode(pixels, settings, encode)[0]

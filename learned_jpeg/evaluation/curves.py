@@ -1,11 +1,11 @@
-"""Finding what there is to measure: the images of a test set, and the dots of runs and encoders."""
+"""Finding what is to be measured: the images of a test set, the points of runs and encoders."""
 
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 from learned_jpeg.evaluation import coders, fingerprints, tables
-from learned_jpeg.evaluation.points import Curve, Dot, Size, TestImage
+from learned_jpeg.evaluation.points import Curve, PointToMeasure, Size, TestImage
 from learned_jpeg.models import architectures, checkpoints
 from learned_jpeg.rivals.encoders import ENCODERS
 from learned_jpeg.runtime import paths
@@ -48,11 +48,11 @@ def find_curves(args, set_name, say):
         curves += others
     curves = [curve for curve in curves if curve is not None]
     for curve in curves:
-        if not curve.dots:
+        if not curve.points:
             say(f"{curve.name} is left out: it has none of --qualities")
     if missing := set(args.focus or ()) - {curve.name for curve in curves}:
         raise UserError(f"--focus: no run {' and no '.join(sorted(missing))} is evaluated")
-    return [curve for curve in curves if curve.dots]
+    return [curve for curve in curves if curve.points]
 
 
 def _encoder_curve(name, args, set_name, say):
@@ -61,7 +61,7 @@ def _encoder_curve(name, args, set_name, say):
         say(f"--encoders {name} is left out: {encoder.missing()}")
         return None
     huffman = encoder.huffman(args.coding.huffman)
-    coder = coders.Encoder(name, huffman)
+    coder = coders.EncoderCoder(name, huffman)
     folder = Path(args.output_dir, "_output_PIL", set_name, huffman, name)
     label = f"standard JPEG ({encoder.label})" if name == ANCHOR else encoder.label
     if huffman != args.coding.huffman:
@@ -71,14 +71,14 @@ def _encoder_curve(name, args, set_name, say):
         label,
         "encoder",
         [
-            Dot(
+            PointToMeasure(
                 f"quality_{quality:02}",
                 folder / f"quality_{quality:02}",
                 fingerprints.of_encoder(name, huffman) | _at("quality", quality),
                 (coder,),
-                dial=quality,
+                rate_setting=quality,
             )
-            for quality in _values(coder.dial, args)
+            for quality in _values(coder.rate_setting, args)
         ],
         _sized(args, folder, [(coder, fingerprints.of_encoder(name, huffman))]),
     )
@@ -88,37 +88,41 @@ def _at(name, value):
     return {"dial": f"{name} {value:g}"}
 
 
-def _values(dial, args):
-    """The dots of a dial: its own, or those of --qualities that it has."""
-    if dial.name == "quality" and args.qualities:
-        return [value for value in args.qualities if dial.low <= value <= dial.high]
-    return dial.values
+def _values(rate_setting, args):
+    """The points of a rate setting: its own, or those of --qualities that it has."""
+    if rate_setting.name == "quality" and args.qualities:
+        return [value for value in args.qualities if rate_setting.low <= value <= rate_setting.high]
+    return rate_setting.values
 
 
 def _sizes(args):
-    anchor = coders.Encoder(ANCHOR, ENCODERS[ANCHOR].huffman(args.coding.huffman))
+    anchor = coders.EncoderCoder(ANCHOR, ENCODERS[ANCHOR].huffman(args.coding.huffman))
     if args.rates:
         return [Size(anchor, bpp=bpp) for bpp in args.rates]
     return [Size(anchor, quality=SHEET_QUALITY)]
 
 
 def _sized(args, folder, found):
-    """The dots of the searched sizes. found: [(coder, fingerprint)], from the coarsest on."""
+    """The points of the searched sizes. found: [(coder, fingerprint)], from the coarsest on."""
     every = dict(found[0][1])
     if len(found) > 1:
         every["checkpoint"] = " ".join(fingerprint["checkpoint"] for _, fingerprint in found)
     these = tuple(coder for coder, _ in found)
-    dots = []
+    points = []
     for size in _sizes(args):
         fingerprint = every | fingerprints.of_size(size.label)
         if these == (size.anchor,) and size.quality:  # its own file
-            dots.append(Dot(size.name, folder / size.name, fingerprint, these, size.quality))
+            points.append(
+                PointToMeasure(size.name, folder / size.name, fingerprint, these, size.quality)
+            )
         else:
             if size.quality:
                 anchor = fingerprints.of_encoder(size.anchor.name, size.anchor.huffman)
                 fingerprint["size"] = f"{anchor['encoder']}, {anchor['encoding version']}"
-            dots.append(Dot(size.name, folder / size.name, fingerprint, these, size=size))
-    return dots
+            points.append(
+                PointToMeasure(size.name, folder / size.name, fingerprint, these, size=size)
+            )
+    return points
 
 
 def _model(args, architecture, folder, options, checkpoint):
@@ -128,21 +132,27 @@ def _model(args, architecture, folder, options, checkpoint):
     coding = args.coding if kind.trained else kind().complete(args.coding)
     rounds = coding.quantizer_or(kind.quantizer) == "round"
     shared = kind.shared(folder, options)
-    coder = coders.Model(str(folder), checkpoint, args.coding, rounds, shared)
+    coder = coders.ModelCoder(str(folder), checkpoint, args.coding, rounds, shared)
     return coder, fingerprints.of_model(coder)
 
 
 def _dial_curve(args, set_name, place, label, kind, architecture, model):
-    """The curve of one model with a dial. place: its folder below the set's."""
-    dial = architectures.load(architecture).dial
+    """The curve of one model with a rate setting. place: its folder below the set's."""
+    rate_setting = architectures.load(architecture).rate_setting
     folder = _output(args, set_name) / place
     coder, fingerprint = model
-    dots = [
-        Dot(name, folder / name, fingerprint | _at(dial.name, value), (coder,), dial=float(value))
-        for value in _values(dial, args)
-        for name in [f"{dial.name}_{value:02g}"]
+    points = [
+        PointToMeasure(
+            name,
+            folder / name,
+            fingerprint | _at(rate_setting.name, value),
+            (coder,),
+            rate_setting=float(value),
+        )
+        for value in _values(rate_setting, args)
+        for name in [f"{rate_setting.name}_{value:02g}"]
     ]
-    return Curve(place, label, kind, dots, _sized(args, folder, [model]))
+    return Curve(place, label, kind, points, _sized(args, folder, [model]))
 
 
 def _output(args, set_name):
@@ -163,7 +173,7 @@ def _baseline_curve(args, set_name):
     folder = Path(args.google_dir)
     try:
         architecture, options, checkpoint = checkpoints.describe(folder)
-        if architectures.load(architecture).dial is None:
+        if architectures.load(architecture).rate_setting is None:
             raise UserError(f"{folder} holds a {architecture}, a model of one rate")
     except UserError as error:
         raise UserError(f"--google_dir {error}") from error
@@ -212,19 +222,19 @@ def _holds_baseline(args, folder):
 
 
 def _curves_of_run(args, set_name, run, say, others):
-    """The curves of a run: that of its lambdas, and one of each checkpoint with a dial.
+    """The curves of a run: that of its lambdas, and one of each checkpoint with a rate setting.
 
     others: to which the architecture of each checkpoint that is not asked for is added.
     """
-    curves, models, dots, names = [], {}, [], set()
+    curves, models, points, names = [], {}, [], set()
     for train in sorted([*run.glob("lambda_*/train"), *run.glob("train")]):
         try:
             architecture, options, checkpoint = checkpoints.describe(train)
             if architecture not in args.jpeg_type:
                 others.append(architecture)
                 continue
-            dial = architectures.load(architecture).dial
-            if dial is None and train.parent == run:
+            rate_setting = architectures.load(architecture).rate_setting
+            if rate_setting is None and train.parent == run:
                 raise UserError(f"{train}: {architecture} is in RUN/lambda_<value>/train")
         except UserError as error:
             say(f"skipped: {error}")
@@ -232,7 +242,7 @@ def _curves_of_run(args, set_name, run, say, others):
         coder, fingerprint = model = _model(
             args, architecture, train.resolve(), options, checkpoint
         )
-        if dial is not None:
+        if rate_setting is not None:
             if _holds_baseline(args, train):
                 continue  # that curve is there already
             place = train.parent.relative_to(run.parent).as_posix()
@@ -242,10 +252,10 @@ def _curves_of_run(args, set_name, run, say, others):
         names.add(architecture)
         models[float(options.get("lmbda", 0))] = model
         folder = _output(args, set_name) / run.name / train.parent.name
-        dots.append(Dot(train.parent.name, folder, fingerprint, (coder,)))
-    if dots:
+        points.append(PointToMeasure(train.parent.name, folder, fingerprint, (coder,)))
+    if points:
         label = f"{run.name} ({', '.join(sorted(names))})"
         ordered = [models[lmbda] for lmbda in sorted(models)]
-        sized = _sized(args, dots[0].folder.parent, ordered)
-        curves.append(Curve(run.name, label, "run", dots, sized))
+        sized = _sized(args, points[0].folder.parent, ordered)
+        curves.append(Curve(run.name, label, "run", points, sized))
     return curves

@@ -1,4 +1,4 @@
-"""The figures of one dot: what of them still holds, what is missing, and keeping new ones."""
+"""The figures of one point: what of them still holds, what is missing, and keeping new ones."""
 
 import copy
 import hashlib
@@ -16,15 +16,15 @@ from PIL import Image
 
 
 class Results:
-    """What is known of one dot, image by image, in arrays that stay small for thousands of them.
+    """What is known of one point, image by image, in arrays that stay small for thousands of them.
 
     figures: {name: float64 [images]} of SIZES and METRICS. missing: {metric: bool [images]}, also
     under "file" for those that are to be encoded. reasons: why what was measured does not do.
-    failed: whether the dot is left out.
+    failed: whether the point is left out.
     """
 
-    def __init__(self, dot, images, wanted=METRICS):
-        self.dot, self.images, self.failed = dot, images, False
+    def __init__(self, point, images, wanted=METRICS):
+        self.point, self.images, self.failed = point, images, False
         self.figures = {name: np.full(len(images), np.nan) for name in (*SIZES, *METRICS)}
         self.missing = {name: np.ones(len(images), bool) for name in ("file", *METRICS)}
         self.reasons, self._known = {}, {}
@@ -33,11 +33,11 @@ class Results:
         for index, image in enumerate(images):
             # What is to be measured needs its file.
             if any(self.missing[name][index] for name in self.wanted):
-                self.missing["file"][index] |= not dot.jpeg(image).is_file()
+                self.missing["file"][index] |= not point.jpeg(image).is_file()
 
     def _load(self):
         """Takes what is on the disk: the pickle, and the journal of an evaluation that ended."""
-        path, expected = self.dot.pickle, self.dot.fingerprint
+        path, expected = self.point.pickle, self.point.fingerprint
         sources = []
         try:
             if path.exists():
@@ -60,7 +60,7 @@ class Results:
 
     def _consider(self, index, record, changed):
         image = self.images[index]
-        file = self.dot.jpeg(image)
+        file = self.point.jpeg(image)
         if record["image_sha256"] != image.sha256:
             self.reasons["images changed"] = True
         elif changed:
@@ -88,7 +88,7 @@ class Results:
         record: what else is known of its pixels.
         """
         image = self.images[index]
-        write_whole(self.dot.jpeg(image), data)
+        write_whole(self.point.jpeg(image), data)
         digest = hashlib.sha256(data).hexdigest()
         known = self._known.pop(index, {})
         if record is None and known.get("jpeg_sha256") == digest:
@@ -106,23 +106,23 @@ class Results:
 
     def _append(self, index, record):
         if self._stale:
-            stored.journal(self.dot.pickle).unlink(missing_ok=True)
+            stored.journal(self.point.pickle).unlink(missing_ok=True)
             self._stale = False
-        stored.append(self.dot.pickle, self.dot.fingerprint, self.images[index].name, record)
+        stored.append(self.point.pickle, self.point.fingerprint, self.images[index].name, record)
         self._take(index, record)
 
     def take_over(self):
         """Adds what is measured under another Huffman choice: the same integers, so only the size
         differs. The file is recoded from the other one."""
-        expected = self.dot.fingerprint.get("Huffman choice")
+        expected = self.point.fingerprint.get("Huffman choice")
         for huffman in jpeg_file.HUFFMAN:
             missing = np.flatnonzero(self.missing["file"])
-            dot = self.dot.under(huffman)
-            if dot is None or not len(missing) or huffman == expected:
+            point = self.point.under(huffman)
+            if point is None or not len(missing) or huffman == expected:
                 continue
-            other = Results(dot, self.images, ())
+            other = Results(point, self.images, ())
             for index in missing:
-                file = dot.jpeg(self.images[index])
+                file = point.jpeg(self.images[index])
                 if other.missing["file"][index] or not file.is_file():
                     continue
                 *integers, sampling = jpeg_file.read_jpeg(file.read_bytes())
@@ -153,4 +153,4 @@ class Results:
 
     def close(self):
         """Puts what is in the journal into the pickle."""
-        stored.fold(self.dot.pickle, self.dot.fingerprint)
+        stored.fold(self.point.pickle, self.point.fingerprint)

@@ -28,7 +28,7 @@ def of_encoder(name, huffman):
 
 
 def of_model(model):
-    """Of a file by a `coders.Model`."""
+    """Of a file by a `coders.ModelCoder`."""
     coding, searched = model.coding, not model.rounds
     parts = {
         "files": True,

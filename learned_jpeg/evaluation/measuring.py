@@ -1,7 +1,7 @@
 """Measuring what is not measured yet.
 
 Files first, figures after: each checkpoint encodes all its images, together with those that share
-a network, then each image is measured at all dots, so that models and what is computed of an
+a network, then each image is measured at all points, so that models and what is computed of an
 original come up once.
 """
 
@@ -17,22 +17,22 @@ from learned_jpeg.runtime.paths import shown
 import numpy as np
 from tqdm import tqdm
 
-# Files of a dot, or of an image, that a worker takes at a time; one of an encoder that is slow, so
+# Files of a point, or an image, that a worker takes at a time; one of an encoder that is slow, so
 # that what is done is seen and kept.
 _TOGETHER = 16
 
 
-def measure_all(dots, images, wanted, pool, sizes_of=None):
+def measure_all(points, images, wanted, pool, sizes_of=None):
     """Measures what is not measured yet.
 
-    dots: {Dot: name for people}; wanted: names of metrics; pool: a workers.Pool; sizes_of: {Dot of
-    a searched size: bytes [images, coders], rising}, where they are known.
+    points: {PointToMeasure: name for people}; wanted: names of metrics; pool: a workers.Pool;
+    sizes_of: {point of a searched size: bytes [images, coders], rising}, where they are known.
 
-    Returns ({dot: Results}, the images that could be read). Dots and images that fail are left
+    Returns ({point: Results}, the images that could be read). Points and images that fail are left
     out, each with a line that says why.
     """
-    results = {dot: Results(dot, images, wanted) for dot in dots}
-    _explain(dots, results)
+    results = {point: Results(point, images, wanted) for point in points}
+    _explain(points, results)
     for result in results.values():
         result.take_over()
     if all(result.is_complete() for result in results.values()):
@@ -41,8 +41,8 @@ def measure_all(dots, images, wanted, pool, sizes_of=None):
     readable = _readable(images, results, pool)
     if len(readable) < len(images):
         images = readable
-        results = {dot: Results(dot, images, wanted) for dot in dots}
-    _encode(dots, results, pool, sizes_of or {})
+        results = {point: Results(point, images, wanted) for point in points}
+    _encode(points, results, pool, sizes_of or {})
     _measure(results, images, pool)
     _close(results)
     return results, images
@@ -73,20 +73,20 @@ def _readable(images, results, pool):
     return readable
 
 
-def _encode(dots, results, pool, sizes_of):
+def _encode(points, results, pool, sizes_of):
     total = sum(result.missing["file"].sum() for result in results.values())
     if not total:
         return
     together = max(1, min(_TOGETHER, total // (4 * pool.count)))
 
     def sizes(result, index):
-        known = sizes_of.get(result.dot)
+        known = sizes_of.get(result.point)
         return None if known is None else list(known[index])
 
     def calls():
         for group in _groups(results.values()):
             indices = np.flatnonzero(np.any([one.missing["file"] for one in group], axis=0))
-            slow = any(one.dot.coders[0].slow for one in group)
+            slow = any(one.point.coders[0].slow for one in group)
             step = 1 if slow else max(1, together // len(group))
             for start in range(0, len(indices), step):
                 part = indices[start : start + step]
@@ -101,8 +101,8 @@ def _encode(dots, results, pool, sizes_of):
                     )
                     for index in part
                 ]
-                bar.set_postfix_str(shown(dots[group[0].dot]), refresh=False)
-                these = [one.dot for one in group]
+                bar.set_postfix_str(shown(points[group[0].point]), refresh=False)
+                these = [one.point for one in group]
                 yield (group, part, images), workers.encode, (these, images, pool.threads)
 
     with _bar("encoding", total) as bar:
@@ -113,7 +113,7 @@ def _encode(dots, results, pool, sizes_of):
                 bar.update(len(wanted))
             for number, error in errors.items():
                 if not group[number].failed:
-                    say(f"skipped: {dots[group[number].dot]}: {error}")
+                    say(f"skipped: {points[group[number].point]}: {error}")
                 group[number].failed = True
 
 
@@ -121,8 +121,8 @@ def _groups(results):
     """Lists of those that encode an image together, where they share a network's output."""
     groups = defaultdict(list)
     for number, result in enumerate(results):
-        shared = result.dot.coders[0].shared
-        key = (shared, result.dot.folder.parent) if shared else number
+        shared = result.point.coders[0].shared
+        key = (shared, result.point.folder.parent) if shared else number
         groups[key].append(result)
     for group in groups.values():
         for start in range(0, len(group), coders.TOGETHER):
@@ -143,7 +143,9 @@ def _measure(results, images, pool):
         for index, (image, those) in enumerate(zip(images, lacking, strict=True)):
             for start in range(0, len(those), together):
                 part = those[start : start + together]
-                files = [(one.dot.jpeg(image).read_bytes(), one.to_measure(index)) for one in part]
+                files = [
+                    (one.point.jpeg(image).read_bytes(), one.to_measure(index)) for one in part
+                ]
                 bar.set_postfix_str(shown(image.name), refresh=False)
                 yield (index, part), workers.measure, (image, files, pool.threads)
 
@@ -154,15 +156,15 @@ def _measure(results, images, pool):
             bar.update(len(part))
 
 
-def _explain(dots, results):
-    """Says why what was measured does not do, once for all dots of a curve and reason."""
+def _explain(points, results):
+    """Says why what was measured does not do, once for all points of a curve and reason."""
     names = defaultdict(list)
-    for dot, label in dots.items():
-        if results[dot].reasons:
+    for point, label in points.items():
+        if results[point].reasons:
             curve, _, name = label.rpartition("/")
-            names[curve, "; ".join(results[dot].reasons)].append(name)
+            names[curve, "; ".join(results[point].reasons)].append(name)
     for (curve, reasons), those in names.items():
-        which = ", ".join(those) if len(those) < 4 else f"{len(those)} dots"
+        which = ", ".join(those) if len(those) < 4 else f"{len(those)} points"
         say(f"measured again: {curve} ({which}): {reasons}")
 
 

@@ -24,7 +24,7 @@ _SAVED_POINTS = 60  # of a curve of saved bits
 
 
 def write(report, metrics, compared, front):
-    """Writes the page of a report.Report.
+    """Writes the page of a report.SetReport.
 
     metrics: [Metric] that it shows; compared: of tables.comparisons; front: labels of what is in
     the foreground.

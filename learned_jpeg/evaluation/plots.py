@@ -16,7 +16,7 @@ FORMATS = (".pdf", ".png", ".svg")
 # of P. Tol's scheme "muted".
 _COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #882255".split()
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-# Encoders are lines without dots, black or gray; those in the background differ by their strokes.
+# Encoders are lines without markers, black or gray; in the background they differ by strokes.
 _LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (1, 3)), (0, (8, 3)))
 _ANCHORS = ("#000000", "#666666")
 _FAINT = "#b5b5b5"

@@ -1,4 +1,4 @@
-"""What is measured: an image of a test set, at a dot of a curve."""
+"""What is measured: an image of a test set, at a point of a curve."""
 
 import bisect
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ class Size:
     """The size in bytes that files are to have: bpp in bits per pixel for all images alike, or
     that of the anchor's file at a quality, which follows the content."""
 
-    anchor: coders.Encoder
+    anchor: coders.EncoderCoder
     bpp: float | None = None
     quality: float | None = None
 
@@ -48,20 +48,20 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Dot:
+class PointToMeasure:
     """One point of a curve, or of a comparison at one rate.
 
     folder: where its JPEG files go; its pickle lies beside it. fingerprint: {what: text} of all
     that its files and figures depend on, apart from the images. coders: one, or the checkpoints
-    of a run, from the coarsest on, where a size is searched. dial: where the coder's stands, or
-    None; size: the Size that is searched instead, or None.
+    of a run, from the coarsest on, where a size is searched. rate_setting: the coder's, or None;
+    size: the Size that is searched instead, or None.
     """
 
     name: str
     folder: Path
     fingerprint: dict = field(hash=False)
     coders: tuple
-    dial: float | None = None
+    rate_setting: float | None = None
     size: object = None
 
     @property
@@ -84,17 +84,17 @@ class Dot:
                 first = bisect.bisect(sizes, wanted, 1, len(sizes) - 1) - 1
                 these = these[first : first + 2]
             return coders.of_size(these, pixels, wanted)
-        return self.coders[0].encode(pixels, self.dial)
+        return self.coders[0].encode(pixels, self.rate_setting)
 
     def under(self, huffman):
-        """The same dot with the integers of its files under another Huffman choice, or None.
+        """The same point with the integers of its files under another Huffman choice, or None.
 
         That is where they are only rounded: a search weighs the bits that they take.
         """
         if self.size or not self.coders[0].rounds:
             return None
         own = self.fingerprint["Huffman choice"]
-        # .../HUFFMAN_CHOICES/RUN/DOT, or RUN/lambda_VALUE/DOT for a model with a dial.
+        # .../HUFFMAN_CHOICES/RUN/POINT, or RUN/lambda_VALUE/POINT for a model with a rate setting.
         among = [place for place in self.folder.parents if place.name.split("_")[0] == own]
         if not among:
             return None
@@ -106,14 +106,14 @@ class Dot:
 
 @dataclass
 class Curve:
-    """The dots of one encoder or run.
+    """The points of one encoder or run.
 
-    kind: "encoder", "baseline" (of --google_dir) or "run"; label: for people. sized: the dots of
+    kind: "encoder", "baseline" (of --google_dir) or "run"; label: for people. sized: the points of
     the searched sizes.
     """
 
     name: str
     label: str
     kind: str
-    dots: list
+    points: list
     sized: list = field(default_factory=list)

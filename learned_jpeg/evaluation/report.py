@@ -29,7 +29,7 @@ sheet = lazy_import("learned_jpeg.evaluation.sheet")
 
 
 @dataclass
-class Report:
+class SetReport:
     """The report of one test set.
 
     folder: where it goes; stem: how its files' names begin; subject: what all was measured on;
@@ -79,7 +79,7 @@ class Report:
         return self.folder / f"{self.stem}{ending}"
 
     def _paths(self):
-        endings = ["_bd_rate.csv", "_bd_rate_images.csv", "_dots.csv", "_images.csv", ".html"]
+        endings = ["_bd_rate.csv", "_bd_rate_images.csv", "_points.csv", "_images.csv", ".html"]
         names = [metric.name for metric in series.EVERY if metric.name in self.wanted]
         endings += [f"_{name}{suffix}" for name in names for suffix in (".pdf", ".png", ".svg")]
         return [self._path(ending) for ending in endings]
@@ -161,11 +161,11 @@ class Report:
     def _write_tables(self, shown, compared, digest, notices):
         names = [name for name in METRICS if name in ("bpp", *self.wanted)]
         images = [paths.shown(image.name) for image in self.images]
-        bd, dots = tables.bd_table(compared, shown), tables.dot_table(self.curves, names)
+        bd, points = tables.bd_table(compared, shown), tables.point_table(self.curves, names)
         for ending, rows in (
             ("_bd_rate.csv", tables.bd_figures(compared)),
             ("_bd_rate_images.csv", tables.bd_images(compared, images)),
-            ("_dots.csv", dots),
+            ("_points.csv", points),
             ("_images.csv", tables.image_table(self.curves, images, names)),
         ):
             write_whole(self._path(ending), tables.to_csv(rows))
@@ -185,7 +185,7 @@ class Report:
             "## Beside the anchor at equal bits per pixel",
             tables.to_markdown(tables.matched_table(self.curves, names)),
             "## Means over the images",
-            tables.to_markdown(dots),
+            tables.to_markdown(points),
             "## Curves",
             *(f"![{metric.label}]({self.stem}_{metric.name}.svg)" for metric in shown),
         ]

@@ -61,7 +61,7 @@ EVERY = (*SHOWN, Metric("colorvideovdp", "ColorVideoVDP", "JOD", decimals=3))
 
 @dataclass
 class Point:
-    """A dot of a curve. figures: {name: float64 [images]} of dot_cache's METRICS and SIZES;
+    """A point of a curve. figures: {name: float64 [images]} of stored.METRICS and SIZES;
     folder: of its JPEG files, an image's name and .jpg."""
 
     name: str

@@ -1,6 +1,6 @@
-"""What is measured at a dot, on disk: a pickle that is safe to read from strangers, and a journal.
+"""The figures of a point, on disk: a pickle that is safe to read from strangers, and a journal.
 
-One pickle holds the metrics of every image at one dot (one encoder or checkpoint, one setting)
+One pickle holds the metrics of every image at one point (one encoder or checkpoint, one setting)
 and the fingerprint of what they were measured with. Seen with `pickle.load` it is
 
     {"fingerprint": {name: text}, "images": [name, ...], "image_sha256": [...],
@@ -11,7 +11,7 @@ with one entry an image everywhere but in the fingerprint, in the same order. Wh
 for is NaN there, and {metric: [name, ...]} under "unmeasured" tells it from the NaN of an image
 that is too small for a metric; a metric that came later than the pickle is not there at all.
 
-While a dot is being measured, each figure goes to the end of a journal beside the pickle, lines
+While a point is being measured, each figure goes to the end of a journal beside the pickle, lines
 of JSON, so that a picture costs the same whatever the number of them and an evaluation that is
 killed keeps what it has.
 """
@@ -146,7 +146,7 @@ def load_plain(path):
 
 
 def load(path):
-    """A dot's pickle as (fingerprint, {image name: record}).
+    """A point's pickle as (fingerprint, {image name: record}).
 
     fingerprint: {name: text}. A record holds image_sha256 and jpeg_sha256 (texts), height,
     width and n_bytes (int) and those of METRICS (float) that are measured.
@@ -177,7 +177,7 @@ def load(path):
                 del found[image][metric]
         return fingerprint, found
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
-        raise UnreadableError("not a dot's results") from error
+        raise UnreadableError("not a point's results") from error
 
 
 def save(path, fingerprint, records):
@@ -200,7 +200,7 @@ def save(path, fingerprint, records):
 
 
 def journal(path):
-    """The path of the journal of a dot's pickle."""
+    """The path of the journal of a point's pickle."""
     return path.with_suffix(".journal")
 
 

@@ -86,9 +86,9 @@ def bd_images(compared, names):
     return rows
 
 
-def dot_table(series, names):
-    """The means of every dot. names: of metrics."""
-    rows = [["curve", "dot", *names]]
+def point_table(series, names):
+    """The means of every point. names: of metrics."""
+    rows = [["curve", "point", *names]]
     for one in series:
         for point in one.points:
             rows.append([one.label, point.name, *_figures(point.means, names)])
@@ -100,13 +100,13 @@ def _figures(means, names):
 
 
 def matched_table(series, names):
-    """The means of every trained dot, each above the anchor's at the same rate.
+    """The means of every trained point, each above the anchor's at the same rate.
 
-    The anchor's are interpolated between its dots, linearly over the logarithm of bpp; a dash
+    The anchor's are interpolated between its points, linearly over the logarithm of bpp; a dash
     stands outside of its range.
     """
     columns = ["n_bytes", *names]
-    rows = [["curve", "dot", "bytes", *names]]
+    rows = [["curve", "point", "bytes", *names]]
     anchor = series[0]
     rates = np.log(anchor.column("bpp"))
     for one in series[1:]:
@@ -131,8 +131,8 @@ def sized_table(series, names):
 
 
 def image_table(series, images, names):
-    """Every image at every dot. images: their names."""
-    rows = [["curve", "dot", "image", "width", "height", "bytes", *names]]
+    """Every image at every point. images: their names."""
+    rows = [["curve", "point", "image", "width", "height", "bytes", *names]]
     for one in series:
         for point in [*one.points, *one.sized.values()]:
             sizes = [point.figures[name] for name in ("width", "height", "n_bytes")]

@@ -25,7 +25,13 @@ class Cluster:
         if finished.mask:
             finished.mask_data = Path(finished.mask).read_bytes()
         # What belongs to this process alone stays here.
-        here = {"door": None, "records": None, "elsewhere": None, "refining": None, "trying": None}
+        here = {
+            "writer": None,
+            "records": None,
+            "elsewhere": None,
+            "refining": None,
+            "trying": None,
+        }
         stat = os.stat(path) if data is None else None
         seen = stat and (stat.st_size, stat.st_mtime_ns)
         there = [replace(setting, model=None) for setting in settings]
@@ -83,7 +89,7 @@ def _model(source):
 
 
 def _make(path, where, settings, options, megapixels, data, finished):
-    """(Report, bytes, views) of a file, or None where this worker does not see it as it is."""
+    """(FileReport, bytes, views) of a file, or None where this worker does not see it as it is."""
     workers.prepare(1, megapixels)
     if data is None and (data := _read(*where)) is None:
         return None

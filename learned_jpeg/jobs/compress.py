@@ -12,7 +12,7 @@ from dataclasses import replace
 from learned_jpeg.jobs import total
 from learned_jpeg.jobs.cluster import cluster_of
 from learned_jpeg.jobs.masks import Masks
-from learned_jpeg.jobs.one_picture import Door, Finished, Options, Report, compress_file
+from learned_jpeg.jobs.one_picture import FileReport, Finished, Options, OutputWriter, compress_file
 from learned_jpeg.jobs.page import Page
 from learned_jpeg.jobs.records import Records
 from learned_jpeg.jobs.reporting import Log
@@ -36,21 +36,22 @@ def make_settings(architecture, args, option):
     """The settings that the arguments allow, from the coarsest to the finest.
 
     architecture: the class of the script that runs, which holds to its own models, and to those
-    with nothing to train on the same dial; option: the name of the one that chooses among them,
-    or None.
+    with nothing to train on the same rate setting; option: the name of the one that chooses among
+    them, or None.
     """
     if not architecture.trained:
         return [Setting(architecture(), args.dial, source=architecture.architecture)]
     if is_untrained_of(args.model, architecture):
         return [Setting(shipped.load(args.model), args.dial, source=args.model)]
     folders = own_folders(args.model, architecture)
-    dial = getattr(args, "dial", None)
+    rate_setting = getattr(args, "dial", None)
     if option is None:
         folders = [folders[len(folders) // 2]]
     settings = [
-        Setting(shipped.load(folder), dial, source=os.path.abspath(folder)) for folder in folders
+        Setting(shipped.load(folder), rate_setting, source=os.path.abspath(folder))
+        for folder in folders
     ]
-    if option is not None and settings[0].model.dial is None and len(settings) == 1:
+    if option is not None and settings[0].model.rate_setting is None and len(settings) == 1:
         raise UserError(
             f"{option} needs a --model with several lambdas to choose from, RUN/lambda_*/train"
         )
@@ -68,11 +69,15 @@ def own_folders(name, architecture):
 
 
 def is_untrained_of(name, architecture):
-    """Whether a name is that of an architecture with nothing to train, on another one's dial."""
+    """Whether a name is that of an untrained architecture with another one's rate setting."""
     if name not in architectures.names():
         return False
     other = architectures.load(name)
-    return architecture.trained and not other.trained and other.dial == architecture.dial
+    return (
+        architecture.trained
+        and not other.trained
+        and other.rate_setting == architecture.rate_setting
+    )
 
 
 def compress(architecture, args):
@@ -101,7 +106,7 @@ def compress(architecture, args):
         log = Log(len(pairs), out, refines, args.quiet, args.json, args.verbose)
         log.page = Page(args.report, len(pairs), args.force) if args.report else None
         options = replace(options, views=log.page and log.page.side)
-        door = Door(log.add)
+        writer = OutputWriter(log.add)
 
         def run():
             chosen, records = settings, None
@@ -109,11 +114,11 @@ def compress(architecture, args):
                 files = total.Set(pairs, options, budget, jobs)
                 chosen = [_fitting(args.total_size, settings, files, log)]
             if args.update:
-                records = door.records = _records(architecture, args, pairs, chosen)
-            each = replace(options, records=records, door=door, refining=log.refining)
+                records = writer.records = _records(architecture, args, pairs, chosen)
+            each = replace(options, records=records, writer=writer, refining=log.refining)
             run_all(
                 lambda path, output: compress_file(path, output, chosen, each, budget),
-                _once(pairs, door),
+                _once(pairs, writer),
                 jobs,
             )
 
@@ -121,7 +126,7 @@ def compress(architecture, args):
             with contextlib.closing(log.bar):
                 beside(run)
         except (KeyboardInterrupt, RunError) as stop:
-            door.shut()
+            writer.close()
             log.end(stopped=True)
             if isinstance(stop, RunError):
                 raise
@@ -132,8 +137,12 @@ def compress(architecture, args):
 def _fitting(total_size, settings, files, log):
     """The setting that --total_size chooses."""
     setting, size = total.fit(total_size, settings, files)
-    dial = setting.model.dial
-    which = f"{dial.name} {setting.dial:.4g}" if dial else f"lambda {setting.model.lmbda:g}"
+    rate_setting = setting.model.rate_setting
+    which = (
+        f"{rate_setting.name} {setting.rate_setting:.4g}"
+        if rate_setting
+        else f"lambda {setting.model.lmbda:g}"
+    )
     line = f"--total_size {total_size}: {which} takes {size} bytes"
     if size < (1 - TOLERANCE) * total_size:
         log.say(f"warning: {line}, the nearest", sys.stderr)
@@ -142,14 +151,14 @@ def _fitting(total_size, settings, files, log):
     return setting
 
 
-def _once(pairs, door):
+def _once(pairs, writer):
     """The (input, output)s, of which the second of an output is told of as an error."""
     outputs = set()
     for path, output in pairs:
         where = os.path.abspath(output)
         if where in outputs:
             error = f"{shown(path)}: {shown(output)} is another input's output already"
-            door.leave(output, Finished(Report(shown(path), shown(output), error)))
+            writer.write(output, Finished(FileReport(shown(path), shown(output), error)))
         else:
             outputs.add(where)
             yield path, output
@@ -173,7 +182,7 @@ def _records(architecture, args, pairs, settings):
         model.append(args.model)
     elif architecture.trained:
         model += [checkpoints.describe(folder)[-1] for folder in shipped.folders(args.model)]
-    chosen = [(setting.dial, setting.scale, setting.model.lmbda) for setting in settings]
+    chosen = [(setting.rate_setting, setting.scale, setting.model.lmbda) for setting in settings]
     text = json.dumps([decides, model, chosen], sort_keys=True)
     return Records(folder, hashlib.sha256(text.encode()).hexdigest()[:16], pairs)
 

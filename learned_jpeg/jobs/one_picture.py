@@ -26,7 +26,7 @@ from learned_jpeg.search import importance
 
 
 @dataclass
-class Report:
+class FileReport:
     """What became of one file; `error` is None if all went well."""
 
     input: str
@@ -55,13 +55,13 @@ class Report:
 
 @dataclass
 class Finished:
-    """A file's Report, and its bytes where it is to be written.
+    """A file's report, and its bytes where it is to be written.
 
     entry: of the options' records; views: of `page.views`; mask: the file that says what matters
     in the picture; mask_data: its bytes, where they are known already.
     """
 
-    report: Report
+    report: FileReport
     data: bytes | None = None
     entry: Entry | None = None
     views: tuple[bytes, bytes] | None = None
@@ -69,8 +69,8 @@ class Finished:
     mask_data: bytes | None = None
 
 
-class Door:
-    """The only way out: what passes it is written, whole, and told of, until it is shut.
+class OutputWriter:
+    """Writes the output files, each whole, and tells of each, until it is closed.
 
     tell: called with each Finished, one at a time; records: as Options has them. What is told of is
     written, and what is written is told of, when and however a run is stopped by its user.
@@ -80,12 +80,12 @@ class Door:
         self._lock, self._open = threading.Lock(), True
         self._tell, self.records = tell, None
 
-    def shut(self):
+    def close(self):
         """Waits for a file that is being written; there is none after it."""
         with self._lock:
             self._open = False
 
-    def leave(self, output, finished):
+    def write(self, output, finished):
         """Writes the file of a Finished, unless it has none, and tells of it."""
         with self._lock:
             if self._open:
@@ -138,23 +138,23 @@ class Options:
     masks: Masks | None = None
     elsewhere: Callable | None = None
     trying: Callable = lambda: None
-    door: Door = field(default_factory=Door)
+    writer: OutputWriter = field(default_factory=OutputWriter)
 
 
 def compress_file(path, output, settings, options, budget):
     """Compresses one file and writes it whole or not at all.
 
     settings: of which the first is taken, or the one that reaches options.target.
-    Returns Report, in which an error is one of this file's own.
+    Returns FileReport, in which an error is one of this file's own.
     """
     finished = encode_file(path, output, settings, options, budget)
-    options.door.leave(output, finished)
+    options.writer.write(output, finished)
     return finished.report
 
 
 def encode_file(path, output, settings, options, budget):
     """All of `compress_file` but the writing: Finished."""
-    finished = Finished(report := Report(shown(path), shown(output)))
+    finished = Finished(report := FileReport(shown(path), shown(output)))
     with telling(report):
         if not _is_done(path, output, options, finished):
             data = sys.stdin.buffer.read() if path == STDIO else paths.read_pipe(path)
@@ -168,7 +168,7 @@ def encode_file(path, output, settings, options, budget):
 
 @contextlib.contextmanager
 def telling(report):
-    """Puts an error that is the file's own into its Report, and how long the context took."""
+    """Puts an error that is the file's own into its report, and how long the context took."""
     start = time.perf_counter()
     try:
         yield
@@ -226,7 +226,7 @@ def make(path, data, settings, options, finished):
 
 
 def compress_source(source, settings, options, report, prices=None):
-    """The bytes of the JPEG file of a reading.Source; fills in the Report, all but its seconds.
+    """The bytes of the JPEG file of a reading.Source; fills in the report, all but its seconds.
 
     settings, options: as `compress_file` takes them; prices: as `encoding.encode` does. Without a
     target these leave the number of bytes as it is.
@@ -241,7 +241,9 @@ def compress_source(source, settings, options, report, prices=None):
         coding = replace(options.coding, sampling=setting.sampling or options.coding.sampling)
         scale *= setting.scale
         told = options.refining(report.input)
-        data = encoding.encode(setting.model, pixels, setting.dial, coding, scale, told, prices)
+        data = encoding.encode(
+            setting.model, pixels, setting.rate_setting, coding, scale, told, prices
+        )
         return metadata.embed(data, source.metadata)
 
     if options.target is None:
@@ -261,7 +263,7 @@ def compress_source(source, settings, options, report, prices=None):
         data, setting, report.table_scale = found.data, found.setting, found.scale
         if options.target.kind in ("ssimulacra2", "butteraugli"):
             setattr(report, options.target.kind, found.quantity)
-    report.dial, report.lmbda = setting.dial, setting.model.lmbda
+    report.dial, report.lmbda = setting.rate_setting, setting.model.lmbda
     report.sampling = sampling(data)
     quality = psnr(pixels, data)  # and the proof that the file can be decoded
     report.psnr = quality if math.isfinite(quality) else None

@@ -8,14 +8,14 @@ MAX_TRIES = 12
 
 @dataclass(frozen=True)
 class Setting:
-    """A model at a value of its dial, None where it has none.
+    """A model at a value of its rate setting, None where it has none.
 
     sampling: of chroma, None for what the files are to have anyway. scale: of the tables. source:
     what `shipped.load` makes the model of.
     """
 
     model: object  # a FileModel
-    dial: float | None = None
+    rate_setting: float | None = None
     sampling: str | None = None
     scale: float = 1.0
     source: str | None = None
@@ -100,14 +100,14 @@ class Search:
             lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
         )
 
-    def on_dial(self, setting):
-        """Searches the values of a model's dial, whose larger ones are the finer."""
-        dial = setting.model.dial
-        low, high = -math.log(dial.low), -math.log(dial.high)
+    def on_rate_setting(self, setting):
+        """Searches the values of a model's rate setting, whose larger ones are the finer."""
+        rate_setting = setting.model.rate_setting
+        low, high = -math.log(rate_setting.low), -math.log(rate_setting.high)
 
         def miss(place):
-            value = min(max(math.exp(-place), dial.low), dial.high)
-            return self._miss(replace(setting, dial=value))
+            value = min(max(math.exp(-place), rate_setting.low), rate_setting.high)
+            return self._miss(replace(setting, rate_setting=value))
 
         low_miss = miss(low)
         high_miss = miss(high) if low_miss < 0 else low_miss
@@ -115,13 +115,13 @@ class Search:
             self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
 
     def below(self, setting):
-        """Searches the scales of a setting's tables, and of some that are coarser on its dial.
+        """Searches the scales of a setting's tables, and of some of a coarser rate setting.
 
-        Many entries of a table may make their step at one place of the dial; scaled ones do
+        Many entries of a table may make their step at one value of the rate setting; scaled ones do
         elsewhere.
         """
         for part in (0.8, 0.9, 0.7):
             if not self.met:
-                value = max(part * setting.dial, setting.model.dial.low)
-                coarser = replace(setting, dial=value)
+                value = max(part * setting.rate_setting, setting.model.rate_setting.low)
+                coarser = replace(setting, rate_setting=value)
                 self.on_scale(coarser)

@@ -96,7 +96,7 @@ KINDS = {
 }
 
 
-class Found(NamedTuple):
+class TargetFile(NamedTuple):
     """What `Target.encode` found: the bytes, their setting and scale; what the target measures."""
 
     data: bytes
@@ -139,9 +139,10 @@ class Target:
         )
 
     def encode(self, pixels, settings, finished):
-        """Searches among settings, from the coarsest to the finest, or on the dial of only one.
+        """Searches among settings, from the coarsest to the finest, or rate settings of only one.
 
-        finished: function (setting, scale of its tables) -> the bytes of a file. Returns Found.
+        finished: function (setting, scale of its tables) -> the bytes of a file. Returns a
+        TargetFile.
         """
         kind, measure = KINDS[self.kind], self.measure(pixels)
         tolerance = kind.width * TOLERANCE / 2
@@ -150,17 +151,17 @@ class Target:
         def attempt(setting, scale):
             data = finished(setting, scale)
             quantity = measure(data)
-            return kind.miss(quantity, aim), Found(data, setting, scale, quantity)
+            return kind.miss(quantity, aim), TargetFile(data, setting, scale, quantity)
 
         # As a part of the aim, which is above the target where that is a lower bound.
         part = tolerance / (1 + tolerance)
         search = Search(attempt, part, -1 if kind.quality else 1, kind.slope)
-        on_dial = len(settings) == 1 and settings[0].model.dial is not None
+        of_one = len(settings) == 1 and settings[0].model.rate_setting is not None
 
         def look(sampling):
             these = [replace(setting, sampling=sampling) for setting in settings]
-            if on_dial:
-                search.on_dial(these[0])
+            if of_one:
+                search.on_rate_setting(these[0])
             else:
                 search.among_models(these)
 
@@ -168,7 +169,7 @@ class Target:
         for sampling in _turns(search):
             if not search.met:
                 look(sampling)
-        if on_dial and not search.met and len(search.around) == 2:
+        if of_one and not search.met and len(search.around) == 2:
             search.below(search.around[False][1].setting)
         return search.best
 

@@ -46,8 +46,8 @@ class Set:
 def fit(total, settings, files):
     """(the finest Setting at which a Set takes at most `total` bytes, the bytes).
 
-    settings: from the coarsest to the finest, or one with a dial. Within TOLERANCE of the total
-    where the models can. Raises UserError where the coarsest takes more.
+    settings: from the coarsest to the finest, or one with a rate setting. Within TOLERANCE of the
+    total where the models can. Raises UserError where the coarsest takes more.
     """
     if any(path == STDIO or paths.is_pipe(path) for path, _ in files.pairs):
         raise UserError("--total_size reads files several times; for a pipe, say --target_size")
@@ -82,10 +82,10 @@ def _search(aim, settings, size):
         return math.log(max(size(setting), 1) / aim), setting
 
     search = Search(attempt, TOLERANCE / 4, 1, KINDS["size"].slope)
-    if len(settings) > 1 or settings[0].model.dial is None:
+    if len(settings) > 1 or settings[0].model.rate_setting is None:
         search.among_models(settings)
     else:
-        search.on_dial(settings[0])
+        search.on_rate_setting(settings[0])
         if not search.met and len(search.around) == 2:
             search.below(search.around[False][1])
     return search.best

@@ -13,7 +13,7 @@ _COMPARED = 0.75
 
 
 def transcoded(path, data, options, report):
-    """The file of `--lossless`; data: the input's bytes where they are known. Fills the Report."""
+    """The file of `--lossless`; data: the input's bytes where they are known. Fills the report."""
     with reading.naming(path):
         data = Path(path).read_bytes() if data is None else data
         found, report.warnings = lossless.transcode(data, options.strip)

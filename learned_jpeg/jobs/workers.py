@@ -55,11 +55,11 @@ def readable(path):
         return False, str(error)
 
 
-def encode(dots, images, cores):
-    """Encodes images at several dots.
+def encode(points, images, cores):
+    """Encodes images at several points.
 
-    images: [(path, {index of a dot: sizes, as Dot.encode takes them})]; cores: for all of it.
-    Returns ([{index of a dot: the bytes of a JPEG file}] for each image, {index of a dot: the
+    images: [(path, {index of a point: sizes, as PointToMeasure.encode takes them})]; cores: of all.
+    Returns ([{index of a point: the bytes of a JPEG file}] for each image, {index of a point: the
     message of what ended it}).
     """
     prepare(cores)
@@ -72,7 +72,7 @@ def encode(dots, images, cores):
             errors |= dict.fromkeys(wanted.keys() - errors.keys(), str(error))
         for index in [index for index in wanted if index not in errors]:
             try:
-                files[-1][index] = dots[index].encode(pixels, wanted[index])
+                files[-1][index] = points[index].encode(pixels, wanted[index])
             except (UserError, RuntimeError) as error:
                 errors[index] = str(error)
     return files, errors
@@ -81,7 +81,7 @@ def encode(dots, images, cores):
 def measure(image, files, cores):
     """Measures JPEG files of one image.
 
-    image: a dots.TestImage; files: [(bytes, [name of a metric])]. Returns [{metric: figure}].
+    image: a points.TestImage; files: [(bytes, [name of a metric])]. Returns [{metric: figure}].
     """
     prepare(cores)
     reference = _reference(image.path, image.sha256)

@@ -48,27 +48,27 @@ def _difference(data, at, lookups, dc):
 
 
 @inner
-def _levels(data, at, lookups, ac, first, last, low, ends, blocks, block):
+def _levels(data, at, lookups, ac, first, last, low, eob_run, blocks, block):
     """(place, blocks that end at once): levels that are not known yet (T.81, F.2.2, G.2)."""
-    if ends:
-        return at, ends - 1
+    if eob_run:
+        return at, eob_run - 1
     k = first
     while k <= last:
         code = np.int64(lookups[ac, _next(data, at, 16)])
         if code == 0:
-            return np.int64(-1), ends
+            return np.int64(-1), eob_run
         at += code >> 8
         run, n = (code >> 4) & 15, code & 15
         if n == 0 and run < 15:
             return at + run, (1 << run) - 1 + _next(data, at, run)
         k += run
         if k > last:
-            return np.int64(-1), ends
+            return np.int64(-1), eob_run
         if n:
             blocks[block, _ZIGZAG[k]] = _signed(data, at, n) << low
             at += n
         k += 1
-    return at, ends
+    return at, eob_run
 
 
 @inner
@@ -80,21 +80,21 @@ def _corrected(data, at, value, low):
 
 
 @inner
-def _corrections(data, at, lookups, ac, first, last, low, ends, blocks, block):
+def _corrections(data, at, lookups, ac, first, last, low, eob_run, blocks, block):
     """(place, blocks that end at once): one bit more of each level (T.81, G.1.2.3)."""
     k = first
-    while k <= last and ends == 0:
+    while k <= last and eob_run == 0:
         code = np.int64(lookups[ac, _next(data, at, 16)])
         if code == 0:
-            return np.int64(-1), ends
+            return np.int64(-1), eob_run
         at += code >> 8
         run, n, value = (code >> 4) & 15, code & 15, np.int64(0)
         if n == 0 and run < 15:
-            ends = (1 << run) + _next(data, at, run)
+            eob_run = (1 << run) + _next(data, at, run)
             at += run
             break
         if n > 1:
-            return np.int64(-1), ends
+            return np.int64(-1), eob_run
         if n:
             value = np.int64(1 << low) if _next(data, at, 1) else np.int64(-(1 << low))
             at += 1
@@ -110,17 +110,17 @@ def _corrections(data, at, lookups, ac, first, last, low, ends, blocks, block):
                 run -= 1
             k += 1
         if k > last:
-            return np.int64(-1), ends
+            return np.int64(-1), eob_run
         k += 1
-    if ends:
+    if eob_run:
         while k <= last:
             place = _ZIGZAG[k]
             known = np.int64(blocks[block, place])
             if known:
                 at, blocks[block, place] = _corrected(data, at, known, low)
             k += 1
-        ends -= 1
-    return at, ends
+        eob_run -= 1
+    return at, eob_run
 
 
 @compiled(
@@ -139,7 +139,7 @@ def decode_scan(data, starts, restart, across, down, geometry, lookups, band, bl
     means = np.zeros(geometry.shape[0], np.int64)
     mcu, mcus = 0, across * down
     for part in range(starts.size - 1):
-        at, stop, ends = 8 * starts[part], 8 * starts[part + 1], np.int64(0)
+        at, stop, eob_run = 8 * starts[part], 8 * starts[part + 1], np.int64(0)
         means[:] = 0
         following = min(mcu + restart, mcus)
         while mcu < following:
@@ -159,15 +159,15 @@ def decode_scan(data, starts, restart, across, down, geometry, lookups, band, bl
                         blocks[block, 0] |= _next(data, at, 1) << low
                         at += 1
                     elif kind == AC_NEXT:
-                        at, ends = _corrections(
-                            data, at, lookups, ac, first, last, low, ends, blocks, block
+                        at, eob_run = _corrections(
+                            data, at, lookups, ac, first, last, low, eob_run, blocks, block
                         )
                     elif kind != DC_FIRST and at >= 0:
-                        at, ends = _levels(
-                            data, at, lookups, ac, max(first, 1), last, low, ends, blocks, block
+                        at, eob_run = _levels(
+                            data, at, lookups, ac, max(first, 1), last, low, eob_run, blocks, block
                         )
                         if kind == SEQUENTIAL:
-                            ends = np.int64(0)
+                            eob_run = np.int64(0)
                     if at < 0 or at > stop:
                         return mcu
             mcu += 1

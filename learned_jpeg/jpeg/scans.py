@@ -77,10 +77,10 @@ def _put_all(waiting, n, out, state):
 
 
 @inlined
-def _put_ends(ends, table, out, state):
+def _put_eob_run(eob_run, table, out, state):
     """The ends of that many blocks, at least one; returns 0."""
-    n = size(ends) - 1
-    _put(n << 4, ends - (1 << n), n, table, out, state)
+    n = size(eob_run) - 1
+    _put(n << 4, eob_run - (1 << n), n, table, out, state)
     return _ZERO
 
 
@@ -113,7 +113,7 @@ def _from(places, start, end, first):
 )
 def walk_first(starts, places, values, first, last, low, table, out, state):
     """The first scan of a band of places, all but the `low` lowest bits (T.81, G.1.2.2)."""
-    ends = _ZERO
+    eob_run = _ZERO
     for block in range(starts.size - 1):
         before, stop = first - 1, starts[block + 1]
         for i in range(_from(places, starts[block], stop, first), stop):
@@ -122,8 +122,8 @@ def walk_first(starts, places, values, first, last, low, table, out, state):
             magnitude = abs(np.int64(values[i])) >> low
             if magnitude == 0:
                 continue
-            if ends:
-                ends = _put_ends(ends, table, out, state)
+            if eob_run:
+                eob_run = _put_eob_run(eob_run, table, out, state)
             run = places[i] - before - 1
             before += run + 1
             while run > 15:
@@ -133,17 +133,17 @@ def walk_first(starts, places, values, first, last, low, table, out, state):
             value = magnitude if values[i] > 0 else (1 << n) - 1 - magnitude
             _put(16 * run + n, value, n, table, out, state)
         if before < last:
-            ends += 1
-            if ends == _LONGEST_RUN:
-                ends = _put_ends(ends, table, out, state)
-    if ends:
-        _put_ends(ends, table, out, state)
+            eob_run += 1
+            if eob_run == _LONGEST_RUN:
+                eob_run = _put_eob_run(eob_run, table, out, state)
+    if eob_run:
+        _put_eob_run(eob_run, table, out, state)
 
 
 @inlined
-def _put_known(ends, waiting, n, table, out, state):
+def _put_known(eob_run, waiting, n, table, out, state):
     """The ends of that many blocks, at least one, and n corrections that wait for them."""
-    _put_ends(ends, table, out, state)
+    _put_eob_run(eob_run, table, out, state)
     _put_all(waiting, n, out, state)
 
 
@@ -153,7 +153,7 @@ def _put_known(ends, waiting, n, table, out, state):
 )
 def walk_next(starts, places, values, first, last, low, table, out, state):
     """A later scan of a band: the bit `low`, all above it being known (T.81, G.1.2.3)."""
-    ends = waiting = _ZERO
+    eob_run = waiting = _ZERO
     # Corrections of levels known before: those of blocks that have ended, and of this block.
     of_ends, of_block = np.empty(1024, np.int64), np.empty(1024, np.int64)
     for block in range(starts.size - 1):
@@ -175,9 +175,9 @@ def walk_next(starts, places, values, first, last, low, table, out, state):
             if magnitude == 0:
                 run += 1
                 continue
-            if ends and k <= newest and (run > 15 or magnitude == 1):
-                _put_known(ends, of_ends, waiting, table, out, state)
-                ends = waiting = _ZERO
+            if eob_run and k <= newest and (run > 15 or magnitude == 1):
+                _put_known(eob_run, of_ends, waiting, table, out, state)
+                eob_run = waiting = _ZERO
             while run > 15 and k <= newest:
                 _put(_SIXTEEN_ZEROS, _ZERO, _ZERO, table, out, state)
                 _put_all(of_block, n, out, state)
@@ -191,15 +191,15 @@ def walk_next(starts, places, values, first, last, low, table, out, state):
             _put_all(of_block, n, out, state)
             run = n = _ZERO
         if n or run or before < last:
-            ends += 1
+            eob_run += 1
             for i in range(n):
                 of_ends[waiting + i] = of_block[i]
             waiting += n
-            if ends == _LONGEST_RUN or waiting > _MOST_WAITING:
-                _put_known(ends, of_ends, waiting, table, out, state)
-                ends = waiting = _ZERO
-    if ends:
-        _put_known(ends, of_ends, waiting, table, out, state)
+            if eob_run == _LONGEST_RUN or waiting > _MOST_WAITING:
+                _put_known(eob_run, of_ends, waiting, table, out, state)
+                eob_run = waiting = _ZERO
+    if eob_run:
+        _put_known(eob_run, of_ends, waiting, table, out, state)
 
 
 @inlined
@@ -210,11 +210,11 @@ def _count_level(run, bits, counts, sign):
 
 
 @inlined
-def _count_ends(ends, counts):
+def _count_eob_run(eob_run, counts):
     """Counts the ends of that many blocks, by as many at a time as a symbol may have."""
-    counts[(size(_LONGEST_RUN) - 1) << 4] += ends // _LONGEST_RUN
-    if ends % _LONGEST_RUN:
-        counts[(size(ends % _LONGEST_RUN) - 1) << 4] += 1
+    counts[(size(_LONGEST_RUN) - 1) << 4] += eob_run // _LONGEST_RUN
+    if eob_run % _LONGEST_RUN:
+        counts[(size(eob_run % _LONGEST_RUN) - 1) << 4] += 1
 
 
 @compiled(
@@ -266,9 +266,9 @@ def count_bands(parts, starts, places, values, bands, low, counts):
                 following = block + np.int64(last[j] == bands[j] - 1)
                 for i in range(band_of[last[j]] + 1):
                     if waiting[i, j] < block:
-                        _count_ends(block - waiting[i, j], counts[i, j])
+                        _count_eob_run(block - waiting[i, j], counts[i, j])
                     waiting[i, j] = following
         for i in range(m):
             for j in range(i + 1, m):
                 if waiting[i, j] < parts[part, 1]:
-                    _count_ends(parts[part, 1] - waiting[i, j], counts[i, j])
+                    _count_eob_run(parts[part, 1] - waiting[i, j], counts[i, j])

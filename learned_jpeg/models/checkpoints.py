@@ -214,8 +214,8 @@ def build(architecture, options, **weights):
             raise ValueError(f"sampling is {chosen['sampling']!r}")
         pipeline = architecture(**chosen, **weights)
         if not weights:
-            dial = pipeline.dial and pipeline.dial.default
-            pipeline.reconstruct(tf.zeros([1, 16, 16, 3]), dial)  # creates the variables
+            rate_setting = pipeline.rate_setting and pipeline.rate_setting.default
+            pipeline.reconstruct(tf.zeros([1, 16, 16, 3]), rate_setting)  # creates the variables
     except UserError:
         raise
     except _BROKEN as error:

@@ -61,12 +61,18 @@ class Coding:
 
 
 def encode(
-    pipeline, pixels, dial=None, coding=Coding(), table_scale=1.0, progress=None, prices=None
+    pipeline,
+    pixels,
+    rate_setting=None,
+    coding=Coding(),
+    table_scale=1.0,
+    progress=None,
+    prices=None,
 ):
     """One image to the bytes of a standard JPEG file.
 
     pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
-    dial: where on the model's dial, None for its default; table_scale: a factor on the tables,
+    rate_setting: a value of the model's, None for its default; table_scale: a factor on the tables,
     for the rates between those of two models; progress: called with the part of refining that is
     done; prices: of the bits, [H, W] as `importance.field` gives them.
     Raises UserError for a choice that the model does not have.
@@ -74,22 +80,22 @@ def encode(
     table_scale = _number("table_scale", table_scale)
     if not 0 < table_scale < float("inf"):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
-    coding, dial = pipeline.complete(coding), _check_dial(pipeline, dial)
+    coding, rate_setting = pipeline.complete(coding), _check_dial(pipeline, rate_setting)
     with threads.at_work():
-        return _encoded(pipeline, pixels, dial, coding, table_scale, progress, prices)
+        return _encoded(pipeline, pixels, rate_setting, coding, table_scale, progress, prices)
 
 
-def _encoded(pipeline, pixels, dial, coding, table_scale, progress, prices):
+def _encoded(pipeline, pixels, rate_setting, coding, table_scale, progress, prices):
 
     def analysis_of(pixels, prices, sampling):
         one = replace(coding, sampling=sampling)
-        analysis = pipeline.analyse_picture(pixels, dial, one, table_scale)
+        analysis = pipeline.analyse_picture(pixels, rate_setting, one, table_scale)
         if prices is not None:
             importance.add(analysis, prices)
         return analysis
 
     def search_at(sampling):
-        return pipeline.search(dial, replace(coding, sampling=sampling))
+        return pipeline.search(rate_setting, replace(coding, sampling=sampling))
 
     sampling = coding.sampling
     if coding.quantizer == "trellis":
@@ -142,14 +148,18 @@ def _strips(pixels):
 
 
 def _check_dial(pipeline, value):
-    dial = pipeline.dial
-    if dial is None:
+    rate_setting = pipeline.rate_setting
+    if rate_setting is None:
         if value is not None:
-            raise UserError(f"{pipeline.architecture} has tables of its own: no dial to set")
+            raise UserError(
+                f"{pipeline.architecture} has tables of its own: no rate setting to set"
+            )
         return None
-    value = dial.default if value is None else _number(dial.name, value)
-    if not dial.low <= value <= dial.high:
-        raise UserError(f"{dial.name} {value:g} is not in {dial.low:g} to {dial.high:g}")
+    value = rate_setting.default if value is None else _number(rate_setting.name, value)
+    if not rate_setting.low <= value <= rate_setting.high:
+        raise UserError(
+            f"{rate_setting.name} {value:g} is not in {rate_setting.low:g} to {rate_setting.high:g}"
+        )
     return value
 
 

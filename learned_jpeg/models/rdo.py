@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from learned_jpeg.jpeg import standard
-from learned_jpeg.models.model import Dial, FileModel
-from learned_jpeg.search import learned_tune, quantizer, strengths, tuning
+from learned_jpeg.models.model import FileModel, RateSetting
+from learned_jpeg.search import lambda_map, learned_tune, quantizer, tuning
 
 import numpy as np
 
@@ -12,29 +12,29 @@ import numpy as np
 LEAST_SHARE = 0.1
 
 
-# A model has numbers, and steps of luma at the qualities of `tuning.SCALES`, for each sampling.
-NUMBERS = {"420": "numbers", "444": "numbers_444"}
+# A model has parameters, and steps of luma at the qualities of `tuning.SCALES`, for each sampling.
+PARAMETERS = {"420": "numbers", "444": "numbers_444"}
 STEPS = {"420": "steps", "444": "steps_444"}
 
 
 def start(seed=0, search="visual"):
     """{name: array} of the weights before any training: the tune `search` as it is."""
-    weights = {name: np.zeros(learned_tune.NUMBERS, np.float32) for name in NUMBERS.values()}
-    steps = np.array(tuning.TUNES[search].steps)
+    weights = {name: np.zeros(learned_tune.PARAMETERS, np.float32) for name in PARAMETERS.values()}
+    steps = np.array(tuning.TUNES[search].luma_steps)
     weights |= {name: steps for name in STEPS.values()}
-    return weights | strengths.start(np.random.default_rng(seed))
+    return weights | lambda_map.start(np.random.default_rng(seed))
 
 
 def completed(weights, search):
-    """The weights of a model of any version: before 1.3 one set of numbers served both samplings,
-    and the tune's own steps."""
+    """The weights of a model of any version: before 1.3 one set of parameters served both
+    samplings, and the tune's own steps."""
     if "numbers" not in weights or "numbers_444" in weights:
         return weights
-    numbers = np.asarray(weights["numbers"], np.float32)
-    if len(numbers) < learned_tune.NUMBERS:
-        numbers = np.pad(numbers, (0, learned_tune.NUMBERS - len(numbers)))
-    steps = np.array(tuning.TUNES[search].steps)
-    both = dict.fromkeys(NUMBERS.values(), numbers) | dict.fromkeys(STEPS.values(), steps)
+    parameters = np.asarray(weights["numbers"], np.float32)
+    if len(parameters) < learned_tune.PARAMETERS:
+        parameters = np.pad(parameters, (0, learned_tune.PARAMETERS - len(parameters)))
+    steps = np.array(tuning.TUNES[search].luma_steps)
+    both = dict.fromkeys(PARAMETERS.values(), parameters) | dict.fromkeys(STEPS.values(), steps)
     return weights | both
 
 
@@ -48,7 +48,7 @@ class RDO(FileModel):
 
     architecture = "ljpeg_rdo"
     default_model = "rdo_visual"
-    dial = Dial("quality", 1, 100, 75, (*range(1, 10), *range(10, 91, 5)))
+    rate_setting = RateSetting("quality", 1, 100, 75, (*range(1, 10), *range(10, 91, 5)))
     quantizer = "trellis"
     model_options = ("sampling", "search", "lpips_weight")
 
@@ -66,32 +66,34 @@ class RDO(FileModel):
     def complete(self, coding):
         return coding.with_defaults("auto", "trellis", self.sampling)
 
-    def _step(self, dial, sampling):
+    def _step(self, rate_setting, sampling):
         steps = tuple(np.asarray(self.weights[STEPS[sampling]]))
-        return tuning.step_of(float(dial), replace(tuning.TUNES[self.tune], steps=steps))
+        return tuning.step_of(
+            float(rate_setting), replace(tuning.TUNES[self.tune], luma_steps=steps)
+        )
 
     def _learned(self, step, sampling):
-        numbers = np.asarray(self.weights[NUMBERS[sampling]])
-        return learned_tune.learned(numbers, step, tuning.TUNES[self.tune])
+        parameters = np.asarray(self.weights[PARAMETERS[sampling]])
+        return learned_tune.learned(parameters, step, tuning.TUNES[self.tune])
 
-    def get_qtables(self, batch, dial, training):
-        step = self._step(dial, self.sampling)
+    def get_qtables(self, batch, rate_setting, training):
+        step = self._step(rate_setting, self.sampling)
         return self._learned(step, self.sampling)[1].astype(np.float32)[None]
 
-    def file_qtables(self, dial, coding, table_scale=1.0):
-        _, exact = self._learned(self._step(dial, coding.sampling), coding.sampling)
+    def file_qtables(self, rate_setting, coding, table_scale=1.0):
+        _, exact = self._learned(self._step(rate_setting, coding.sampling), coding.sampling)
         return standard.file_qtables(exact * table_scale)
 
-    def search(self, dial, coding):
-        tune, exact = self._learned(self._step(dial, coding.sampling), coding.sampling)
+    def search(self, rate_setting, coding):
+        tune, exact = self._learned(self._step(rate_setting, coding.sampling), coding.sampling)
         return quantizer.Trellis(coding.tune or tune, exact, coding.huffman)
 
-    def log2_lambda(self, analysis, dial):
+    def log2_bit_price(self, analysis, rate_setting):
         weights = {name: np.asarray(value) for name, value in self.weights.items()}
         if not weights["last"].any():
             return None
-        step = self._step(dial, analysis.sampling)
-        return strengths.of_picture(weights, analysis, learned_tune.place(step))
+        step = self._step(rate_setting, analysis.sampling)
+        return lambda_map.of_picture(weights, analysis, learned_tune.log_step(step))
 
 
 ARCHITECTURE = RDO

@@ -89,12 +89,12 @@ def describe(name):
     """
     found, notes = folders(name), _notes()[name]
     config = checkpoints.read_config(found[0])
-    dial = architectures.load(config["architecture"]).dial
+    rate_setting = architectures.load(config["architecture"]).rate_setting
     return {
         "name": name,
         "architecture": config["architecture"],
         "lambdas": [_lambda(folder) for folder in found],
-        "dial": dial and [dial.name, dial.low, dial.high],
+        "dial": rate_setting and [rate_setting.name, rate_setting.low, rate_setting.high],
         "bpp": notes["bpp"],
         "bytes": sum(path.stat().st_size for folder in found for path in folder.iterdir()),
         "good_at": notes["good_at"],

@@ -16,7 +16,7 @@ tf = lazy_import("tensorflow")
 _one_tile = threading.Lock()
 
 
-def analyse(pipeline, pixels, dial, coding, table_scale):
+def analyse(pipeline, pixels, rate_setting, coding, table_scale):
     """As `FileModel.analyse_picture`, by a pipeline with `analyse`, `receptive_field`, `tile` and
     `graphs`, see `jpeg_pipeline`.
 
@@ -41,7 +41,7 @@ def analyse(pipeline, pixels, dial, coding, table_scale):
             ]
             tile = tf.constant(np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3]))
             with _one_tile:
-                *coded, qtables, chroma = analyse_tile(tile, dial or 0.0, table_scale)
+                *coded, qtables, chroma = analyse_tile(tile, rate_setting or 0.0, table_scale)
             if samples is not None:
                 place = samples[:, top : top + pipeline.tile, left : left + pipeline.tile]
                 place[:] = chroma[
@@ -65,8 +65,8 @@ def analyse(pipeline, pixels, dial, coding, table_scale):
 
 
 def _tile_function(pipeline, sampling):
-    """The pipeline's first half as a graph: (levels [H, W, 3], dial, scale of the tables) to the
-    coefficients over their tables, luma and chroma, the tables, uint8 [8, 8, 2], and the edited
+    """The pipeline's first half as a graph: (levels [H, W, 3], rate setting, scale of tables) to
+    the coefficients over their tables, luma and chroma, the tables, uint8 [8, 8, 2], and the edited
     Cb and Cr around 0, [2, H, W] and what is beyond to whole blocks."""
     if sampling in pipeline.graphs:
         return pipeline.graphs[sampling]
@@ -79,11 +79,11 @@ def _tile_function(pipeline, sampling):
         ],
         autograph=False,
     )
-    def analyse_tile(tile, dial, table_scale):
+    def analyse_tile(tile, rate_setting, table_scale):
         images = tile[None] / 255.0
-        dial = dial if pipeline.dial else None
+        rate_setting = rate_setting if pipeline.rate_setting else None
         edit, qtables, ycbcr = pipeline.analyse(
-            images, dial, table_scale=table_scale, sampling=sampling
+            images, rate_setting, table_scale=table_scale, sampling=sampling
         )
         chroma = tf.transpose(ycbcr[0, ..., 1:], [2, 0, 1])
         return edit.y.luma[0], edit.y.chroma[0], tf.cast(qtables[0], tf.uint8), chroma

@@ -55,7 +55,7 @@ def _of_tiff(items, data, decoded):
     first = {tag: value for tag, value in decoded.first.items() if tag not in _PIXELS}
     tags = first | decoded.tags
     try:
-        items.exif = exif.of_tiff(data, decoded.place, _DESCRIPTIVE)
+        items.exif = exif.of_tiff(data, decoded.offset, _DESCRIPTIVE)
     except ValueError as error:
         items.left.append(f"EXIF ({error})")
     items.xmp = _bytes(tags.get(700))
@@ -117,9 +117,9 @@ def _of_bmp(items, data):
     """The profile of a bitmap of version 5, [MS-WMF] 2.2.2.11; Pillow passes it over."""
     if data[14:18] != b"\x7c\0\0\0":
         return
-    kind, place, size = data[70:74], *struct.unpack_from("<II", data, 126)
+    kind, offset, size = data[70:74], *struct.unpack_from("<II", data, 126)
     if kind == b"DEBM":
-        items.icc = data[14 + place : 14 + place + size]
+        items.icc = data[14 + offset : 14 + offset + size]
     elif kind == b"KNIL":
         items.left.append("ICC profile in another file")
 
@@ -130,32 +130,32 @@ def _of_gif(items, data):
     items.xmp = packet and packet[1]
     profile = re.search(rb"\x21\xff\x0bICCRGBG1012", data)
     if profile:
-        place, parts = profile.end(), []
-        while size := int.from_bytes(data[place : place + 1]):
-            parts.append(data[place + 1 : place + 1 + size])
-            place += 1 + size
+        offset, parts = profile.end(), []
+        while size := int.from_bytes(data[offset : offset + 1]):
+            parts.append(data[offset + 1 : offset + 1 + size])
+            offset += 1 + size
         items.icc = b"".join(parts) or None
 
 
 def _of_jpeg2000(items, data):
     """The boxes before the codestream, ISO/IEC 15444-1, annex I; Pillow passes them over."""
-    place = 0
-    while place + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, place)
-        start = place + 8
+    offset = 0
+    while offset + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, offset)
+        start = offset + 8
         if size < 8 or kind == b"jp2c":
             break
         if kind == b"jp2h":
-            place = start
+            offset = start
             continue
-        content = data[start : place + size]
+        content = data[start : offset + size]
         if kind == b"colr" and content[:1] in (b"\2", b"\3"):
             items.icc = items.icc or content[3:]
         elif kind == b"uuid" and content.startswith(XMP_UUID):
             items.xmp = items.xmp or content[16:]
         elif kind in (b"uuid", b"xml ", b"jumb"):
             items.left.append(f"{kind.decode().strip()} box")
-        place += size
+        offset += size
 
 
 def _bytes(value):

@@ -128,14 +128,14 @@ def make_profile(chromaticities, curve):
         b"bXYZ": b"XYZ \0\0\0\0" + fixed(columns[:, 2]),
         b"rTRC": b"curv\0\0\0\0" + struct.pack(">I", len(curve)) + samples,
     }
-    body, places = b"", {}
+    body, entries = b"", {}
     start = 128 + 4 + 12 * (len(tags) + 2)
     for name, data in tags.items():
-        places[name] = start + len(body), len(data)
+        entries[name] = start + len(body), len(data)
         body += data + bytes(-len(data) % 4)
-    places[b"gTRC"] = places[b"bTRC"] = places[b"rTRC"]
-    table = struct.pack(">I", len(places))
-    table += b"".join(name + struct.pack(">II", *place) for name, place in places.items())
+    entries[b"gTRC"] = entries[b"bTRC"] = entries[b"rTRC"]
+    table = struct.pack(">I", len(entries))
+    table += b"".join(name + struct.pack(">II", *entry) for name, entry in entries.items())
     header = bytearray(128)
     struct.pack_into(
         ">I4xI4s4s4s", header, 0, start + len(body), 0x02100000, b"mntr", b"RGB ", b"XYZ "

@@ -73,37 +73,37 @@ def jpeg_parts(data, check=False):
 
     check: raise ValueError for samples of another depth than is read.
     """
-    parts, kept, place = JpegParts(), [data[:2]], 2
+    parts, kept, offset = JpegParts(), [data[:2]], 2
     while True:
-        found = _MARKER.match(data, place) or _MARKER.search(data, place)
+        found = _MARKER.match(data, offset) or _MARKER.search(data, offset)
         if found is None or found.start() + 4 > len(data) and data[found.start() + 1] != 0xD9:
-            kept.append(data[place:])
+            kept.append(data[offset:])
             break
-        kept.append(data[place : found.start()])
-        place, marker = found.start(), data[found.start() + 1]
+        kept.append(data[offset : found.start()])
+        offset, marker = found.start(), data[found.start() + 1]
         if marker == 0xD9:
-            kept.append(data[place : place + 2])
-            parts.ended, parts.trailer = True, data[place + 2 :]
+            kept.append(data[offset : offset + 2])
+            parts.ended, parts.trailer = True, data[offset + 2 :]
             break
-        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        end = offset + 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
         if not (0xE1 <= marker <= 0xEF or marker == 0xFE) or marker == APP14:
-            kept.append(data[place:end])
+            kept.append(data[offset:end])
         if marker != SOS:
-            parts.segments.append((marker, data[place + 4 : end]))
-        if check and marker in JPEG_FRAMES and data[place + 4 : place + 5] not in (b"", b"\x08"):
-            raise ValueError(f"{data[place + 4]} bits a sample; of JPEG, 8 are read")
-        place = end
+            parts.segments.append((marker, data[offset + 4 : end]))
+        if check and marker in JPEG_FRAMES and data[offset + 4 : offset + 5] not in (b"", b"\x08"):
+            raise ValueError(f"{data[offset + 4]} bits a sample; of JPEG, 8 are read")
+        offset = end
     parts.core = b"".join(kept)
     return parts
 
 
 def _png_places(data):
     """(type, start of the payload, its end) of each chunk of a PNG file, to where it is broken."""
-    place = len(PNG_SIGNATURE)
-    while place + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, place)
-        yield name, place + 8, place + 8 + length
-        place += 12 + length
+    offset = len(PNG_SIGNATURE)
+    while offset + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, offset)
+        yield name, offset + 8, offset + 8 + length
+        offset += 12 + length
         if name == b"IEND":
             break
 
@@ -118,12 +118,12 @@ def png_core(data, unknown=False):
 
     unknown: with chunks of no known kind that say of themselves that pixels depend on them.
     """
-    places = [
+    spans = [
         (start, end)
         for name, start, end in _png_places(data)
         if name in PNG_CORE or unknown and not name[0] & 0x20  # PNG 3, 5.4
     ]
-    return PNG_SIGNATURE + b"".join(data[start - 8 : end + 4] for start, end in places)
+    return PNG_SIGNATURE + b"".join(data[start - 8 : end + 4] for start, end in spans)
 
 
 def png_texts(chunks):
@@ -157,11 +157,11 @@ def unpacked(data):
 class Directory:
     """A picture in a TIFF file.
 
-    tags: {number: value}; place: of its first byte; page, subifd: its number, or None.
+    tags: {number: value}; offset: of its first byte; page, subifd: its number, or None.
     """
 
     tags: dict
-    place: int
+    offset: int
     page: int
     subifd: int | None = None
 
@@ -177,13 +177,13 @@ def tiff_directories(file):
     header = file.read(16)
     big = header[2:3] == b"+" or header[3:4] == b"+"
     header = header if big else header[:8]
-    place = TiffImagePlugin.ImageFileDirectory_v2(header).next
+    offset = TiffImagePlugin.ImageFileDirectory_v2(header).next
     directories, seen = [], set()
-    while place and place not in seen and len(seen) < MAX_PAGES:
-        seen.add(place)
-        tags, following = _tags(file, header, place)
-        directories.append(Directory(tags, place, len(seen) - 1))
-        place = following
+    while offset and offset not in seen and len(seen) < MAX_PAGES:
+        seen.add(offset)
+        tags, following = _tags(file, header, offset)
+        directories.append(Directory(tags, offset, len(seen) - 1))
+        offset = following
     if directories:
         offsets = directories[0].tags.get(330, ())
         offsets = offsets if isinstance(offsets, tuple) else (offsets,)
@@ -193,23 +193,23 @@ def tiff_directories(file):
     return directories
 
 
-def tiff_with(data, place, tag, value):
+def tiff_with(data, offset, tag, value):
     """A TIFF file's bytes with another value of a tag that is one number of 16 bits, in the
-    directory at a place."""
+    directory at an offset."""
     order = "<" if data[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, place)
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, offset)
     first, size, within = (8, 20, 12) if big else (2, 12, 8)
     changed = bytearray(data)
-    for entry in range(place + first, min(place + first + size * count, len(data) - size), size):
+    for entry in range(offset + first, min(offset + first + size * count, len(data) - size), size):
         if struct.unpack_from(f"{order}H", data, entry)[0] == tag:
             struct.pack_into(f"{order}H", changed, entry + within, value)
     return bytes(changed)
 
 
-def _tags(file, header, place):
+def _tags(file, header, offset):
     directory = TiffImagePlugin.ImageFileDirectory_v2(header)
-    file.seek(place)
+    file.seek(offset)
     directory.load(file)
     return {tag: value for tag in directory if (value := _value(directory, tag)) is not None}, (
         directory.next
@@ -231,11 +231,11 @@ def as_file(data):
 def bits(image, data):
     """Of a sample in a file that Pillow reads with 8 bits."""
     if image.format == "AVIF":
-        place = data.find(b"av1C", 0, 1 << 16)
-        flags = data[place + 6 : place + 7] if place >= 0 else b""
+        offset = data.find(b"av1C", 0, 1 << 16)
+        flags = data[offset + 6 : offset + 7] if offset >= 0 else b""
         return 10 if flags and flags[0] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3
     if image.format == "JPEG2000":
-        place = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, ISO/IEC 15444-1, A.5.1
-        depth = data[place + 42 : place + 43] if place >= 0 else b""
+        offset = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, ISO/IEC 15444-1, A.5.1
+        depth = data[offset + 42 : offset + 43] if offset >= 0 else b""
         return (depth[0] & 0x7F) + 1 if depth else 8
     return 16 if any(";16" in str(tile) for tile in image.tile) else 8

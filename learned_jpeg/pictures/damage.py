@@ -77,7 +77,7 @@ def _said_step_by_step(core):
 
     libjpeg-turbo, with more than 512 bytes at hand, passes over codes that are none.
     """
-    steps = (core[place : place + 256] for place in range(0, len(core), 256))
+    steps = (core[offset : offset + 256] for offset in range(0, len(core), 256))
     try:
         with libvips.alone() as vips:
             source = vips.SourceCustom()

@@ -36,7 +36,7 @@ class Decoded:
     samples: uint8 or uint16 [H, W, C], the last channel alpha if there is one; kind: of the file;
     space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether there is one, not premultiplied;
     image: Pillow's, with its info, where it read it; tags: a TIFF's of the picture; first: those
-    of the file's first directory; place: of the picture's; notes: what is to be said; damage: what
+    of the file's first directory; offset: of the picture's; notes: what is to be said; damage: what
     of the samples is broken, in words, or None.
     """
 
@@ -47,7 +47,7 @@ class Decoded:
     image: Image.Image | None = None
     tags: dict = field(default_factory=dict)
     first: dict = field(default_factory=dict)
-    place: int = 0
+    offset: int = 0
     notes: list = field(default_factory=list)
     damage: str | None = None
 
@@ -207,8 +207,8 @@ def _decode_tiff(data):
     directories = containers.tiff_directories(containers.as_file(data))
     directory, notes = _main_directory(directories)
     check_size(directory.get(256), directory.get(257))
-    place = {"tags": directory.tags, "first": directories[0].tags, "place": directory.place}
-    decoded = Decoded(None, "TIFF", "RGB", notes=notes, **place)
+    which = {"tags": directory.tags, "first": directories[0].tags, "offset": directory.offset}
+    decoded = Decoded(None, "TIFF", "RGB", notes=notes, **which)
     photometric = directory.get(262)
     channels = COLOURS.get(photometric)
     if channels is None:
@@ -217,7 +217,7 @@ def _decode_tiff(data):
         raise ValueError("TIFF of inks that are not CMYK; convert it to RGB")
     is_lab = photometric == CIELAB and directory.get(258) == 8
     if is_lab:  # which libvips takes for a form of its own
-        data = containers.tiff_with(data, directory.place, 262, RGB)
+        data = containers.tiff_with(data, directory.offset, 262, RGB)
     samples = _tiff_samples(data, directory, decoded)
     if samples.shape[-1] < channels:
         raise ValueError(f"TIFF of {samples.shape[-1]} channels; convert it to RGB")

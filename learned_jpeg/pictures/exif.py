@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
     kind: int
     count: int
-    place: int
+    offset: int
     size: int
 
 
@@ -40,19 +40,19 @@ class Structure:
         self.big = version == 43
         (self.first,) = self._numbers("Q", 8) if self.big else self._numbers("I", 4)
 
-    def _numbers(self, letters, place):
+    def _numbers(self, letters, offset):
         try:
-            return struct.unpack_from(self.order + letters, self.data, place)
+            return struct.unpack_from(self.order + letters, self.data, offset)
         except (struct.error, OverflowError) as error:
             raise ValueError("it is cut off") from error
 
-    def directory(self, place):
-        """{tag: Entry} of the directory at a place, without values that are not there."""
+    def directory(self, offset):
+        """{tag: Entry} of the directory at an offset, without values that are not there."""
         sizes = _BIG_SIZES if self.big else _SIZES
         number, room, head = ("Q", 8, 8) if self.big else ("I", 4, 2)
         found = {}
-        for index in range(self._numbers("Q" if self.big else "H", place)[0]):
-            start = place + head + index * (4 + 2 * room)
+        for index in range(self._numbers("Q" if self.big else "H", offset)[0]):
+            start = offset + head + index * (4 + 2 * room)
             tag, kind, count, where = self._numbers("HH" + 2 * number, start)
             size = sizes.get(kind, 0) * count
             if size <= room:
@@ -63,12 +63,12 @@ class Structure:
 
     def bytes_of(self, entry):
         """The value of an Entry as it is stored."""
-        return self.data[entry.place : entry.place + entry.size]
+        return self.data[entry.offset : entry.offset + entry.size]
 
     def number(self, entry):
         """The first value of an Entry of whole numbers, or None."""
         letter = _INTEGERS.get(entry.kind)
-        return letter and self._numbers(letter, entry.place)[0]
+        return letter and self._numbers(letter, entry.offset)[0]
 
     def within(self, directory, tag):
         """The directory that a tag of another one holds; {} where there is none to read."""
@@ -97,7 +97,7 @@ def oriented(data, value):
     structure = Structure(data)
     entry = structure.directory(structure.first)[ORIENTATION]
     number = struct.pack(structure.order + _INTEGERS[entry.kind], value)
-    return data[: entry.place] + number + data[entry.place + len(number) :]
+    return data[: entry.offset] + number + data[entry.offset + len(number) :]
 
 
 def minimal(value):
@@ -106,15 +106,15 @@ def minimal(value):
     return struct.pack(">2sHIHHHI4sI", b"MM", 42, 8, 1, *row, 0)
 
 
-def of_tiff(data, place, tags):
+def of_tiff(data, offset, tags):
     """The EXIF of a picture in a TIFF file, with the bytes of all values; None without any.
 
-    It has some of the tags of the picture's directory, which is at a place of the file, and those
+    It has some of the tags of the picture's directory, which is at an offset of the file, and those
     of the file's first one, and their directories of EXIF, GPS and interoperability. Raises
     ValueError where that is longer than a JPEG file can hold.
     """
     source = Structure(data)
-    main = source.directory(source.first) | source.directory(place)
+    main = source.directory(source.first) | source.directory(offset)
     exif, gps = source.within(main, EXIF_IFD), source.within(main, GPS_IFD)
     inner = {INTEROPERABILITY_IFD: _part(source.within(exif, INTEROPERABILITY_IFD))}
     inner = {EXIF_IFD: _part(exif, inner), GPS_IFD: _part(gps)}
@@ -138,13 +138,13 @@ def _part(directory, inner=None):
     return entries, {tag: part for tag, part in (inner or {}).items() if any(part)}
 
 
-def _written(source, entries, inner, place):
-    """A directory at a place of a new structure, and behind it what it points to.
+def _written(source, entries, inner, offset):
+    """A directory at an offset of a new structure, and behind it what it points to.
 
     source: the Structure that the entries are of; inner: {tag: (entries, inner)} of directories
     that its tags hold.
     """
-    start = place + 2 + 12 * (len(entries) + len(inner)) + 4
+    start = offset + 2 + 12 * (len(entries) + len(inner)) + 4
     rows, behind = [], b""
 
     def add(tag, kind, count, value):

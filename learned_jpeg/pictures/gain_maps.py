@@ -15,13 +15,13 @@ _START = b"\xff\xd8\xff"
 
 def split(trailer):
     """What stands behind a picture as (the JPEG file of its gain map or None, the rest)."""
-    place = trailer.find(_START)
-    while place >= 0:
-        parts = containers.jpeg_parts(trailer[place:])
+    offset = trailer.find(_START)
+    while offset >= 0:
+        parts = containers.jpeg_parts(trailer[offset:])
         end = len(trailer) - len(parts.trailer)
         if any(_tells(*segment) for segment in parts.segments):
-            return trailer[place:end], trailer[:place] + trailer[end:]
-        place = trailer.find(_START, end)
+            return trailer[offset:end], trailer[:offset] + trailer[end:]
+        offset = trailer.find(_START, end)
     return None, trailer
 
 

@@ -29,7 +29,7 @@ _JFIF_HEADER, _JFIF_SIZE = b"JFIF\0", 14  # without a thumbnail, JFIF, 10.1
 def transcode(data, strip=False):
     """(the bytes of a JPEG file that shows the same pixels, lines for people).
 
-    Metadata and what stands behind the picture stay byte by byte; MPF's places of further
+    Metadata and what stands behind the picture stay byte by byte; MPF's offsets of further
     pictures follow them. strip: leave out all but what decides how the picture is shown: JFIF,
     Adobe's marker, the ICC profile and an orientation. The scans stay as they are where none
     that are smaller are found, or where the last bits of a progressive file were never sent:

@@ -257,28 +257,28 @@ def read_photoshop(items, data):
     if data.startswith(b"\x1c"):
         items.iptc = items.iptc or _unpadded(data)
         return
-    place, others = 0, False
-    while data[place : place + 4] == b"8BIM" and place + 12 <= len(data):
-        number, length = struct.unpack_from(">HB", data, place + 4)
-        start = place + 6 + (1 + length + 1) // 2 * 2
+    offset, others = 0, False
+    while data[offset : offset + 4] == b"8BIM" and offset + 12 <= len(data):
+        number, length = struct.unpack_from(">HB", data, offset + 4)
+        start = offset + 6 + (1 + length + 1) // 2 * 2
         size = int.from_bytes(data[start : start + 4], "big")
         content = data[start + 4 : start + 4 + size]
         if number == IPTC_RESOURCE and len(content) == size:
             items.iptc = items.iptc or content or None
         else:
             others = True
-        place = start + 4 + size + size % 2
+        offset = start + 4 + size + size % 2
     if others:
         items.left.append("Photoshop resources")
 
 
 def _unpadded(data):
     """IPTC records without the zeros behind the last one: IIM 4.2, section 1.5."""
-    place = 0
-    while data[place : place + 1] == b"\x1c":
-        length, head = int.from_bytes(data[place + 3 : place + 5], "big"), 5
+    offset = 0
+    while data[offset : offset + 1] == b"\x1c":
+        length, head = int.from_bytes(data[offset + 3 : offset + 5], "big"), 5
         if length & 0x8000:  # an extended one, whose length has a length of its own
             head += length & 0x7FFF
-            length = int.from_bytes(data[place + 5 : place + head], "big")
-        place += head + length
-    return data if data[place:].strip(b"\0") else data[:place]
+            length = int.from_bytes(data[offset + 5 : offset + head], "big")
+        offset += head + length
+    return data if data[offset:].strip(b"\0") else data[:offset]

@@ -11,7 +11,7 @@ from learned_jpeg.pictures.exif import Structure
 HEADER = b"MPF\0"
 _VERSION, _COUNT, _ENTRIES = 0xB000, 0xB001, 0xB002
 _UNDEFINED, _LONG = 7, 4
-_ENTRY = 16  # bytes: attributes, size, place, and two numbers of other entries
+_ENTRY = 16  # bytes: attributes, size, offset, and two numbers of other entries
 SIZE = len(HEADER) + 8 + 2 + 3 * 12 + 4 + 2 * _ENTRY  # bytes of an `index`
 _PRIMARY, _JPEG = 0x030000, 0  # attributes: the baseline picture; other ones have none
 
@@ -27,14 +27,14 @@ def moved(payload, start, new_start, end, new_end):
     if entry is None:
         raise ValueError("it has no entries")
     result = bytearray(payload)
-    for place in range(entry.place, entry.place + entry.size - _ENTRY + 1, _ENTRY):
-        layout, place = structure.order + "II", len(HEADER) + place + 4
-        size, where = struct.unpack_from(layout, payload, place)
+    for offset in range(entry.offset, entry.offset + entry.size - _ENTRY + 1, _ENTRY):
+        layout, offset = structure.order + "II", len(HEADER) + offset + 4
+        size, where = struct.unpack_from(layout, payload, offset)
         if where == 0:
             size = new_end
         elif start + where >= end:
             where += new_end - end - new_start + start
-        struct.pack_into(layout, result, place, size, where)
+        struct.pack_into(layout, result, offset, size, where)
     return bytes(result)
 
 
@@ -44,8 +44,8 @@ def index(start, end, size):
     start: of the structure in the file; end: of the first picture; size: of the second, in bytes.
     """
     tags = [(_VERSION, _UNDEFINED, 4, b"0100"), (_COUNT, _LONG, 1, struct.pack(">I", 2))]
-    place = 8 + 2 + 12 * 3 + 4
-    tags.append((_ENTRIES, _UNDEFINED, 2 * _ENTRY, struct.pack(">I", place)))
+    offset = 8 + 2 + 12 * 3 + 4
+    tags.append((_ENTRIES, _UNDEFINED, 2 * _ENTRY, struct.pack(">I", offset)))
     structure = b"MM\0*" + struct.pack(">IH", 8, len(tags))
     structure += b"".join(struct.pack(">HHI4s", *tag) for tag in tags) + bytes(4)
     structure += struct.pack(">IIIHH", _PRIMARY, end, 0, 0, 0)

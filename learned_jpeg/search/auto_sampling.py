@@ -32,7 +32,7 @@ def choose(analysis, tune):
     coded = _decoded(_quantized(planes.luma)[None], steps[0])[0]
     halves = _error(analysis, luma, luma, chroma)
     files = _error(analysis, luma, coded, _decoded(_quantized(planes.chroma), steps[1]))
-    part = min(_PART + tune.fine / reference_step(tables[..., 0]), _MOST)
+    part = min(_PART + tune.fine_chroma_error / reference_step(tables[..., 0]), _MOST)
     return "444" if halves > part * files else "420"
 
 

@@ -45,7 +45,7 @@ class Codes(NamedTuple):
                 trellis.search_band(*some, *band, lengths, margin, ends[1], *found)
 
         def without_any(band, lengths, ends, cost, full):
-            trellis.choose_ends(cost, full, w.lmbda, ends, *band, out)
+            trellis.choose_eob_runs(cost, full, w.bit_price, ends, *band, out)
 
         parts = threads.parts(len(x))
         return [partial(levels, part) for part in parts], [partial(without_any, *o) for o in each]

@@ -20,16 +20,16 @@ def field(mask):
 
 
 def add(analysis, prices):
-    """Adds a `field` to the `log2_lambda` of a quantizer.Analysis of the same pixels."""
+    """Adds a `field` to the `log2_bit_price` of a quantizer.Analysis of the same pixels."""
     luma = _means(prices, BLOCK, analysis.unrounded.luma.shape[:2])
     chroma = None
     if analysis.unrounded.chroma is not None:
         side = BLOCK if analysis.sampling == "444" else 2 * BLOCK
         chroma = np.stack([_means(prices, side, analysis.unrounded.chroma.shape[1:3])] * 2)
-    if (before := analysis.log2_lambda) is not None:
+    if (before := analysis.log2_bit_price) is not None:
         luma += before.luma
         chroma = None if chroma is None else chroma + before.chroma
-    analysis.log2_lambda = Planes(luma, chroma)
+    analysis.log2_bit_price = Planes(luma, chroma)
 
 
 def _means(prices, side, grid):

@@ -14,10 +14,10 @@ _RGB = YCBCR_TO_RGB.astype(np.float32)
 
 
 @compiled("void(float32[:,::1], float32[::1], float32[::1], float32[::1], float32[::1])")
-def activity(x, steps, visibility, variance, threshold):
+def activity(x, steps, visibility, variance, masking_threshold):
     """How busy each block is, of coefficients over their steps float32 [n, 64]; fills [n] each.
 
-    variance: of the block's samples. threshold: PSNR-HVS-M's masking, from the AC energy weighed
+    variance: of the block's samples. masking_threshold: PSNR-HVS-M's, from the AC energy weighed
     by visibility [64] and how its quarters' variances compare to its own.
     Source: Ponomarenko et al., "On between-coefficient contrast masking of DCT basis functions"
     (VPQM 2007), and maskeff in the authors' psnrhvsm.m.
@@ -33,7 +33,7 @@ def activity(x, steps, visibility, variance, threshold):
         energy -= s[0, 0] * s[0, 0]
         variance[block] = max(energy, _ZERO) / 64
         if energy < 1e-3:
-            threshold[block] = 0
+            masking_threshold[block] = 0
             continue
         s[0, 0] = 0
         idct(s, t)
@@ -47,7 +47,7 @@ def activity(x, steps, visibility, variance, threshold):
                     second += value * value
             spread += second - first * first / 16
         ratio = (spread * 16 / 15) / (energy * 64 / 63)
-        threshold[block] = np.sqrt(max(visible * ratio, _ZERO)) / 32
+        masking_threshold[block] = np.sqrt(max(visible * ratio, _ZERO)) / 32
 
 
 @inner
@@ -84,18 +84,20 @@ def _decode(levels, steps, samples):
 
 
 @inner
-def _shared(change, block, x, steps, squares, dead, mask):
+def _shared(change, block, x, steps, squared_weight, dead_zone_weight, mask):
     """Moves a block's target by as much of a change as its squared error has of its weight."""
     for f in range(64):
-        s = squares[f] * mask[block]
-        x[block, f] += change[f >> 3, f & 7] / steps[f] * (s / (s + dead[f]))
+        s = squared_weight[f] * mask[block]
+        x[block, f] += change[f >> 3, f & 7] / steps[f] * (s / (s + dead_zone_weight[f]))
 
 
 @compiled(
     "void(float32[:,::1], UniTuple(float32[:,::1], 2), UniTuple(int16[:,::1], 2), float32[::1],"
     "float32[::1], float32[::1], float32[::1], float32[::1], float32[::1])"
 )
-def take_over_444(x, chroma, levels, factors, steps, chroma_steps, squares, dead, mask):
+def take_over_444(
+    x, chroma, levels, factors, steps, chroma_steps, squared_weight, dead_zone_weight, mask
+):
     """Adds factors [2] times the error of chroma, coded as levels, to luma x: each [n, 64]."""
     blue, red = chroma
     blue_levels, red_levels = levels
@@ -106,14 +108,16 @@ def take_over_444(x, chroma, levels, factors, steps, chroma_steps, squares, dead
                 factors[0] * (blue[block, f] - blue_levels[block, f])
                 + factors[1] * (red[block, f] - red_levels[block, f])
             )
-        _shared(change, block, x, steps, squares, dead, mask)
+        _shared(change, block, x, steps, squared_weight, dead_zone_weight, mask)
 
 
 @compiled(
     "void(float32[:,::1], int64, int64, float32[:,:,::1], float32[:,:,::1], float32[::1],"
     "float32[::1], float32[::1], float32[::1], float32[::1])"
 )
-def take_over_420(x, columns, first, samples, decoded, factors, steps, squares, dead, mask):
+def take_over_420(
+    x, columns, first, samples, decoded, factors, steps, squared_weight, dead_zone_weight, mask
+):
     """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [2, H', W'].
 
     x: [n, 64], whole rows of blocks from `first` on, columns in each. The decoder's triangle
@@ -151,7 +155,7 @@ def take_over_420(x, columns, first, samples, decoded, factors, steps, squares, 
                 for j in range(8):
                     s[i, j] = strip[i, 8 * column + j]
             dct(s, t)
-            _shared(s, row * columns + column, x, steps, squares, dead, mask)
+            _shared(s, row * columns + column, x, steps, squared_weight, dead_zone_weight, mask)
 
 
 @inner

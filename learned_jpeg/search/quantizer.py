@@ -14,14 +14,14 @@ from learned_jpeg.runtime import threads
 from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.search import taking_over, weights
 from learned_jpeg.search.clipping import Clipped
-from learned_jpeg.search.tuning import TUNES, lambda_factor, upsampling_gain
+from learned_jpeg.search.tuning import TUNES, bit_price_factor, upsampling_gain
 
 import numpy as np
 
 # numba and what it compiles: half a second that only the search needs.
 block_kernels = lazy_import("learned_jpeg.jpeg.block_kernels")
 codes = lazy_import("learned_jpeg.search.codes")
-halving = lazy_import("learned_jpeg.jpeg.halving")
+downsampling = lazy_import("learned_jpeg.jpeg.downsampling")
 huffman = lazy_import("learned_jpeg.jpeg.huffman")
 luma_kernels = lazy_import("learned_jpeg.search.luma")
 trellis = lazy_import("learned_jpeg.search.trellis")
@@ -44,8 +44,8 @@ class Analysis:
     chroma); sampling: "444" or "420"; height, width: in pixels.
     chroma_samples: float32 [2, height, width], Cb and Cr around 0 at full resolution: the search
     at 4:2:0 lets luma take over chroma's error if it has them.
-    log2_lambda: Planes of float32 [rows, columns] and [2, rows', columns'], how much more the bits
-    of a block weigh, in doublings; or None.
+    log2_bit_price: Planes of float32 [rows, columns] and [2, rows', columns'], how much more the
+    bits of a block weigh, in doublings; or None.
     """
 
     unrounded: Planes
@@ -54,7 +54,7 @@ class Analysis:
     height: int
     width: int
     chroma_samples: np.ndarray | None = None
-    log2_lambda: Planes | None = None
+    log2_bit_price: Planes | None = None
 
 
 def analyse(pixels, qtables, sampling):
@@ -91,7 +91,7 @@ def analyse(pixels, qtables, sampling):
         scales_of_fit = scales[1] / gain
 
         def fitted(plane, part):
-            halving.fit(samples[plane], scales_of_fit, chroma[plane, part], part.start)
+            downsampling.fit(samples[plane], scales_of_fit, chroma[plane, part], part.start)
 
         parts = threads.parts(*chroma_grid)
         threads.share([partial(fitted, plane, part) for plane in range(2) for part in parts])
@@ -140,7 +140,7 @@ def _round(plane):
     return result
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What the search found.
 
     integers: Planes of int16; error: of luma and of chroma, as the search weighs it; bits: of the
@@ -167,26 +167,26 @@ class Trellis:
         self._progressive = huffman == "progressive"
 
     def _factor(self, qtables):
-        return 1.0 if self._exact is None else lambda_factor(self._exact, qtables)
+        return 1.0 if self._exact is None else bit_price_factor(self._exact, qtables)
 
-    def lmbda(self, qtables):
+    def bit_price(self, qtables):
         """What a bit costs at the tables of a file [8, 8, 2]."""
-        return self._factor(qtables) * weights.lambda_of(self.tune, qtables)
+        return self._factor(qtables) * weights.bit_price_of(self.tune, qtables)
 
     def __call__(self, analysis):
         """Returns Planes of int16 for an Analysis."""
         return self._chosen(analysis, Planes(None, None))[0]
 
     def search(self, analysis, shift=None):
-        """Returns Found for an Analysis.
+        """Returns a SearchResult for an Analysis.
 
         shift: Planes of float, in steps, added to what the integers are chosen for, but not to
         what error and cost are counted from; or None.
         """
         integers, *found = self._chosen(analysis, shift or Planes(None, None))
         errors, bits = zip(*map(self._counted, found), strict=True)
-        cost = sum(errors) + self.lmbda(analysis.qtables) * sum(bits)
-        return Found(integers, errors, sum(bits), cost)
+        cost = sum(errors) + self.bit_price(analysis.qtables) * sum(bits)
+        return SearchResult(integers, errors, sum(bits), cost)
 
     def _chosen(self, analysis, shift):
         """Planes of int16; and [_Component] of luma, and of chroma, which there may be none of."""
@@ -270,8 +270,10 @@ def _choose_means(components):
     lengths = np.full(256, 3, np.float32)
     for _ in range(_ROUNDS):
         for one in components:
-            weight = one.weights.squares[0] * one.weights.mask + one.weights.dead[0]
-            price = one.weights.lmbda
+            weight = (
+                one.weights.squared_weight[0] * one.weights.mask + one.weights.dead_zone_weight[0]
+            )
+            price = one.weights.bit_price
             trellis.search_dc(one.target, weight, price, lengths, LARGEST_DC, one.levels)
         _, lengths = _of_means(components)
 

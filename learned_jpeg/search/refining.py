@@ -28,7 +28,7 @@ from learned_jpeg.jpeg.standard import BLOCK, YCBCR_TO_RGB
 from learned_jpeg.metrics import lpips_tf2
 from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.search import weights
-from learned_jpeg.search.slopes import Picture, parts, up_adjoint
+from learned_jpeg.search.gradients import Picture, parts, up_adjoint
 from learned_jpeg.search.tuning import COMPONENTS, TAKEN_OVER, upsampling_gain
 
 import numpy as np
@@ -56,7 +56,7 @@ _CROSS = np.float32(np.prod(YCBCR_TO_RGB[:, 1:], 1).sum() / 3)
 class _Band:
     """What stays the same over the steps for some rows of a picture.
 
-    analysis: of these; picture: a slopes.Picture, or None without a share of LPIPS.
+    analysis: of these; picture: a gradients.Picture, or None without a share of LPIPS.
     """
 
     def __init__(self, search, analysis, picture, share):
@@ -89,28 +89,28 @@ class _Band:
         """Moves mean, Planes in steps of the tables, by a step against LPIPS's slope, which has the
         weight `newest`; returns LPIPS."""
 
-        def accept(tile, slopes):
+        def accept(tile, gradients):
             for i, side in enumerate(self.sides):
                 if mean[i] is None:
                     continue
                 place, start = map(np.array, tile.blocks(side))
                 for j, w in enumerate(self.weights[i]):
-                    one, slope = (x[j] if i else x for x in (mean[i], slopes[i]))
+                    one, slope = (x[j] if i else x for x in (mean[i], gradients[i]))
                     kernels.move(
                         one.reshape(*one.shape[:2], _PLACES),
                         slope.reshape(*slope.shape[:2], _PLACES),
                         place,
                         start,
                         self.tables[i],
-                        w.squares,
-                        w.dead,
+                        w.squared_weight,
+                        w.dead_zone_weight,
                         w.mask.reshape(one.shape[:2]),
                         factor,
                         longest,
                         newest,
                     )
 
-        return self.picture.slopes(pixels, accept)
+        return self.picture.gradients(pixels, accept)
 
     # The error as it is at full resolution, which the search has no model of at 4:2:0.
 
@@ -136,22 +136,22 @@ class _Band:
         gain = upsampling_gain() if self.is_half else np.ones([BLOCK, BLOCK])
         result = np.empty(self.analysis.unrounded.chroma.shape, np.float32)
         for i, found in enumerate(result):
-            slopes = np.float32(COMPONENTS[1 + i]) * errors[1 + i]
-            slopes += _CROSS * errors[2 - i]
-            slopes += np.float32(TAKEN_OVER[i]) * errors[0]
+            gradients = np.float32(COMPONENTS[1 + i]) * errors[1 + i]
+            gradients += _CROSS * errors[2 - i]
+            gradients += np.float32(TAKEN_OVER[i]) * errors[0]
             if self.is_half:
                 height, width = self.analysis.height, self.analysis.width
-                halves = up_adjoint(slopes[None, :height, :width])[0]
-                slopes = transform.dct(_to_whole_blocks(halves))
+                halves = up_adjoint(gradients[None, :height, :width])[0]
+                gradients = transform.dct(_to_whole_blocks(halves))
             curvature = np.float32(COMPONENTS[1 + i] * gain)
             curvature *= self.tables[1].reshape(BLOCK, BLOCK)
             now, aim = integers.chroma[i], self.analysis.unrounded.chroma[i]
-            np.clip(now - slopes / curvature - aim, -LONGEST_CHROMA, LONGEST_CHROMA, out=found)
+            np.clip(now - gradients / curvature - aim, -LONGEST_CHROMA, LONGEST_CHROMA, out=found)
         return result
 
     def cost(self, found, errors):
-        """What a Found costs: luma's error, what is left of chroma's beside it, and bits."""
-        cost = found.error[0] + self.search.lmbda(self.analysis.qtables) * found.bits
+        """What a SearchResult costs: luma's error, what is left of chroma's beside it, and bits."""
+        cost = found.error[0] + self.search.bit_price(self.analysis.qtables) * found.bits
         if errors is None:
             return cost
         mask = self.weights.luma[0].mask
@@ -159,7 +159,7 @@ class _Band:
         for each, w in zip(errors[1:], left, strict=True):
             blocks = (transform.dct(each) if self.is_half else each).reshape(-1, _PLACES)
             energy = (np.square(blocks) * mask[:, None]).sum(0, np.float64)
-            cost += energy / np.square(self.tables[1]) @ w.squares
+            cost += energy / np.square(self.tables[1]) @ w.squared_weight
         return cost
 
     def refined(self, steps, told):
@@ -221,7 +221,7 @@ def rows(analysis, top, bottom):
         unrounded=of(analysis.unrounded),
         height=bottom - top,
         chroma_samples=None if samples is None else np.ascontiguousarray(samples[:, top:bottom]),
-        log2_lambda=of(analysis.log2_lambda),
+        log2_bit_price=of(analysis.log2_bit_price),
     )
 
 

@@ -54,14 +54,15 @@ def errors_of_halves(decoded, samples, errors):
 
 
 @compiled("void(float32[:,:,::1], int64, int64, float32[:,:,::1])")
-def gather(slopes, height, width, halves):
+def gather(gradients, height, width, halves):
     """The adjoint of the decoder's upsampling, but for its rounding (see `sampling.up`).
 
-    slopes: [n, height or more, width or more]; halves: [n, half or more, half or more], 0 beyond.
+    gradients: [n, height or more, width or more]; halves: [n, half or more, half or more], 0
+    beyond.
     """
     rows, columns = (height + 1) // 2, (width + 1) // 2
     line = np.empty(2 * columns, np.float32)
-    for n in range(slopes.shape[0]):
+    for n in range(gradients.shape[0]):
         for i in range(halves.shape[1]):
             for j in range(halves.shape[2]):
                 halves[n, i, j] = 0
@@ -74,7 +75,7 @@ def gather(slopes, height, width, halves):
                 weight = _FAR if k in (0, 3) else _NEAR
                 if y < height:
                     for x in range(width):
-                        line[x] += weight * slopes[n, y, x]
+                        line[x] += weight * gradients[n, y, x]
             for j in range(columns):
                 halves[n, i, j] = _NEAR * (line[2 * j] + line[2 * j + 1]) + _FAR * (
                     line[max(2 * j - 1, 0)] + line[min(2 * j + 2, 2 * columns - 1)]
@@ -82,9 +83,9 @@ def gather(slopes, height, width, halves):
 
 
 @compiled("void(float32[:,:,::1], float32[:,:,::1])")
-def to_components(slopes, planes):
+def to_components(gradients, planes):
     """Slopes in RGB [H, W, 3] to those in Y, Cb and Cr [3, H or more, W or more], 0 beyond."""
-    height, width = slopes.shape[:2]
+    height, width = gradients.shape[:2]
     for n in range(3):
         for y in range(planes.shape[1]):
             for x in range(planes.shape[2]):
@@ -92,9 +93,9 @@ def to_components(slopes, planes):
             if y < height:
                 for x in range(width):
                     planes[n, y, x] = (
-                        slopes[y, x, 0] * _RGB[0, n]
-                        + slopes[y, x, 1] * _RGB[1, n]
-                        + slopes[y, x, 2] * _RGB[2, n]
+                        gradients[y, x, 0] * _RGB[0, n]
+                        + gradients[y, x, 1] * _RGB[1, n]
+                        + gradients[y, x, 2] * _RGB[2, n]
                     )
 
 
@@ -102,18 +103,31 @@ def to_components(slopes, planes):
     "void(float32[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], float32[::1], float32[::1],"
     "float32[::1], float32[:,::1], float32, float32, float32)"
 )
-def move(mean, slopes, place, start, steps, squares, dead, mask, factor, longest, newest):
-    """Takes a step against slopes into the mean [rows, columns, 64], in steps of the table.
+def move(
+    mean,
+    gradients,
+    place,
+    start,
+    steps,
+    squared_weight,
+    dead_zone_weight,
+    mask,
+    factor,
+    longest,
+    newest,
+):
+    """Takes a step against gradients into the mean [rows, columns, 64], in steps of the table.
 
-    slopes: [rows', columns', 64], of which those from start [2] on are the ones of the mean from
-    place on, [top, bottom, left, right]; steps [64]: the table; squares, dead, mask: see
-    `trellis`; factor: of the slopes; longest: what a step is cut to; newest: what it weighs.
+    gradients: [rows', columns', 64], of which those from start [2] on are the ones of the mean from
+    place on, [top, bottom, left, right]; steps [64]: the table; squared_weight,
+    dead_zone_weight, mask: see `trellis`; factor: of the gradients; longest: what a step is cut
+    to; newest: what it weighs.
     """
     top, bottom, left, right = place
     for i in range(top, bottom):
         for j in range(left, right):
             for f in range(64):
-                slope = slopes[i - top + start[0], j - left + start[1], f] * steps[f] * factor
-                step = -slope / (2 * (squares[f] * mask[i, j] + dead[f]))
+                slope = gradients[i - top + start[0], j - left + start[1], f] * steps[f] * factor
+                step = -slope / (2 * (squared_weight[f] * mask[i, j] + dead_zone_weight[f]))
                 step = min(max(step, -longest), longest)
                 mean[i, j, f] += newest * (step - mean[i, j, f])

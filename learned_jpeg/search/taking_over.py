@@ -28,13 +28,13 @@ def targets(analysis, chroma, w):
         x[part] = luma[part]
         originals = tuple(plane[rows].reshape(-1, 64) for plane in planes.chroma)
         coded = tuple(plane[rows].reshape(-1, 64) for plane in levels)
-        some = w.squares, w.dead, w.mask[part]
+        some = w.squared_weight, w.dead_zone_weight, w.mask[part]
         luma_kernels.take_over_444(x[part], originals, coded, factors, *steps, *some)
 
     def over_420(rows):
         part = slice(rows.start * columns, rows.stop * columns)
         x[part] = luma[part]
-        some = factors, steps[0], w.squares, w.dead, w.mask[part]
+        some = factors, steps[0], w.squared_weight, w.dead_zone_weight, w.mask[part]
         where = columns, rows.start
         luma_kernels.take_over_420(x[part], *where, analysis.chroma_samples, decoded, *some)
 

@@ -2,11 +2,13 @@
 
 Everything is in units of the tables' steps: a block's coefficient x and level v cost
 
-    E = squares * mask * (x - v)^2 + dead * max(|x - v| - zone * threshold, 0)^2
+    E = squared_weight * mask * (x - v)^2
+        + dead_zone_weight * max(|x - v| - dead_zone * masking_threshold, 0)^2
 
-with squares, dead and zone [64] of the frequency, mask and threshold [n] of the block, and a
-symbol lmbda [n] of the block for each of its bits. An AC coefficient that becomes 0 costs
-keep * squares * mask * x^2 beside that. Blocks are float32 [n, 64].
+with squared_weight, dead_zone_weight and dead_zone [64] of the frequency, mask and
+masking_threshold [n] of the block, and a symbol bit_price [n] of the block for each of its bits.
+An AC coefficient that becomes 0 costs
+zeroing_penalty * squared_weight * mask * x^2 beside that. Blocks are float32 [n, 64].
 """
 
 from learned_jpeg.jpeg.huffman import size
@@ -23,10 +25,10 @@ _FAR = np.float32(1e30)
 
 
 @inner
-def _error(x, v, squares, dead, zone):
+def _error(x, v, squared_weight, dead_zone_weight, dead_zone):
     e = abs(x - v)
-    beyond = max(e - zone, _ZERO)
-    return squares * e * e + dead * beyond * beyond
+    beyond = max(e - dead_zone, _ZERO)
+    return squared_weight * e * e + dead_zone_weight * beyond * beyond
 
 
 def slack(lengths):
@@ -44,13 +46,13 @@ def slack(lengths):
 )
 def search_band(
     x,
-    squares,
-    dead,
-    zone,
-    keep,
+    squared_weight,
+    dead_zone_weight,
+    dead_zone,
+    zeroing_penalty,
     mask,
-    threshold,
-    lmbda,
+    masking_threshold,
+    bit_price,
     first,
     last,
     lengths,
@@ -76,9 +78,9 @@ def search_band(
     level = np.empty(64, np.int64)
     live = np.empty(64, np.int64)
     for block in range(x.shape[0]):
-        lam = lmbda[block]
+        lam = bit_price[block]
         m = mask[block]
-        t = threshold[block]
+        t = masking_threshold[block]
         place[0] = first - 1
         reached[0] = _ZERO
         live[0] = 0
@@ -92,11 +94,11 @@ def search_band(
             magnitude = abs(value)
             if magnitude < _HALF:
                 continue
-            s = squares[f] * m
-            d = dead[f]
-            z = zone[f] * t
+            s = squared_weight[f] * m
+            d = dead_zone_weight[f]
+            z = dead_zone[f] * t
             nearest = min(np.int64(magnitude + _HALF), _LARGEST)
-            none = _error(magnitude, _ZERO, s, d, z) + keep * s * magnitude * magnitude
+            none = _error(magnitude, _ZERO, s, d, z) + zeroing_penalty * s * magnitude * magnitude
             bits = size(nearest)
             lower = (1 << (bits - 1)) - 1
             least = _FAR
@@ -151,7 +153,7 @@ def search_band(
 @compiled(
     "float64(float32[::1], boolean[::1], float32[::1], float32[::1], int64, int64, int16[:,::1])"
 )
-def choose_ends(cost, full, lmbda, ends, first, last, out):
+def choose_eob_runs(cost, full, bit_price, ends, first, last, out):
     """Takes the levels of a band of places from the blocks that are better off without them.
 
     cost, full, out: as `search_band` leaves them; ends [m]: the bits of the ends of 0, 1, 2 ..
@@ -170,7 +172,7 @@ def choose_ends(cost, full, lmbda, ends, first, last, out):
     total = 0.0
     best = 0
     for i in range(n):
-        lam = lmbda[i]
+        lam = bit_price[i]
         there[0] = least = _FAR
         for state in range(most):
             there[state + 1] = reached[state] + lam * (ends[state + 1] - ends[state])
@@ -204,7 +206,7 @@ def choose_ends(cost, full, lmbda, ends, first, last, out):
 
 
 @compiled("float64(float32[:,::1], float32[::1], float32[::1], float32[::1], int64, int16[:,::1])")
-def search_dc(x, weight, lmbda, lengths, largest, out):
+def search_dc(x, weight, bit_price, lengths, largest, out):
     """The best DC levels of all blocks, in the order of their scan; returns their cost.
 
     Their error is weight [n] * (x - v)^2. Three levels about each are weighed.
@@ -221,7 +223,7 @@ def search_dc(x, weight, lmbda, lengths, largest, out):
         value = x[i, 0]
         middle = min(max(np.int64(np.floor(value + _HALF)), -largest), largest)
         out[i, 0] = middle
-        lam = lmbda[i]
+        lam = bit_price[i]
         least = _FAR
         for v in range(3):
             level = middle + v - 1
@@ -255,7 +257,9 @@ def search_dc(x, weight, lmbda, lengths, largest, out):
     "float64(float32[:,::1], int16[:,::1], float32[::1], float32[::1], float32[::1], float32,"
     "float32[::1], float32[::1])"
 )
-def error(x, v, squares, dead, zone, keep, mask, threshold):
+def error(
+    x, v, squared_weight, dead_zone_weight, dead_zone, zeroing_penalty, mask, masking_threshold
+):
     """The error of levels v int16 [n, 64], summed over all blocks and frequencies."""
     total = 0.0
     for block in range(x.shape[0]):
@@ -264,11 +268,13 @@ def error(x, v, squares, dead, zone, keep, mask, threshold):
             some += _error(
                 x[block, f],
                 np.float32(v[block, f]),
-                squares[f] * mask[block],
-                dead[f],
-                zone[f] * threshold[block],
+                squared_weight[f] * mask[block],
+                dead_zone_weight[f],
+                dead_zone[f] * masking_threshold[block],
             )
             if f and not v[block, f]:
-                some += keep * squares[f] * mask[block] * x[block, f] * x[block, f]
+                some += (
+                    zeroing_penalty * squared_weight[f] * mask[block] * x[block, f] * x[block, f]
+                )
         total += some
     return total

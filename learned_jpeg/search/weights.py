@@ -22,46 +22,49 @@ _LEAST_VARIANCE, _MIDDLING = 60, 310
 
 
 class Weights(NamedTuple):
-    """A component's error and the price of a bit: squares, dead and zone float32 [64] of the
-    frequencies, keep, and mask, threshold and lmbda [n] of the blocks; see `trellis`."""
+    """A component's error and the price of a bit, see `trellis`: squared_weight, dead_zone_weight
+    and dead_zone float32 [64] of the frequencies, zeroing_penalty, and mask, masking_threshold and
+    bit_price [n] of the blocks."""
 
-    squares: np.ndarray
-    dead: np.ndarray
-    zone: np.ndarray
-    keep: np.float32
+    squared_weight: np.ndarray
+    dead_zone_weight: np.ndarray
+    dead_zone: np.ndarray
+    zeroing_penalty: np.float32
     mask: np.ndarray
-    threshold: np.ndarray
-    lmbda: np.ndarray
+    masking_threshold: np.ndarray
+    bit_price: np.ndarray
 
     def of(self, blocks):
         """Those of some blocks, by an index."""
         return self._replace(
-            mask=self.mask[blocks], threshold=self.threshold[blocks], lmbda=self.lmbda[blocks]
+            mask=self.mask[blocks],
+            masking_threshold=self.masking_threshold[blocks],
+            bit_price=self.bit_price[blocks],
         )
 
 
-def lambda_of(tune, qtables):
+def bit_price_of(tune, qtables):
     """What a bit costs at the tables of a file, before any factor."""
     step = reference_step(qtables[..., 0])
-    return tune.lmbda * step**2 * step / (step + tune.fade)
+    return tune.bit_price * step**2 * step / (step + tune.bit_price_knee)
 
 
-def _squares(tune, qtable, weight):
+def _squared_weight(tune, qtable, weight):
     steps = qtable.ravel().astype(np.float64)
-    scale = (reference_step(qtable) / steps) ** tune.power
-    return np.float32(tune.squares * weight * scale * _places(tune) * steps**2)
+    scale = (reference_step(qtable) / steps) ** tune.error_table_power
+    return np.float32(tune.squared_weight * weight * scale * _places(tune) * steps**2)
 
 
 def _places(tune):
     """What an error weighs at each frequency."""
     places = np.ones(BLOCK * BLOCK)
-    places[0] = tune.means
+    places[0] = tune.dc_weight
     return places
 
 
 def _chroma(tune):
     """What the squared errors of Cb and Cr weigh."""
-    return tune.chroma * COMPONENTS[1:] * [tune.blue, 1]
+    return tune.chroma_weight * COMPONENTS[1:] * [tune.cb_weight, 1]
 
 
 def _calmest(activity):
@@ -80,9 +83,9 @@ def _brightness(analysis):
     return means * np.float32(float(analysis.qtables[0, 0, 0]) / (BLOCK * 128))
 
 
-def _lambdas(lmbda, tune, activity, field):
-    lambdas = np.float32(lmbda) * activity ** np.float32(tune.busy)
-    return lambdas if field is None else lambdas * np.exp2(np.float32(field)).ravel()
+def _bit_prices(bit_price, tune, activity, field):
+    prices = np.float32(bit_price) * activity ** np.float32(tune.bit_price_texture)
+    return prices if field is None else prices * np.exp2(np.float32(field)).ravel()
 
 
 def luma_and_chroma(tune, analysis, factor):
@@ -91,46 +94,50 @@ def luma_and_chroma(tune, analysis, factor):
     size = analysis.unrounded.luma.shape[:2]
     blocks = size[0] * size[1]
     steps = qtables[..., 0].ravel().astype(np.float32)
-    variance, threshold = np.empty((2, blocks), np.float32)
+    variance, masking_threshold = np.empty((2, blocks), np.float32)
     luma, visibility = analysis.unrounded.luma.reshape(blocks, -1), _VISIBILITY.astype(np.float32)
 
     def active(part):
-        luma_kernels.activity(luma[part], steps, visibility, variance[part], threshold[part])
+        luma_kernels.activity(
+            luma[part], steps, visibility, variance[part], masking_threshold[part]
+        )
 
     threads.share([partial(active, part) for part in threads.parts(blocks)])
     activity = (variance + _LEAST_VARIANCE) / _MIDDLING
-    mask = activity ** np.float32(-tune.mask)
-    mask *= (activity / _calmest(activity.reshape(size)).ravel()) ** np.float32(tune.calm)
-    mask *= np.exp(_brightness(analysis) * np.float32(-tune.bright / 2))
-    lmbda = factor * lambda_of(tune, qtables)
-    fields = analysis.log2_lambda
-    zone = _LUMA_TABLE**2 / 100 / steps
-    zone[0] = 0
+    mask = activity ** np.float32(-tune.mask_power)
+    mask *= (activity / _calmest(activity.reshape(size)).ravel()) ** np.float32(
+        tune.neighbour_mask_power
+    )
+    mask *= np.exp(_brightness(analysis) * np.float32(-tune.brightness_power / 2))
+    bit_price = factor * bit_price_of(tune, qtables)
+    fields = analysis.log2_bit_price
+    dead_zone = _LUMA_TABLE**2 / 100 / steps
+    dead_zone[0] = 0
     luma = Weights(
-        _squares(tune, qtables[..., 0], COMPONENTS[0]),
-        np.float32(tune.hvs * _SEEN**2 * _places(tune) * steps**2),
-        np.float32(zone),
-        np.float32(tune.keep),
+        _squared_weight(tune, qtables[..., 0], COMPONENTS[0]),
+        np.float32(tune.hvs_weight * _SEEN**2 * _places(tune) * steps**2),
+        np.float32(dead_zone),
+        np.float32(tune.zeroing_penalty),
         mask,
-        threshold,
-        _lambdas(lmbda, tune, activity, None if fields is None else fields.luma),
+        masking_threshold,
+        _bit_prices(bit_price, tune, activity, None if fields is None else fields.luma),
     )
     if analysis.unrounded.chroma is None:
         return luma, None
     gain = upsampling_gain() if analysis.sampling == "420" else np.ones([BLOCK, BLOCK])
     covered = analysis.unrounded.chroma.shape[1:3]
     mask, activity = (_mean_of_luma(x.reshape(size), covered).ravel() for x in (mask, activity))
-    mask = mask ** np.float32(tune.chroma_mask)
+    mask = mask ** np.float32(tune.chroma_mask_power)
     none = np.zeros(BLOCK * BLOCK, np.float32)
     return luma, [
         Weights(
-            _squares(tune, qtables[..., 1], _chroma(tune)[i] * gain.ravel()),
+            _squared_weight(tune, qtables[..., 1], _chroma(tune)[i] * gain.ravel()),
             none,
             none,
-            np.float32(tune.keep),
+            np.float32(tune.zeroing_penalty),
             mask,
             mask,
-            _lambdas(lmbda, tune, activity, None if fields is None else fields.chroma[i]),
+            _bit_prices(bit_price, tune, activity, None if fields is None else fields.chroma[i]),
         )
         for i in range(2)
     ]
@@ -144,8 +151,8 @@ def left_of_chroma(tune, qtables, mask):
     none = np.zeros(BLOCK * BLOCK, np.float32)
     left = _chroma(tune) * (1 - TAKEN_OVER**2 / COMPONENTS[0] / COMPONENTS[1:])
     return [
-        Weights(squares, none, none, np.float32(0), mask, mask, none)
-        for squares in (_squares(tune, qtables[..., 1], part) for part in left)
+        Weights(squared_weight, none, none, np.float32(0), mask, mask, none)
+        for squared_weight in (_squared_weight(tune, qtables[..., 1], part) for part in left)
     ]
 
 

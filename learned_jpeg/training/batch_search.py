@@ -8,58 +8,58 @@ from learned_jpeg.jpeg import huffman, jpeg_file
 from learned_jpeg.jpeg.sampling import Planes
 from learned_jpeg.jpeg.standard import BLOCK, file_qtables
 from learned_jpeg.runtime import machine
-from learned_jpeg.search import strengths
+from learned_jpeg.search import lambda_map
 from learned_jpeg.search.learned_tune import learned
 from learned_jpeg.search.quantizer import Trellis, analyse
 
 import numpy as np
 
 DEARER = 0.25  # how much dearer and cheaper, in doublings, the bits of the two other searches are
-# Where between two ends the slopes have the mean of all between them: Gauss's two points.
+# Where between two ends the gradients have the mean of all between them: Gauss's two points.
 GAUSS = DEARER / 3**0.5
 
 
 class BatchSearch:
-    """Searches batches of pictures, uint8 [B, H, W, 3], at any step, by any learned numbers.
+    """Searches batches of pictures, uint8 [B, H, W, 3], at any step, by any learned parameters.
 
-    base: the Tune that numbers change, see `learned_tune`; sampling: of the files.
+    base: the Tune that parameters change, see `learned_tune`; sampling: of the files.
     """
 
     def __init__(self, base, sampling):
         self.base, self.sampling = base, sampling
 
-    def _made(self, numbers, step):
+    def _made(self, parameters, step):
         """(Trellis, tables uint8 [8, 8, 2]) of a file."""
-        tune, exact = learned(numbers, step, self.base)
+        tune, exact = learned(parameters, step, self.base)
         return Trellis(tune, exact), file_qtables(exact)
 
-    def features(self, pixels, numbers, step):
-        """What the network of `strengths` sees: float32 [B, rows, columns, features], of chroma."""
-        _, qtables = self._made(numbers, step)
+    def features(self, pixels, parameters, step):
+        """What `lambda_map`'s network sees: float32 [B, rows, columns, features], of chroma."""
+        _, qtables = self._made(parameters, step)
 
         def one(image):
-            return strengths.features(analyse(image, qtables, self.sampling).unrounded, qtables)
+            return lambda_map.features(analyse(image, qtables, self.sampling).unrounded, qtables)
 
         return _for_all(one, pixels)
 
-    def levels(self, pixels, numbers, step, luma, chroma, slopes):
-        """What is found with strengths luma [B, rows, columns] and chroma, as a tuple of float32.
+    def levels(self, pixels, parameters, step, luma, chroma, gradients):
+        """What is found with lambda maps luma [B, rows, columns] and chroma, as a tuple of float32.
 
-        The tables [1, 8, 8, 2], the bits [B], the levels of luma and of chroma. With slopes, bits
-        and levels are the means of two searches, with all bits dearer and cheaper, and their
-        slopes follow: how levels and the bits of blocks change with the strengths, each of luma
+        The tables [1, 8, 8, 2], the bits [B], the levels of luma and of chroma. With gradients,
+        bits and levels are the means of two searches, with all bits dearer and cheaper, and their
+        gradients follow: how levels and the bits of blocks change with the maps, each of luma
         and chroma. Between the two a quadratic error is as steep as the line through both.
         """
-        search, qtables = self._made(numbers, step)
+        search, qtables = self._made(parameters, step)
 
         def one(image, luma, chroma):
             analysis = analyse(image, qtables, self.sampling)
 
             def found(change):
-                analysis.log2_lambda = Planes(luma + change, np.stack([chroma + change] * 2))
+                analysis.log2_bit_price = Planes(luma + change, np.stack([chroma + change] * 2))
                 return search.search(analysis)
 
-            if not slopes:
+            if not gradients:
                 plain = found(0)
                 return [np.float32(plain.bits), *map(np.float32, plain.integers)]
             dear, cheap = found(DEARER), found(-DEARER)
@@ -72,14 +72,14 @@ class BatchSearch:
                 for planes in pairs
                 for a, b in zip(*(np.reshape(p, [-1, *p.shape[-4:]]) for p in planes), strict=True)
             )
-            # Cb and Cr share their strengths.
+            # Cb and Cr share their map.
             return [*result, of_luma / (2 * DEARER), sum(of_chroma) / (2 * DEARER)]
 
         return np.float32(qtables)[None], *_for_all(one, pixels, luma, chroma)
 
-    def file(self, image, step, numbers):
+    def file(self, image, step, parameters):
         """The bytes of the file of one picture, progressive."""
-        search, qtables = self._made(numbers, step)
+        search, qtables = self._made(parameters, step)
         integers = search(analyse(image, qtables, self.sampling))
         size = image.shape[:2]
         return jpeg_file.write_jpeg(integers, qtables, *size, self.sampling, "progressive")

@@ -1,4 +1,4 @@
-"""Evolution: the numbers of `learned_tune` by the real metrics of what a decoder shows.
+"""Evolution: the parameters of `learned_tune` by the real metrics of what a decoder shows.
 
 The integers of a search have no gradient in them, and a table's whole effect is that the search
 chooses others. So CMA-ES (N. Hansen, arXiv 1604.00772) tries them: each candidate writes the files
@@ -20,7 +20,7 @@ from learned_jpeg.runtime import files
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.runtime.progress import bar
-from learned_jpeg.search.learned_tune import NUMBERS, SPREADS
+from learned_jpeg.search.learned_tune import PARAMETERS, SPREADS
 
 import numpy as np
 
@@ -41,7 +41,7 @@ _DATA = re.compile(rb"(?:[^\xff]|\xff[\x00\xd0-\xd7])*", re.DOTALL)
 
 def around(search, crop, step):
     """An anchor: the files of a `batch_search.BatchSearch`, its tune as it is, around a step."""
-    return [search.file(crop, factor * step, np.zeros(NUMBERS)) for factor in _AROUND]
+    return [search.file(crop, factor * step, np.zeros(PARAMETERS)) for factor in _AROUND]
 
 
 def files_of(encoder, crop, step):
@@ -50,11 +50,11 @@ def files_of(encoder, crop, step):
 
 
 class Bits:
-    """The bits that numbers need at equal quality, over those of an anchor, as a logarithm to 2.
+    """The bits that parameters need at equal quality, over those of an anchor, as a logarithm to 2.
 
     The metrics' are put together by a soft maximum, so that the one that is behind counts for
     more, at each of several rates. pool: a `workers.Pool`, whose workers call
-    `encode(crop, step, numbers)` for the bytes of a file, and `anchor(crop, step)` for those of
+    `encode(crop, step, parameters)` for the bytes of a file, and `anchor(crop, step)` for those of
     the anchor's files, from bad to good. crops: uint8 [N, H, W, 3]; steps: [N], rising;
     metric_weights: {name of metrics.METRICS: weight}, which add up to 1.
     """
@@ -77,17 +77,17 @@ class Bits:
         done = self._points(self._anchor)
         return dict(bar(done, total=len(self._pieces), unit="crop", leave=False))
 
-    def each(self, numbers):
+    def each(self, parameters):
         """The same of each rate and metric: [rates, metrics]."""
         curves, found = self._curves, np.empty([len(self._pieces), len(self._metrics)])
-        for index, [(bits, *figures)] in self._points(self._encode, numbers):
+        for index, [(bits, *figures)] in self._points(self._encode, parameters):
             y, *xs = curves[index].T
             more = [bits - _at(x, value, y) for x, value in zip(xs, figures, strict=True)]
             found[index] = np.clip(more, -_MOST, _MOST)
         return np.array([part.mean(0) for part in np.array_split(found, _RATES)])
 
-    def __call__(self, numbers):
-        return float(np.mean(_SOFT * np.log2(2 ** (self.each(numbers) / _SOFT) @ self._weights)))
+    def __call__(self, parameters):
+        return float(np.mean(_SOFT * np.log2(2 ** (self.each(parameters) / _SOFT) @ self._weights)))
 
 
 def _points(encode, crop, step, arguments, names, threads):
@@ -160,11 +160,11 @@ def _known(path, made_of):
 
 
 def evolve(bits, start, evaluations, seed, folder, made_of):
-    """The numbers of the fewest bits that were found: float32 [NUMBERS].
+    """The parameters of the fewest bits that were found: float32 [PARAMETERS].
 
-    bits: functions of numbers, of some crops each, which the generations take in turn: what all of
-    them gain by is no accident of one's crops. start: the first numbers; evaluations: how often
-    they are called.
+    bits: functions of parameters, of some crops each, which the generations take in turn: what all
+    of them gain by is no accident of one's crops. start: the first parameters; evaluations: how
+    often they are called.
     folder: where `evolution.json` keeps what was found so far; the same evolution goes on from it.
     made_of: {what: text} that the bits follow from. Raises UserError for the file of another one.
     """

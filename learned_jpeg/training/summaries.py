@@ -21,8 +21,8 @@ _CODING = encoding.Coding(huffman="standard")
 class Summaries(tf.keras.callbacks.Callback):
     """Scalars, validation, the true bpp and PSNR of real files, pictures, the tables.
 
-    The files are those of the same few training crops throughout, at the dial's default, so that
-    the curves compare. The validation is at the default and at both ends of the dial's values;
+    The files are those of the same few training crops throughout, at the default rate setting, so
+    that the curves compare. The validation is at the default and at both ends of the rate settings;
     the latter have the value in their names.
 
     folder: of the summaries; pipeline: the model's; probes: uint8 [n, size, size, 3]; valid: a
@@ -36,21 +36,21 @@ class Summaries(tf.keras.callbacks.Callback):
         self.writer = make_writer(*[str(folder)] * chief)
         self.pipeline, self.probes, self.valid = pipeline, probes, valid
         self.last_step = last_step
-        dial = pipeline.dial
-        self.default = dial and dial.default
+        rate_setting = pipeline.rate_setting
+        self.default = rate_setting and rate_setting.default
         self.dials = {"": self.default}
-        if dial:
-            ends = {dial.values[0], dial.values[-1]} - {dial.default}
-            self.dials |= {f"{dial.name}_{value:g}/": value for value in sorted(ends)}
+        if rate_setting:
+            ends = {rate_setting.values[0], rate_setting.values[-1]} - {rate_setting.default}
+            self.dials |= {f"{rate_setting.name}_{value:g}/": value for value in sorted(ends)}
             # As tensors, with which a graph is for all of them.
             self.dials = {
                 name: tf.constant(value, tf.float32) for name, value in self.dials.items()
             }
 
         @tf.function
-        def loss_terms(images, dial):
+        def loss_terms(images, rate_setting):
             images = tf.cast(images, tf.float32) / 255.0
-            return pipeline.loss_terms(images, dial=dial)
+            return pipeline.loss_terms(images, rate_setting=rate_setting)
 
         self.loss_terms = loss_terms
 
@@ -95,9 +95,12 @@ class Summaries(tf.keras.callbacks.Callback):
             _images(f"attention/{name}", tf.nn.depth_to_space(flat, BLOCK))
 
     def _validate(self):
-        for prefix, dial in self.dials.items() if self.valid else ():
+        for prefix, rate_setting in self.dials.items() if self.valid else ():
             terms = [
-                {name: value * len(batch) for name, value in self.loss_terms(batch, dial).items()}
+                {
+                    name: value * len(batch)
+                    for name, value in self.loss_terms(batch, rate_setting).items()
+                }
                 for batch in self.valid
             ]
             for name in terms[0]:

@@ -1,9 +1,10 @@
 """What can be chosen on the page, and the command line that a choice stands for.
 
 A choice is {"model", "dial", "sampling", "tune", "refine", "target"}: the name of a model, a value
-of its dial, what `compress` takes for the options of these names, and [kind, value] of a target;
-what is missing or None is left to the model. It becomes the arguments of `compress`, and these are
-read as `compress` reads them: what the page shows is the file of the command that it shows.
+of its rate setting, what `compress` takes for the options of these names, [kind, value] of a
+target; what is missing or None is left to the model. It becomes the arguments of `compress`, and
+these are read as `compress` reads them: what the page shows is the file of the command that it
+shows.
 """
 
 import functools
@@ -43,22 +44,22 @@ class Choices:
             raise UserError("there is no model yet: train one, and name its folder with --model")
 
     def _find(self, named):
-        """{name: (dial, whether it has several rates to search a target among)}."""
+        """{name: (rate_setting, whether it has several rates to search a target among)}."""
         own = self._architecture
         if not own.trained:
-            return {own.architecture: (own.dial, False)}
+            return {own.architecture: (own.rate_setting, False)}
         default = getattr(own, "default_model", None)
         names = [name for name in shipped.shipped() if self._is_own(name)]
         names = [*named, *sorted(names, key=lambda name: name != default)]
         found = {}
         for name in names:
             folders = compress.own_folders(name, own)
-            found[name] = own.dial, len(folders) > 1
+            found[name] = own.rate_setting, len(folders) > 1
             if len(folders) > 1 and name in shipped.shipped():
-                found |= {f"{name}/{f.parent.name}": (own.dial, False) for f in folders}
+                found |= {f"{name}/{f.parent.name}": (own.rate_setting, False) for f in folders}
         for name in architectures.names():
             if compress.is_untrained_of(name, own):
-                found[name] = own.dial, False
+                found[name] = own.rate_setting, False
         return found
 
     def _is_own(self, name):
@@ -67,13 +68,18 @@ class Choices:
 
     def offered(self):
         """What the page asks about, for JSON."""
-        dial = self._architecture.dial
+        rate_setting = self._architecture.rate_setting
         return {
             "models": [
-                {"name": name, "target": bool(dial or several), "dial": dial is not None}
-                for name, (dial, several) in self.models.items()
+                {
+                    "name": name,
+                    "target": bool(rate_setting or several),
+                    "dial": rate_setting is not None,
+                }
+                for name, (rate_setting, several) in self.models.items()
             ],
-            "dial": dial and [dial.name, dial.low, dial.high, dial.default],
+            "dial": rate_setting
+            and [rate_setting.name, rate_setting.low, rate_setting.high, rate_setting.default],
             "samplings": SAMPLINGS,
             "tunes": tuple(TUNES),
             "refine": packages.is_there("tensorflow"),
@@ -108,8 +114,8 @@ class Choices:
             if kind not in KINDS:
                 raise UserError(f"{kind!r} is no target")
             words += [f"--target_{kind}", value]
-        elif own.dial and choice.get("dial") is not None:
-            words += [f"--{own.dial.name}", choice["dial"]]
+        elif own.rate_setting and choice.get("dial") is not None:
+            words += [f"--{own.rate_setting.name}", choice["dial"]]
         for option in ("sampling", "tune", "refine"):
             if choice.get(option):
                 words += [f"--{option}", choice[option]]
@@ -125,8 +131,8 @@ class Choices:
         options = compress.make_options(args)
         kind = options.target and options.target.kind
         settings = self._settings(getattr(args, "model", None), kind)
-        dial = getattr(args, "dial", None)
-        return [replace(setting, dial=dial) for setting in settings], options
+        rate_setting = getattr(args, "dial", None)
+        return [replace(setting, rate_setting=rate_setting) for setting in settings], options
 
     @functools.lru_cache(maxsize=8)  # noqa: B019, there is one of the class
     def _settings(self, model, kind):

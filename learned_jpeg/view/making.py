@@ -1,7 +1,7 @@
-"""Files for the page: of a choice, of another encoder at equal bytes, for a curve; their numbers.
+"""Files for the page: of a choice, of another encoder at equal bytes, for a curve; their figures.
 
 Each job is a generator of what the page is told, dicts for JSON: {"doing": a line}, {"file": ...},
-{"numbers": {metric: figure or None}}, {"point": [dial, bytes]}.
+{"figures": {metric: figure or None}}, {"point": [dial, bytes]}.
 """
 
 import functools
@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from learned_jpeg.evaluation.coders import Encoder
+from learned_jpeg.evaluation.coders import EncoderCoder
 from learned_jpeg.jobs import one_picture
 from learned_jpeg.jobs.targets import TOLERANCE, Setting, Target, psnr
 from learned_jpeg.jpeg import jpeg_file
@@ -27,7 +27,7 @@ from PIL import Image
 
 # Files that are kept for the page to fetch, and what they may take together beside the newest.
 _FILES, _BYTES = 16, 2**27
-_DOTS = 10  # of a curve
+_POINTS = 10  # of a curve
 _SILENCE = 3.0  # seconds after which a job is said to be at it still
 # A header of JFIF 1.1, ITU-T T.871.
 _JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -78,7 +78,7 @@ class Making:
         self._encoding, self._measuring = Turns(), Turns()
 
     def choice(self, place, number, choice):
-        """Tells of the file of a choice, of the picture of a number, and of its numbers.
+        """Tells of the file of a choice, of the picture of a number, and of its figures.
 
         place: of the page; its next job cancels this one, which raises CancelledError.
         """
@@ -92,7 +92,7 @@ class Making:
             said = _Saying(job, self._encoding)
             settings, options = self.choices.read(arguments)
             options = replace(options, trying=said.trying, refining=lambda name: said.refined)
-            report = one_picture.Report(picture.name, picture.output)
+            report = one_picture.FileReport(picture.name, picture.output)
             what = f"encoding by {choice['model']}"
             work = functools.partial(
                 one_picture.compress_source, opened.source, settings, options, report
@@ -109,7 +109,7 @@ class Making:
                 "command": self.choices.command(arguments),
             }
         }
-        yield from self._numbers(job, opened, data)
+        yield from self._figures(job, opened, data)
 
     def encoder(self, place, number, name, n_bytes):
         """Tells of the file of one of ENCODERS that is nearest to a size and not above it."""
@@ -117,19 +117,19 @@ class Making:
         encoder, picture = ENCODERS.get(name), self.pictures[number]
         if encoder is None or encoder.slow or encoder.missing():
             raise UserError(f"{name!r} is none of the encoders of this page")
-        coder = Encoder(name, "progressive")
+        coder = EncoderCoder(name, "progressive")
         with self._encoding.turn(job):
             opened = self.pictures.open(number)
             said = _Saying(job, self._encoding)
 
             @functools.cache
-            def encoded(dial):
+            def encoded(rate_setting):
                 said.trying()
-                return _with(coder.encode(opened.rgb(), dial), opened.source.metadata)
+                return _with(coder.encode(opened.rgb(), rate_setting), opened.source.metadata)
 
             def finished(setting, _):
-                dial = setting.dial
-                return encoded(dial if encoder.fractional else round(dial))
+                rate_setting = setting.rate_setting
+                return encoded(rate_setting if encoder.fractional else round(rate_setting))
 
             target = Target("size", n_bytes)
             work = functools.partial(
@@ -145,14 +145,14 @@ class Making:
                 **{"number": self.files.add(file), "name": file.name, "bytes": len(file.data)},
                 "bpp": measures.bpp(len(file.data), *pixels.shape[:2]),
                 "psnr": _finite(psnr(pixels, file.data)),
-                "dial": found.setting.dial,
+                "dial": found.setting.rate_setting,
                 "warnings": [f"{encoder.label} has no file nearer to these bytes: {apart:+.1f}%"]
                 * (abs(apart) > 100 * TOLERANCE),
             }
         }
-        yield from self._numbers(job, opened, file.data)
+        yield from self._figures(job, opened, file.data)
 
-    def _numbers(self, job, opened, data):
+    def _figures(self, job, opened, data):
         """Tells each metric as soon as it is known, and that all are."""
         if opened.measurable:
             yield {"doing": "measuring"}
@@ -165,22 +165,22 @@ class Making:
                     self._encoding.check(job)
                     figures = opened.reference().measure(decoded, [metric.name])
                 value = float(metric.shown(figures[metric.name]))
-                yield {"numbers": {metric.name: _finite(value)}}
+                yield {"figures": {metric.name: _finite(value)}}
         yield {"done": True}
 
     def curve(self, place, number, choice):
-        """Tells the bytes of a choice along its model's dial; goes behind all other jobs."""
+        """Tells the bytes of a choice along its rate setting; goes behind all other jobs."""
         job = self._encoding.enter(place)
-        picture, dial = self.pictures[number], self.choices.offered()["dial"]
-        if not dial:
-            raise UserError(f"{choice.get('model')} has no dial, and so no curve")
-        for value in np.linspace(dial[1], dial[2], _DOTS).round().tolist():
+        picture, rate_setting = self.pictures[number], self.choices.offered()["dial"]
+        if not rate_setting:
+            raise UserError(f"{choice.get('model')} has one rate, and so no curve")
+        for value in np.linspace(rate_setting[1], rate_setting[2], _POINTS).round().tolist():
             one = {**choice, "dial": value, "target": None}
             arguments = self.choices.arguments(picture.name, picture.output, one)
             with self._encoding.turn(job, behind=True):
                 opened = self.pictures.open(number)
                 settings, options = self.choices.read(arguments)
-                report = one_picture.Report(picture.name, picture.output)
+                report = one_picture.FileReport(picture.name, picture.output)
                 data = one_picture.compress_source(opened.source, settings, options, report)
             yield {"point": [value, len(data)]}
         yield {"done": True}

@@ -55,22 +55,23 @@ def find(args):
     return run
 
 
-def test_a_run_is_a_curve_and_a_lambda_a_dot(find, tmp_path):
+def test_a_run_is_a_curve_and_a_lambda_a_point(find, tmp_path):
     for name, lmbda in (("lambda_01", 0.1), ("lambda_001", 0.01)):
         checkpoint(find.batch / "run_1" / name / "train", lmbda=lmbda)
     encoder, run = find()
     assert (run.name, run.label, run.kind) == ("run_1", "run_1 (ljpeg)", "run")
-    assert [dot.name for dot in run.dots] == ["lambda_001", "lambda_01"]
-    assert run.dots[0].folder == tmp_path / "out/_output/KODAK/standard/run_1/lambda_001"
+    assert [point.name for point in run.points] == ["lambda_001", "lambda_01"]
+    assert run.points[0].folder == tmp_path / "out/_output/KODAK/standard/run_1/lambda_001"
     assert (encoder.label, encoder.kind) == ("standard JPEG (Pillow 4:4:4)", "encoder")
     assert (
-        encoder.dots[0].folder == tmp_path / "out/_output_PIL/KODAK/standard/pillow_444/quality_01"
+        encoder.points[0].folder
+        == tmp_path / "out/_output_PIL/KODAK/standard/pillow_444/quality_01"
     )
     # A size is searched among its checkpoints, from the coarsest on.
     (sized,) = run.sized
     assert [Path(coder.folder).parent.name for coder in sized.coders] == ["lambda_001", "lambda_01"]
     assert sized.name == "size_of_quality_15"
-    assert encoder.sized[0].dial == 15  # its own file, without a search
+    assert encoder.sized[0].rate_setting == 15  # its own file, without a search
 
 
 def test_a_model_with_a_dial_is_a_curve_of_its_own(find, tmp_path):
@@ -78,13 +79,13 @@ def test_a_model_with_a_dial_is_a_curve_of_its_own(find, tmp_path):
     checkpoint(find.batch / "two" / "lambda_0005" / "train", "google_baseline", lmbda=0.005)
     _, one, two = find()
     names = [f"quality_{quality:02}" for quality in (5, 10, 15, 20, 25)]
-    assert [dot.name for dot in one.dots] == [dot.name for dot in two.dots] == names
+    assert [point.name for point in one.points] == [point.name for point in two.points] == names
     assert (one.name, two.label) == ("one", "two/lambda_0005 (google_baseline)")
     folder = tmp_path / "out/_output/KODAK/standard"
-    assert one.dots[0].folder == folder / "one/quality_05"
-    assert two.dots[0].folder == folder / "two/lambda_0005/quality_05"
-    assert one.dots[0].dial == 5
-    assert one.dots[0].fingerprint["dial"] == "quality 5"
+    assert one.points[0].folder == folder / "one/quality_05"
+    assert two.points[0].folder == folder / "two/lambda_0005/quality_05"
+    assert one.points[0].rate_setting == 5
+    assert one.points[0].fingerprint["dial"] == "quality 5"
 
 
 def test_google_dir_takes_any_model_with_a_dial_and_no_other(find, tmp_path):
@@ -93,7 +94,7 @@ def test_google_dir_takes_any_model_with_a_dial_and_no_other(find, tmp_path):
     _, baseline, run = find(google_dir=str(google))
     assert (baseline.kind, baseline.label, run.name) == ("baseline", "google_baseline", "run")
     assert (
-        baseline.dots[0].folder
+        baseline.points[0].folder
         == tmp_path / "out/_output/KODAK/standard/_google_baseline/quality_05"
     )
     assert find.said == []  # it is not evaluated twice, which is no fault
@@ -106,8 +107,8 @@ def test_google_dir_takes_any_model_with_a_dial_and_no_other(find, tmp_path):
 def test_an_architecture_with_nothing_to_train_needs_no_run(find):
     _, curve = find(jpeg_type=["ljpeg_PIL"], coding=Coding("standard", sampling="420"))
     assert (curve.name, curve.kind) == ("ljpeg_PIL", "run")
-    assert [dot.dial for dot in curve.dots][:2] == [1, 2]
-    assert curve.dots[0].fingerprint["sampling"] == "420"
+    assert [point.rate_setting for point in curve.points][:2] == [1, 2]
+    assert curve.points[0].fingerprint["sampling"] == "420"
 
 
 def test_what_cannot_be_evaluated_is_skipped_with_a_line(find):
@@ -169,30 +170,32 @@ def test_runs_are_chosen_by_name(find):
 def test_choices_of_the_coding_have_folders_of_their_own(find, tmp_path):
     checkpoint(find.batch / "run" / "lambda_01" / "train")
     _, run = find(coding=Coding("progressive", quantizer="trellis"))
-    assert run.dots[0].folder == tmp_path / "out/_output/KODAK/progressive_trellis/run/lambda_01"
-    assert not run.dots[0].coders[0].rounds
+    assert run.points[0].folder == tmp_path / "out/_output/KODAK/progressive_trellis/run/lambda_01"
+    assert not run.points[0].coders[0].rounds
     _, run = find(coding=Coding("progressive"))
-    assert run.dots[0].coders[0].rounds
+    assert run.points[0].coders[0].rounds
     # A tune brings the search along where nothing is trained, and there alone.
     types = ["ljpeg_PIL", "ljpeg"]
     _, tuned, run = find(coding=Coding("progressive", tune="psnr"), jpeg_type=types)
-    assert run.dots[0].coders[0].rounds and not tuned.dots[0].coders[0].rounds
+    assert run.points[0].coders[0].rounds and not tuned.points[0].coders[0].rounds
 
 
 def test_steps_of_refining_are_a_choice_of_the_coding(find, tmp_path):
     checkpoint(find.batch / "run" / "lambda_01" / "train")
     _, run = find(coding=Coding("standard", quantizer="trellis", refine=5))
-    assert run.dots[0].folder.parent.parent.name == "standard_trellis_refine5"
-    assert all(isinstance(text, str) for text in run.dots[0].fingerprint.values())
+    assert run.points[0].folder.parent.parent.name == "standard_trellis_refine5"
+    assert all(isinstance(text, str) for text in run.points[0].fingerprint.values())
 
 
 def test_a_run_can_be_shown_with_other_choices_too(find, tmp_path):
     checkpoint(find.batch / "run" / "lambda_01" / "train")
     _, run, again = find(also=[Coding("standard", "420", "trellis")])
-    assert run.dots[0].coders[0].rounds and not again.dots[0].coders[0].rounds
+    assert run.points[0].coders[0].rounds and not again.points[0].coders[0].rounds
     assert (run.name, again.name) == ("run", "run, trellis 420")
     assert again.label == f"{run.label}, trellis 420"
-    assert again.dots[0].folder == tmp_path / "out/_output/KODAK/standard_trellis_420/run/lambda_01"
+    assert (
+        again.points[0].folder == tmp_path / "out/_output/KODAK/standard_trellis_420/run/lambda_01"
+    )
 
 
 def test_a_missing_encoder_is_named_in_a_line(find, monkeypatch):
@@ -205,16 +208,16 @@ def test_a_missing_encoder_is_named_in_a_line(find, monkeypatch):
     assert find.said == ["--encoders mozjpeg_420 is left out: no wheel"]
 
 
-def test_qualities_and_rates_are_the_dots_that_are_asked_for(find):
+def test_qualities_and_rates_are_the_points_that_are_asked_for(find):
     checkpoint(find.batch / "run" / "train", "google_baseline")
     encoder, run = find(qualities=[10, 50], rates=[0.25, 1])
     for curve in (encoder, run):
-        assert [dot.name for dot in curve.dots] == ["quality_10", "quality_50"]
-        assert [dot.name for dot in curve.sized] == ["bpp_0.25", "bpp_1"]
+        assert [point.name for point in curve.points] == ["quality_10", "quality_50"]
+        assert [point.name for point in curve.sized] == ["bpp_0.25", "bpp_1"]
         assert curve.sized[0].size.bpp == 0.25
 
 
-def test_a_curve_without_a_dot_is_named_in_a_line(find):
+def test_a_curve_without_a_point_is_named_in_a_line(find):
     checkpoint(find.batch / "run" / "train", "google_baseline")
     found = find(qualities=[0.5])
     assert found == []

@@ -1,13 +1,13 @@
 from learned_jpeg.evaluation import coders, stored
 from learned_jpeg.evaluation.figures import Results
-from learned_jpeg.evaluation.points import Dot, TestImage
+from learned_jpeg.evaluation.points import PointToMeasure, TestImage
 from learned_jpeg.models import checkpoints
 
 import numpy as np
 import pytest
 from PIL import Image
 
-CODER = coders.Encoder("pillow_444", "standard")
+CODER = coders.EncoderCoder("pillow_444", "standard")
 
 
 @pytest.fixture
@@ -22,10 +22,12 @@ def images(tmp_path, photograph):
 
 @pytest.fixture
 def result(tmp_path, images):
-    return Results(Dot("quality_40", tmp_path / "quality_40", {"code": "1"}, (CODER,), 40), images)
+    return Results(
+        PointToMeasure("quality_40", tmp_path / "quality_40", {"code": "1"}, (CODER,), 40), images
+    )
 
 
-def test_a_new_dot_lacks_everything(result):
+def test_a_new_point_lacks_everything(result):
     assert all(column.all() for column in result.missing.values())
     assert not result.is_complete()
     assert "bpp" not in result.to_measure(0)
@@ -36,13 +38,13 @@ def test_what_is_added_is_there_for_the_next_one_before_and_after_it_is_closed(r
         result.add_file(index, CODER.encode(np.asarray(Image.open(images[index].path)), 40))
         result.add_figures(index, dict.fromkeys(result.wanted, 1.5))
     assert result.is_complete()
-    assert Results(result.dot, images).is_complete()
+    assert Results(result.point, images).is_complete()
     result.close()
-    assert not stored.journal(result.dot.pickle).exists()
-    after = Results(result.dot, images)
+    assert not stored.journal(result.point.pickle).exists()
+    after = Results(result.point, images)
     assert after.is_complete() and not after.reasons
     np.testing.assert_array_equal(after.figures["height"], [16, 24, 32])
-    sizes = [result.dot.jpeg(image).stat().st_size for image in images]
+    sizes = [result.point.jpeg(image).stat().st_size for image in images]
     np.testing.assert_array_equal(after.figures["n_bytes"], sizes)
 
 

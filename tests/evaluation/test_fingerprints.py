@@ -4,10 +4,10 @@ from learned_jpeg.models.encoding import Coding
 
 import pytest
 
-ROUNDED = coders.Model("run/train", "abc", Coding("standard"))
-SEARCHED = coders.Model("ljpeg_PIL", "", Coding(sampling="420", tune="psnr"), rounds=False)
-AUTO = coders.Model("ljpeg_PIL", "", Coding(tune="psnr"), rounds=False)
-REFINED = coders.Model(
+ROUNDED = coders.ModelCoder("run/train", "abc", Coding("standard"))
+SEARCHED = coders.ModelCoder("ljpeg_PIL", "", Coding(sampling="420", tune="psnr"), rounds=False)
+AUTO = coders.ModelCoder("ljpeg_PIL", "", Coding(tune="psnr"), rounds=False)
+REFINED = coders.ModelCoder(
     "run/train", "abc", Coding("progressive", "420", "trellis", refine=2), rounds=False
 )
 
@@ -46,7 +46,7 @@ def test_a_choice_that_nobody_made_is_not_in_a_fingerprint():
     assert plain["Huffman choice"] == "standard"
     assert plain["checkpoint"] == "abc"
     assert not {"quantizer", "sampling", "tune"} & set(plain)
-    chosen = coders.Model("run/train", "abc", Coding("standard", sampling="420"))
+    chosen = coders.ModelCoder("run/train", "abc", Coding("standard", sampling="420"))
     assert fingerprints.of_model(chosen) == plain | {"sampling": "420"}
 
 

@@ -33,7 +33,7 @@ def made(tmp_path, photograph, monkeypatch):
         for image in images:
             Image.fromarray(photograph[:100, :100]).save(point.file(image.name))
         curve.sized["a size"] = point
-    made = report.Report(
+    made = report.SetReport(
         tmp_path / "out", "set_standard", "set, 2 images", curves, images, [0, 1], METRICS
     )
     made.drawn = []
@@ -54,7 +54,7 @@ def test_all_is_written_and_the_lines_say_where(made):
     assert made.drawn == ["set_standard_psnr", "set_standard_lpips", "set_standard_comparison"]
     names = {path.name for path in made.folder.iterdir()}
     assert {f"set_standard{ending}" for ending in (".md", ".txt", ".html")} <= names
-    assert {f"set_standard_{name}.csv" for name in ("bd_rate", "dots", "images")} <= names
+    assert {f"set_standard_{name}.csv" for name in ("bd_rate", "points", "images")} <= names
     assert any("set_standard.html" in line for line in lines)
     assert any("good" in line and "-50.0" in line for line in lines)
     assert "strongest of the encoders, in the mean of these metrics: strong" in lines

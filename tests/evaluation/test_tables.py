@@ -66,21 +66,21 @@ def test_the_figures_of_bd_rates_are_numbers(curves):
     assert len(rows) == 3 * len(compared)
 
 
-def test_means_of_every_dot(curves):
-    header, *rows = tables.dot_table(curves, NAMES)
-    assert header == ["curve", "dot", *NAMES]
+def test_means_of_every_point(curves):
+    header, *rows = tables.point_table(curves, NAMES)
+    assert header == ["curve", "point", *NAMES]
     assert rows[1] == ["JPEG", "1", "1.0000", "30.000", "0.40000"]
     assert len(rows) == 16
 
 
-def test_each_trained_dot_stands_above_the_anchor_at_its_rate():
+def test_each_trained_point_stands_above_the_anchor_at_its_rate():
     anchor = make("JPEG", "encoder", [0.5, 2], [28, 34])
     run = make("run", "run", [1, 4], [33, 40])
     header, *rows = tables.matched_table([anchor, run], NAMES)
     shown = [dict(zip(header, row, strict=True)) for row in rows]
     # 1 is half-way from 0.5 to 2 in the logarithm; 4 is outside of the anchor's range.
     assert [row["psnr"] for row in shown] == ["33.000", "31.000", "40.000", "-"]
-    assert [row["dot"] for row in shown] == ["1", "at equal bpp", "4", "at equal bpp"]
+    assert [row["point"] for row in shown] == ["1", "at equal bpp", "4", "at equal bpp"]
     assert shown[0]["bytes"] == "1000"
 
 
@@ -98,10 +98,10 @@ def test_files_of_one_size_stand_together(curves):
     assert header[3:] == NAMES
 
 
-def test_every_image_at_every_dot(curves):
+def test_every_image_at_every_point(curves):
     curves[3].sized["a size"] = curves[3].points[1]
     header, *rows = tables.image_table(curves, ["a", "b", "c"], NAMES)
-    assert header == ["curve", "dot", "image", "width", "height", "bytes", *NAMES]
+    assert header == ["curve", "point", "image", "width", "height", "bytes", *NAMES]
     assert len(rows) == 17 * 3
     assert rows[1] == ["JPEG", "0.5", "b", 8, 9, 500, "0.5", "28", "0.44"]
 
@@ -109,7 +109,7 @@ def test_every_image_at_every_dot(curves):
 def test_a_figure_that_is_missing_is_nan(curves):
     curves[0].points[0] = replace(curves[0].points[0])
     curves[0].points[0].figures["lpips"] = np.array([np.nan] * 3)
-    assert tables.dot_table(curves, NAMES)[1][-1] == "nan"
+    assert tables.point_table(curves, NAMES)[1][-1] == "nan"
 
 
 def test_the_three_forms_of_rows():

@@ -50,7 +50,7 @@ def test_the_command_writes_what_the_model_encodes(tmp_path):
     options = {"huffman": "standard", "sampling": "420"}
     arguments = [f"--{name}={value}" for name, value in options.items()]
     assert run(tmp_path / "a.png", "--quality", 30, *arguments) == 0
-    expected = api.load("ljpeg_PIL").encode(np.asarray(picture()), dial=30, **options)
+    expected = api.load("ljpeg_PIL").encode(np.asarray(picture()), quality=30, **options)
     assert (tmp_path / "a.jpg").read_bytes() == expected
 
 
@@ -239,11 +239,11 @@ def test_a_pipe_or_a_folder_named_like_an_image_does_not_hang(tmp_path, capsys):
 
 
 class Tables(JPEGPipeline):
-    """Stands for a trained model: IJG tables of one quality, and no dial."""
+    """Stands for a trained model: IJG tables of one quality, and no rate setting."""
 
     architecture = "tables"
 
-    def get_qtables(self, batch, dial, training):
+    def get_qtables(self, batch, rate_setting, training):
         return standard.ijg_qtables(1000 * self.lmbda)[None]
 
 

@@ -81,7 +81,7 @@ def test_a_block_costs_what_its_pixels_say():
     coding = MODEL.complete(Coding(sampling="420", quantizer="trellis"))
     analysis = MODEL.analyse_picture(PIXELS[:32, :24], 60.0, coding)
     importance.add(analysis, prices)
-    luma, chroma = analysis.log2_lambda
+    luma, chroma = analysis.log2_bit_price
     strength = importance.STRENGTH
     np.testing.assert_allclose(luma[:, 0], [0, strength, strength, strength])
     np.testing.assert_allclose(chroma[0][:, 0], [strength / 2, strength])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from learned_jpeg import api
 from learned_jpeg.jobs import targets
+from learned_jpeg.models import shipped
 from learned_jpeg.runtime.errors import UserError
 
 import numpy as np
@@ -15,7 +16,7 @@ from makers import picture, saved
 from PIL import Image
 from ssimulacra2 import compute_ssimulacra2
 
-RUN = [targets.Setting(SimpleNamespace(dial=None, number=number)) for number in range(6)]
+RUN = [targets.Setting(SimpleNamespace(rate_setting=None, number=number)) for number in range(6)]
 
 
 def search(target, side, tries=None, tolerance=0.005):
@@ -66,30 +67,30 @@ def test_what_comes_in_steps_never_ends_beyond_the_limit(side):
 @pytest.mark.parametrize("low, high", [(1, 100), (0.001, 0.5)])
 @pytest.mark.parametrize("part", [0.0, 0.02, 0.5, 0.98, 1.0])
 def test_a_dial_is_searched_within_its_bounds(low, high, part):
-    model = SimpleNamespace(dial=SimpleNamespace(low=low, high=high))
+    model = SimpleNamespace(rate_setting=SimpleNamespace(low=low, high=high))
     tries = []
 
     def attempt(setting, scale):
-        assert scale == 1 and low <= setting.dial <= high
-        tries.append(setting.dial)
-        return math.log(1000 * setting.dial**0.7 / target), setting.dial
+        assert scale == 1 and low <= setting.rate_setting <= high
+        tries.append(setting.rate_setting)
+        return math.log(1000 * setting.rate_setting**0.7 / target), setting.rate_setting
 
     target = 1000 * (low * (high / low) ** part) ** 0.7
     found = targets.Search(attempt, 0.005, 1, -0.8)
-    found.on_dial(targets.Setting(model))
+    found.on_rate_setting(targets.Setting(model))
     assert 1000 * found.best**0.7 == pytest.approx(target, rel=0.0051)
     assert len(tries) <= 8
 
 
 def test_a_target_outside_a_dial_gives_its_end():
-    model = SimpleNamespace(dial=SimpleNamespace(low=1, high=100))
+    model = SimpleNamespace(rate_setting=SimpleNamespace(low=1, high=100))
     for target, end in ((0.1, 1), (1e5, 100)):
 
         def attempt(setting, scale, target=target):
-            return math.log(setting.dial / target), setting.dial
+            return math.log(setting.rate_setting / target), setting.rate_setting
 
         found = targets.Search(attempt, 0.005, 1, -1)
-        found.on_dial(targets.Setting(model))
+        found.on_rate_setting(targets.Setting(model))
         assert found.best == pytest.approx(end)
 
 
@@ -99,10 +100,10 @@ def test_where_auto_turns_every_target_is_met():
 
     def finished(setting, scale):
         choices = {"sampling": setting.sampling or "auto", "tune": "psnr"}
-        return model.encode(pixels, dial=setting.dial, table_scale=scale, **choices)
+        return model.encode(pixels, setting.rate_setting, table_scale=scale, **choices)
 
-    def encode(dial):
-        data = finished(targets.Setting(model, dial), 1.0)
+    def encode(rate_setting):
+        data = finished(targets.Setting(shipped.load("ljpeg_PIL"), rate_setting), 1.0)
         return targets.sampling(data), len(data), targets.psnr(pixels, data)
 
     low, high = 40.0, 99.0
@@ -114,7 +115,7 @@ def test_where_auto_turns_every_target_is_met():
     for kind, (low, high) in (("size", sizes), ("psnr", qualities)):
         for part in (0.2, 0.45, 0.7):
             target = targets.Target(kind, low + part * (high - low))
-            found = target.encode(pixels, [targets.Setting(model)], finished)
+            found = target.encode(pixels, [targets.Setting(shipped.load("ljpeg_PIL"))], finished)
             assert target.missed(found.quantity) is None
             assert abs(found.quantity / target.value - 1) <= 0.01
             assert found.setting.sampling and found.scale == 1.0
@@ -146,10 +147,10 @@ def test_a_flat_picture_has_no_target_to_miss(level, kind, value, options):
     pixels, model = np.full([40, 50, 3], level, np.uint8), api.load("ljpeg_PIL")
 
     def finished(setting, scale):
-        return model.encode(pixels, setting.dial, table_scale=scale, **options)
+        return model.encode(pixels, setting.rate_setting, table_scale=scale, **options)
 
     target = targets.Target(kind, value)
-    found = target.encode(pixels, [targets.Setting(model)], finished)
+    found = target.encode(pixels, [targets.Setting(shipped.load("ljpeg_PIL"))], finished)
     assert target.missed(found.quantity) is None
 
 

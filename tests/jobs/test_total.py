@@ -49,11 +49,11 @@ def test_the_files_fill_the_budget_at_one_quality(total, folder, capsys):
 
 
 class Tables(JPEGPipeline):
-    """Stands for a trained model: IJG tables of one quality, and no dial."""
+    """Stands for a trained model: IJG tables of one quality, and no rate setting."""
 
     architecture = "tables"
 
-    def get_qtables(self, batch, dial, training):
+    def get_qtables(self, batch, rate_setting, training):
         return standard.ijg_qtables(1000 * self.lmbda)[None]
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from learned_jpeg.evaluation import coders
-from learned_jpeg.evaluation.points import Dot, TestImage
+from learned_jpeg.evaluation.points import PointToMeasure, TestImage
 from learned_jpeg.jobs import workers
 from learned_jpeg.metrics import measures
 from learned_jpeg.models import checkpoints
@@ -21,7 +21,7 @@ import pytest
 from makers import picture, saved
 from PIL import Image
 
-CODER = coders.Encoder("pillow_444", "standard")
+CODER = coders.EncoderCoder("pillow_444", "standard")
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def image(tmp_path, photograph):
 
 
 @pytest.fixture
-def dot(tmp_path):
-    return Dot("quality_40", tmp_path / "out" / "quality_40", {}, (CODER,), 40)
+def point(tmp_path):
+    return PointToMeasure("quality_40", tmp_path / "out" / "quality_40", {}, (CODER,), 40)
 
 
-def test_encoding_and_measuring_one_image(dot, image, photograph):
-    files, errors = workers.encode([dot, dot], [(image.path, {0: None, 1: None})] * 2, 1)
+def test_encoding_and_measuring_one_image(point, image, photograph):
+    files, errors = workers.encode([point, point], [(image.path, {0: None, 1: None})] * 2, 1)
     assert not errors
     data = CODER.encode(photograph[:48, :64], 40)
     assert files == [{0: data, 1: data}] * 2
@@ -48,22 +48,22 @@ def test_encoding_and_measuring_one_image(dot, image, photograph):
     }
 
 
-def test_what_is_encoded_before_a_fault_is_kept(dot, image, tmp_path):
+def test_what_is_encoded_before_a_fault_is_kept(point, image, tmp_path):
     paths = [image.path, tmp_path / "missing.png", image.path]
-    files, errors = workers.encode([dot], [(path, {0: None}) for path in paths], 1)
+    files, errors = workers.encode([point], [(path, {0: None}) for path in paths], 1)
     assert [sorted(of_image) for of_image in files] == [[0], [], []]
     assert "missing.png" in errors[0]
 
 
-def test_a_dot_that_fails_does_not_end_the_others(dot, image):
-    bad = Dot("bad", dot.folder, {}, (Failing(),))
-    files, errors = workers.encode([bad, dot], [(image.path, {0: None, 1: None})] * 2, 1)
+def test_a_point_that_fails_does_not_end_the_others(point, image):
+    bad = PointToMeasure("bad", point.folder, {}, (Failing(),))
+    files, errors = workers.encode([bad, point], [(image.path, {0: None, 1: None})] * 2, 1)
     assert [sorted(of_image) for of_image in files] == [[1], [1]]
     assert errors == {0: "no memory"}
 
 
 class Failing:
-    def encode(self, pixels, dial):
+    def encode(self, pixels, rate_setting):
         raise RuntimeError("no memory")
 
 
@@ -173,17 +173,17 @@ def cluster(tmp_path_factory):
         process.wait()
 
 
-def test_workers_of_a_cluster_find_the_project_from_anywhere(cluster, dot, image):
+def test_workers_of_a_cluster_find_the_project_from_anywhere(cluster, point, image):
     address, folder = cluster
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(UserError), workers.Pool(1, address) as pool:
-            calls = [("file", workers.encode, ([dot], [(image.path, {0: None})], 1))]
+            calls = [("file", workers.encode, ([point], [(image.path, {0: None})], 1))]
             ((unit, (files, errors)),) = pool.completed(calls)
             break
         time.sleep(0.2)  # the worker is not there yet
     assert (unit, errors) == ("file", {})
-    assert files == workers.encode([dot], [(image.path, {0: None})], 1)[0]
+    assert files == workers.encode([point], [(image.path, {0: None})], 1)[0]
     assert "ModuleNotFoundError" not in (folder / "dask_worker.log").read_text()
     assert pool.threads == 1
 

@@ -18,7 +18,7 @@ def test_the_fast_transform_is_the_exact_one(size, sampling):
         found = analyse(pixels, qtables, sampling).unrounded
         expected = forward(pixels, sampling)
         np.testing.assert_allclose(found.luma, expected.luma / qtables[..., 0], atol=1e-3)
-        if channels == 3 and sampling == "444":  # at 4:2:0 by `halving`
+        if channels == 3 and sampling == "444":  # at 4:2:0 by `downsampling`
             np.testing.assert_allclose(found.chroma, expected.chroma / qtables[..., 1], atol=1e-3)
 
 

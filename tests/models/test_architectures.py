@@ -5,7 +5,7 @@ import inspect
 from pathlib import Path
 
 import arg_parser
-from jpeg_pipeline import Dial, DifferentiableJPEG
+from jpeg_pipeline import DifferentiableJPEG, RateSetting
 from learned_jpeg.models import architectures, encoding
 from learned_jpeg.runtime.errors import UserError
 
@@ -75,12 +75,12 @@ def test_every_option_of_the_model_is_an_argument_and_comes_from_train(architect
 
 
 def test_the_dial_is_within_its_bounds(architecture):
-    dial = architecture.dial
-    if dial is not None:
-        assert isinstance(dial, Dial) and dial.name in ("quality", "lambda")
-        assert dial.low <= dial.default <= dial.high
-        assert dial.values and list(dial.values) == sorted(set(dial.values))
-        assert all(dial.low <= value <= dial.high for value in dial.values)
+    rate_setting = architecture.rate_setting
+    if rate_setting is not None:
+        assert isinstance(rate_setting, RateSetting) and rate_setting.name in ("quality", "lambda")
+        assert rate_setting.low <= rate_setting.default <= rate_setting.high
+        assert rate_setting.values and list(rate_setting.values) == sorted(set(rate_setting.values))
+        assert all(rate_setting.low <= value <= rate_setting.high for value in rate_setting.values)
 
 
 def test_tiles_fit_the_grids_of_both_samplings(architecture):

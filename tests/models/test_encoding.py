@@ -18,11 +18,11 @@ ROUNDED = [name for name in architectures.names() if architectures.load(name).qu
 
 
 def dial_of(pipeline, value=40.0):
-    return None if pipeline.dial is None else value
+    return None if pipeline.rate_setting is None else value
 
 
-def read(pipeline, pixels, dial, **options):
-    return jpeg_file.read_jpeg(encoding.encode(pipeline, pixels, dial, **options))
+def read(pipeline, pixels, rate_setting, **options):
+    return jpeg_file.read_jpeg(encoding.encode(pipeline, pixels, rate_setting, **options))
 
 
 def assert_planes_equal(found, expected):
@@ -37,12 +37,12 @@ def test_tiles_give_the_same_file_as_the_whole_image(
     name, height, width, kind, photograph, randomized, monkeypatch
 ):
     pipeline, pixels = randomized(name, 20, kind), photograph[:height, :width]
-    dial = dial_of(pipeline)
-    whole = encoding.encode(pipeline, pixels, dial)
+    rate_setting = dial_of(pipeline)
+    whole = encoding.encode(pipeline, pixels, rate_setting)
     monkeypatch.setattr(pipeline, "tile", 64)
-    assert encoding.encode(pipeline, pixels, dial) == whole
+    assert encoding.encode(pipeline, pixels, rate_setting) == whole
     # The coefficients are those of the whole image at once, not only of tiles among themselves.
-    coded = pipeline.encode(pixels[None].astype(np.float32) / 255, dial)
+    coded = pipeline.encode(pixels[None].astype(np.float32) / 255, rate_setting)
     assert_planes_equal(
         jpeg_file.read_jpeg(whole)[0], [plane[0].numpy() for plane in coded.coefficients]
     )
@@ -72,23 +72,23 @@ def test_a_file_may_have_another_sampling_than_the_model(name, photograph, rando
     pixels = photograph[:45, :70]
     for of_model, of_file in (SAMPLINGS, SAMPLINGS[::-1]):
         pipeline = randomized(name, 20, of_model)
-        dial = dial_of(pipeline)
-        other = encoding.encode(pipeline, pixels, dial, Coding(sampling=of_file))
+        rate_setting = dial_of(pipeline)
+        other = encoding.encode(pipeline, pixels, rate_setting, Coding(sampling=of_file))
         assert jpeg_file.read_jpeg(other)[-1] == of_file
-        assert encoding.encode(randomized(name, 20, of_file), pixels, dial) == other
+        assert encoding.encode(randomized(name, 20, of_file), pixels, rate_setting) == other
 
 
 def test_without_a_dial_set_it_is_the_default(photograph):
     pipeline, pixels = ljpeg_PIL.LJPEGPIL(), photograph[:20, :20]
-    default = encoding.encode(pipeline, pixels, pipeline.dial.default)
+    default = encoding.encode(pipeline, pixels, pipeline.rate_setting.default)
     assert encoding.encode(pipeline, pixels) == default
     assert encoding.encode(pipeline, pixels, 30) != default
 
 
-@pytest.mark.parametrize("dial", [0, 100.5, -1, float("nan")])
-def test_a_dial_beyond_its_bounds_is_refused(dial, photograph):
+@pytest.mark.parametrize("rate_setting", [0, 100.5, -1, float("nan")])
+def test_a_dial_beyond_its_bounds_is_refused(rate_setting, photograph):
     with pytest.raises(UserError, match="quality .* not in 1 to 100"):
-        encoding.encode(ljpeg_PIL.LJPEGPIL(), photograph, dial)
+        encoding.encode(ljpeg_PIL.LJPEGPIL(), photograph, rate_setting)
 
 
 def test_a_model_without_a_dial_has_none_to_set(photograph, randomized):
@@ -171,7 +171,7 @@ def test_bands_that_are_refined_are_analysed_as_in_the_whole_picture(
     monkeypatch.setattr(encoding.refining, "refine", refine)
     encoding.encode(model, photograph, 60, Coding(sampling=sampling, refine=1), prices=prices)
     whole, *bands = found
-    for name in ("unrounded", "log2_lambda"):
+    for name in ("unrounded", "log2_bit_price"):
         luma, chroma = (
             np.concatenate([getattr(band, name)[i] for band in bands], axis=i) for i in range(2)
         )

@@ -30,7 +30,7 @@ def test_every_shipped_run_is_listed_and_every_listed_one_shipped():
 def test_the_rates_are_those_that_were_measured():
     rows = []
     for place in (".", "_tuned"):
-        with open(EXAMPLES / place / "KODAK_progressive_dots.csv") as file:
+        with open(EXAMPLES / place / "KODAK_progressive_points.csv") as file:
             rows += csv.DictReader(file)
     for name in shipped.shipped():
         model = shipped.describe(name)

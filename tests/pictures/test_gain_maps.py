@@ -71,7 +71,7 @@ def fields(data):
 
 
 def anew(data, tmp_path, quality=50.0, **options):
-    """(the bytes of the result, the Report)."""
+    """(the bytes of the result, the FileReport)."""
     (tmp_path / "in.jpg").write_bytes(data)
     settings = [Setting(shipped.load("ljpeg_PIL"), quality)]
     options = one_picture.Options(Coding(), force=True, **options)

@@ -123,8 +123,8 @@ def assert_better(pixels, name, options, metric, quality):
     sizes, figures = {}, {}
     for sampling in SAMPLINGS:
         files = [
-            model.encode(pixels, quality=dial, sampling=sampling, **options)
-            for dial in np.clip(np.arange(-9, 9, 3) + quality, 1, 99.9)
+            model.encode(pixels, quality=rate_setting, sampling=sampling, **options)
+            for rate_setting in np.clip(np.arange(-9, 9, 3) + quality, 1, 99.9)
         ]
         sizes[sampling] = np.log([len(data) for data in files])
         decoded = map(jpeg_file.decode, files)

@@ -19,14 +19,14 @@ def test_activity_is_the_variance_and_the_masking_of_the_metric():
     visibility = (10 / IJG_BASE_TABLES[..., 0].ravel().astype(np.float32)) ** 2
     visibility[0] = 0
     coefficients = dct(picture)
-    variance, threshold = np.empty((2, 3), np.float32)
-    luma.activity(flat(coefficients), STEPS, visibility, variance, threshold)
+    variance, masking_threshold = np.empty((2, 3), np.float32)
+    luma.activity(flat(coefficients), STEPS, visibility, variance, masking_threshold)
     for i, block in enumerate(to_blocks(picture)[0]):
         np.testing.assert_allclose(variance[i], block.var(), rtol=1e-4)
         quarters = [block[y : y + 4, x : x + 4] for y in (0, 4) for x in (0, 4)]
         ratio = sum(quarter.var(ddof=1) * 16 for quarter in quarters) / (block.var(ddof=1) * 64)
         energy = (coefficients[0, i].ravel() ** 2 * visibility).sum()
-        np.testing.assert_allclose(threshold[i], np.sqrt(energy * ratio) / 32, rtol=1e-4)
+        np.testing.assert_allclose(masking_threshold[i], np.sqrt(energy * ratio) / 32, rtol=1e-4)
 
 
 def test_luma_takes_over_what_the_decoder_makes_of_chroma():

@@ -107,15 +107,17 @@ def test_bits_are_about_those_of_the_file_and_fewest_in_the_kind_that_was_search
         data = write_jpeg(found.integers, qtables, *photograph.shape[:2], "420", huffman)
         if kind == huffman:
             assert found.bits / 8 < len(data) < 1.05 * found.bits / 8 + 400
-        costs[kind] = sum(found.error) + search.lmbda(qtables) * 8 * len(data)
+        costs[kind] = sum(found.error) + search.bit_price(qtables) * 8 * len(data)
     assert costs.pop(huffman) < 0.999 * min(costs.values())
 
 
-def test_means_are_nearer_where_they_weigh_more(photograph):
+def test_dc_is_nearer_where_it_weighs_more(photograph):
     analysis = analyse(photograph, tuned_qtables(40, "visual"), "420")
     errors, bits = [], []
-    for means in (1, 4):
-        tune = dataclasses.replace(TUNES["visual"], means=means, take_over=False, clipping=False)
+    for weight in (1, 4):
+        tune = dataclasses.replace(
+            TUNES["visual"], dc_weight=weight, take_over=False, clipping=False
+        )
         found = Trellis(tune).search(analysis)
         errors.append(
             [
@@ -132,10 +134,10 @@ def test_dearer_bits_are_fewer_where_they_are_dearer(photograph):
     analysis = analyse(photograph, tuned_qtables(60, "psnr"), "420")
     plain = Trellis("psnr").search(analysis)
     fields = [np.zeros(plane.shape[:-2], np.float32) for plane in analysis.unrounded]
-    even = Trellis("psnr").search(dataclasses.replace(analysis, log2_lambda=Planes(*fields)))
+    even = Trellis("psnr").search(dataclasses.replace(analysis, log2_bit_price=Planes(*fields)))
     assert all(np.array_equal(*pair) for pair in zip(plain.integers, even.integers, strict=True))
     fields[0][:, 10:] = 2
-    dear = Trellis("psnr")(dataclasses.replace(analysis, log2_lambda=Planes(*fields)))
+    dear = Trellis("psnr")(dataclasses.replace(analysis, log2_bit_price=Planes(*fields)))
 
     def levels(luma):
         return (luma != 0).sum((-1, -2))

@@ -14,19 +14,39 @@ def lengths_of(generator):
     return generator.uniform(1, 16, 256).astype(np.float32)
 
 
-def search(x, squares, dead, zone, lmbda, lengths, keep=0.0, band=(1, 63), ends=None):
+def search(
+    x,
+    squared_weight,
+    dead_zone_weight,
+    dead_zone,
+    bit_price,
+    lengths,
+    zeroing_penalty=0.0,
+    band=(1, 63),
+    ends=None,
+):
     """(levels, cost) of what is found. ends: the bits of the ends of 0, 1, .. blocks in a row; by
     default each has the symbol 0 of its own."""
     blocks = len(x)
     out, full = np.full([blocks, 64], 99, np.int16), np.empty(blocks, np.bool_)
-    one, price = np.ones(blocks, np.float32), np.full(blocks, lmbda, np.float32)
+    one, price = np.ones(blocks, np.float32), np.full(blocks, bit_price, np.float32)
     cost = np.empty(blocks, np.float32)
     ends = np.float32(lengths[0] * np.arange(33) if ends is None else ends)
-    x, squares, dead, zone = map(np.ascontiguousarray, (x, squares, dead, zone))
-    weights = squares, dead, zone, np.float32(keep), one, one, price
+    x, squared_weight, dead_zone_weight, dead_zone = map(
+        np.ascontiguousarray, (x, squared_weight, dead_zone_weight, dead_zone)
+    )
+    weights = (
+        squared_weight,
+        dead_zone_weight,
+        dead_zone,
+        np.float32(zeroing_penalty),
+        one,
+        one,
+        price,
+    )
     margin = trellis.slack(lengths)
     trellis.search_band(x, *weights, *band, lengths, margin, ends[1], out, cost, full)
-    return out, trellis.choose_ends(cost, full, price, ends, *band, out)
+    return out, trellis.choose_eob_runs(cost, full, price, ends, *band, out)
 
 
 def sparse_blocks(generator, count, most):
@@ -38,17 +58,19 @@ def sparse_blocks(generator, count, most):
     return x.astype(np.float32)
 
 
-@pytest.mark.parametrize(("hidden", "keep"), [(False, 0.0), (True, 0.0), (True, 0.5)])
-def test_no_levels_of_a_block_cost_less(hidden, keep):
+@pytest.mark.parametrize(("hidden", "zeroing_penalty"), [(False, 0.0), (True, 0.0), (True, 0.5)])
+def test_no_levels_of_a_block_cost_less(hidden, zeroing_penalty):
     generator = np.random.default_rng(hidden)
     lengths = lengths_of(generator)
-    squares = generator.uniform(0.2, 2, 64).astype(np.float32)
-    dead = generator.uniform(0.2, 2, 64).astype(np.float32) * hidden
-    zone = generator.uniform(0, 2, 64).astype(np.float32) * hidden
+    squared_weight = generator.uniform(0.2, 2, 64).astype(np.float32)
+    dead_zone_weight = generator.uniform(0.2, 2, 64).astype(np.float32) * hidden
+    dead_zone = generator.uniform(0, 2, 64).astype(np.float32) * hidden
     x = sparse_blocks(generator, 1000, 4)
-    found, _ = search(x, squares, dead, zone, 0.15, lengths, keep)
+    found, _ = search(
+        x, squared_weight, dead_zone_weight, dead_zone, 0.15, lengths, zeroing_penalty
+    )
     for block, levels in zip(x, found, strict=True):
-        error = squares, dead, zone, keep
+        error = squared_weight, dead_zone_weight, dead_zone, zeroing_penalty
         cost = reference.block_cost(block, levels[ZIGZAG[1:]].tolist(), error, 0.15, lengths)
         assert cost <= reference.best_block(block, error, 0.15, lengths) + 1e-4
 
@@ -56,15 +78,15 @@ def test_no_levels_of_a_block_cost_less(hidden, keep):
 def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
     generator = np.random.default_rng(2)
     lengths = lengths_of(generator)
-    squares = np.ones(64, np.float32)
+    squared_weight = np.ones(64, np.float32)
     x = generator.laplace(0, 3, [300, 64]).astype(np.float32)
-    found, total = search(x, squares, NONE, NONE, 0.2, lengths)
+    found, total = search(x, squared_weight, NONE, NONE, 0.2, lengths)
     costs = []
     for block, levels in zip(x, found, strict=True):
         levels = levels[ZIGZAG[1:]].tolist()
         rounded = np.trunc(block + np.copysign(0.5, block))[ZIGZAG[1:]].astype(int).tolist()
         cost, plain = (
-            reference.block_cost(block, some, (squares, NONE, NONE, 0.0), 0.2, lengths)
+            reference.block_cost(block, some, (squared_weight, NONE, NONE, 0.0), 0.2, lengths)
             for some in (levels, rounded)
         )
         assert cost <= plain + 1e-4
@@ -76,26 +98,28 @@ def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
 def test_blocks_that_end_in_a_row_share_a_symbol_where_that_costs_least(band):
     """All ways to leave the levels of some blocks out, and the search's own levels for others."""
     generator = np.random.default_rng(4)
-    squares = np.ones(64, np.float32)
-    for lmbda in (0.05, 0.15, 0.3):
+    squared_weight = np.ones(64, np.float32)
+    for bit_price in (0.05, 0.15, 0.3):
         lengths = lengths_of(generator)
         ends = np.concatenate([[0], np.cumsum(generator.uniform(0, 3, 32)) + 2])
         x = sparse_blocks(generator, 9, 2)
         x[:, ZIGZAG[band[1]]] = 0  # a level there has no end, which counts among the levels' bits
-        found, total = search(x, squares, NONE, NONE, lmbda, lengths, band=band, ends=ends)
+        found, total = search(
+            x, squared_weight, NONE, NONE, bit_price, lengths, band=band, ends=ends
+        )
         places = ZIGZAG[band[0] : band[1] + 1]
         paid = np.full(33, -100)  # for each block with levels
-        every, _ = search(x, squares, NONE, NONE, lmbda, lengths, band=band, ends=paid)
+        every, _ = search(x, squared_weight, NONE, NONE, bit_price, lengths, band=band, ends=paid)
         assert len(np.unique(every[:, places].any(1))) == 2
 
-        def cost(levels, lmbda=lmbda, lengths=lengths, x=x, ends=ends, places=places):
+        def cost(levels, bit_price=bit_price, lengths=lengths, x=x, ends=ends, places=places):
             bits, row = 0.0, 0
             for block in levels[:, places]:
                 if block.any():
                     bits += ends[row] + reference.band_bits(block.tolist(), lengths)
                     row = 0
                 row += 1
-            return lmbda * (bits + ends[row]) + ((x - levels)[:, places] ** 2).sum()
+            return bit_price * (bits + ends[row]) + ((x - levels)[:, places] ** 2).sum()
 
         best = min(
             cost(np.where(np.array(kept)[:, None], every, 0))
@@ -112,11 +136,11 @@ def test_the_means_are_the_best_of_all_near_the_rounded_ones():
     for _ in range(100):
         x = np.zeros([5, 64], np.float32)
         x[:, 0] = generator.normal(0, 4, 5)
-        weights, lmbdas = generator.uniform(0.2, 2, [2, 5]).astype(np.float32) * [[1], [0.3]]
-        weights, lmbdas = weights.astype(np.float32), lmbdas.astype(np.float32)
+        weights, bit_prices = generator.uniform(0.2, 2, [2, 5]).astype(np.float32) * [[1], [0.3]]
+        weights, bit_prices = weights.astype(np.float32), bit_prices.astype(np.float32)
         out = np.zeros([5, 64], np.int16)
-        trellis.search_dc(x, weights, lmbdas, lengths, 1024, out)
-        scan = x[:, 0], weights, lmbdas
+        trellis.search_dc(x, weights, bit_prices, lengths, 1024, out)
+        scan = x[:, 0], weights, bit_prices
         middle = np.floor(scan[0] + 0.5).astype(int)
         best = min(
             reference.dc_cost(scan[0], (middle + moves).tolist(), *scan[1:], lengths)

@@ -29,14 +29,14 @@ def texture(size, level, strength):
 @pytest.mark.parametrize("bright", [-0.5, 0.8])
 def test_from_black_to_white_the_weight_of_an_error_falls_by_the_exponent(bright):
     pixels = np.concatenate([np.zeros([8, 8, 3]), np.full([8, 8, 3], 255)], 1)
-    ((black, white),) = mask(replace(PLAIN, bright=bright), pixels)
+    ((black, white),) = mask(replace(PLAIN, brightness_power=bright), pixels)
     assert black / white == pytest.approx(np.exp(bright), rel=0.01)
 
 
 def test_a_busy_block_beside_a_calm_one_weighs_more_than_one_among_its_like():
     pixels = texture([40, 40], 128, 20)
     pixels[:8, :8] = 128
-    found = mask(replace(PLAIN, calm=0.5), pixels) / mask(PLAIN, pixels)
+    found = mask(replace(PLAIN, neighbour_mask_power=0.5), pixels) / mask(PLAIN, pixels)
     assert found[0, 0] == 1  # it is the calmest itself
     assert found[:2, :2].ravel()[1:].min() > 1.5 * found[2:, 2:].max()
 
@@ -49,11 +49,12 @@ def test_without_the_three_a_block_weighs_the_same():
 def test_blue_is_a_factor_on_the_error_of_cb_alone(sampling):
     seen = analysis(texture([32, 32], 128, 20), sampling)
     _, plain = weights.luma_and_chroma(PLAIN, seen, 1.0)
-    _, half = weights.luma_and_chroma(replace(PLAIN, blue=0.5), seen, 1.0)
-    np.testing.assert_allclose(half[0].squares, 0.5 * plain[0].squares, rtol=1e-6)
-    np.testing.assert_array_equal(half[1].squares, plain[1].squares)
+    _, half = weights.luma_and_chroma(replace(PLAIN, cb_weight=0.5), seen, 1.0)
+    np.testing.assert_allclose(half[0].squared_weight, 0.5 * plain[0].squared_weight, rtol=1e-6)
+    np.testing.assert_array_equal(half[1].squared_weight, plain[1].squared_weight)
     left, of_half = (
-        weights.left_of_chroma(tune, TABLES, seen) for tune in (PLAIN, replace(PLAIN, blue=0.5))
+        weights.left_of_chroma(tune, TABLES, seen)
+        for tune in (PLAIN, replace(PLAIN, cb_weight=0.5))
     )
-    np.testing.assert_allclose(of_half[0].squares, 0.5 * left[0].squares, rtol=1e-6)
-    np.testing.assert_array_equal(of_half[1].squares, left[1].squares)
+    np.testing.assert_allclose(of_half[0].squared_weight, 0.5 * left[0].squared_weight, rtol=1e-6)
+    np.testing.assert_array_equal(of_half[1].squared_weight, left[1].squared_weight)

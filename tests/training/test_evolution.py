@@ -10,7 +10,7 @@ from learned_jpeg.models import portable
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.search import quantizer, tuning
-from learned_jpeg.search.learned_tune import NUMBERS, SPREADS
+from learned_jpeg.search.learned_tune import PARAMETERS, SPREADS
 from learned_jpeg.training import evolution
 from learned_jpeg.training.batch_search import BatchSearch
 
@@ -20,31 +20,31 @@ from makers import picture
 from PIL import Image
 
 
-def far(numbers):
+def far(parameters):
     """A bowl whose lowest point is one spread from 0 in each number."""
-    return float(np.mean((numbers / SPREADS - 1) ** 2))
+    return float(np.mean((parameters / SPREADS - 1) ** 2))
 
 
 def test_evolution_finds_the_lowest_point(tmp_path):
-    found = evolution.evolve([far], np.zeros(NUMBERS), 3000, 0, tmp_path, {})
+    found = evolution.evolve([far], np.zeros(PARAMETERS), 3000, 0, tmp_path, {})
     np.testing.assert_allclose(found / SPREADS, 1, atol=0.1)
 
 
 def test_an_interrupted_evolution_finds_what_an_unbroken_one_does(tmp_path):
-    whole = evolution.evolve([far], np.zeros(NUMBERS), 100, 3, tmp_path / "whole", {})
+    whole = evolution.evolve([far], np.zeros(PARAMETERS), 100, 3, tmp_path / "whole", {})
     calls = 0
 
-    def breaks(numbers):
+    def breaks(parameters):
         nonlocal calls
         calls += 1
         if calls == 50:
             raise KeyboardInterrupt
-        return far(numbers)
+        return far(parameters)
 
     path = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
-        evolution.evolve([breaks], np.zeros(NUMBERS), 100, 3, path, {})
-    resumed = evolution.evolve([far], np.zeros(NUMBERS), 100, 3, path, {})
+        evolution.evolve([breaks], np.zeros(PARAMETERS), 100, 3, path, {})
+    resumed = evolution.evolve([far], np.zeros(PARAMETERS), 100, 3, path, {})
     np.testing.assert_array_equal(resumed, whole)
 
 
@@ -63,7 +63,7 @@ def test_scores_are_of_one_evolution_alone(tmp_path, monkeypatch, changes, words
 
     def prepare(seed=3, against=None, photographs=0, start=0.0):
         model = ljpeg_rdo.LJPEGRDO()
-        model.weights["numbers"].assign(np.full(NUMBERS, start, np.float32))
+        model.weights["numbers"].assign(np.full(PARAMETERS, start, np.float32))
         options = {"evolve": 14, "jobs": 1, "checkpoint_dir": tmp_path}
         source = SimpleNamespace(crops=lambda at: np.full([1, 8, 8, 3], photographs, np.uint8))
         model.prepare(SimpleNamespace(seed=seed, against=against, **options), source)
@@ -80,12 +80,12 @@ def test_scores_are_of_one_evolution_alone(tmp_path, monkeypatch, changes, words
 def test_a_file_that_does_not_say_what_its_scores_are_of_is_named(tmp_path, content):
     (tmp_path / "evolution.json").write_text(content)
     with pytest.raises(UserError, match="evolution.json is damaged, or an earlier version's"):
-        evolution.evolve([far], np.zeros(NUMBERS), 14, 3, tmp_path, {})
+        evolution.evolve([far], np.zeros(PARAMETERS), 14, 3, tmp_path, {})
     assert (tmp_path / "evolution.json").read_text() == content
 
 
 def three_files(search, crop, step):
-    return [search.file(crop, factor * step, np.zeros(NUMBERS)) for factor in (2, 1, 0.5)]
+    return [search.file(crop, factor * step, np.zeros(PARAMETERS)) for factor in (2, 1, 0.5)]
 
 
 def test_bits_are_those_at_equal_quality():
@@ -93,7 +93,7 @@ def test_bits_are_those_at_equal_quality():
     for everything needs more bits."""
     crop = np.ascontiguousarray(np.asarray(picture(192, 192)))
     search = BatchSearch(tuning.TUNES["visual"], "420")
-    start, dearer, wrong = np.zeros((3, NUMBERS))
+    start, dearer, wrong = np.zeros((3, PARAMETERS))
 
     weights, anchor = {"psnr": 0.5, "psnr_hvs_m": 0.5}, functools.partial(three_files, search)
     with workers.Pool(1) as pool:
@@ -130,7 +130,7 @@ def test_the_bits_of_scans_are_what_is_left_of_a_file_without_its_headers():
 def test_a_file_is_that_of_the_search():
     crop = np.ascontiguousarray(np.asarray(picture(96, 128)))
     search = BatchSearch(tuning.TUNES["visual"], "420")
-    data = search.file(crop, 8.0, np.zeros(NUMBERS))
+    data = search.file(crop, 8.0, np.zeros(PARAMETERS))
     qtables = tuning.shaped_qtables(8.0, tuning.TUNES["visual"])
     found = quantizer.Trellis("visual")(quantizer.analyse(crop, qtables, "420"))
     integers, tables, *_ = jpeg_file.read_jpeg(data)
@@ -154,4 +154,4 @@ def test_without_steps_a_training_is_the_evolution_alone(tmp_path, capsys):
     pixels = np.asarray(picture(96, 128))
     coding = Coding(sampling="420")
     analysis = quantizer.analyse(pixels, model.file_qtables(50, coding), "420")
-    assert model.log2_lambda(analysis, 50) is None
+    assert model.log2_bit_price(analysis, 50) is None

@@ -1,7 +1,7 @@
 """What TensorBoard shows of a training."""
 
 import ljpeg
-from jpeg_pipeline import Dial
+from jpeg_pipeline import RateSetting
 from learned_jpeg.training import summaries
 
 import tensorflow as tf
@@ -32,7 +32,9 @@ def test_they_hold_scalars_files_pictures_and_tables(arguments, photos, tmp_path
 
 
 def test_a_dial_is_validated_at_its_default_and_its_ends(arguments, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(ljpeg.LJPEG, "dial", Dial("quality", 1, 100, 25, (5, 15, 25, 40.5)))
+    monkeypatch.setattr(
+        ljpeg.LJPEG, "rate_setting", RateSetting("quality", 1, 100, 25, (5, 15, 25, 40.5))
+    )
     ljpeg.main(arguments(tmp_path, "--last_step=1", f"--valid_glob={photos / 'camera.png'}"))
     valid = {tag: steps for tag, steps in steps_of(tmp_path).items() if tag.endswith("/loss")}
     assert valid == {

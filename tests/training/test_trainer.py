@@ -14,24 +14,24 @@ IMAGES = tf.data.Dataset.from_tensors({"images": np.full([4, 8, 8, 3], 51, np.ui
 
 
 class Toy(JPEGPipeline):
-    """Its loss draws a dial for each batch and asks NumPy for its value, with a gradient."""
+    """Its loss draws a rate setting for a batch and asks NumPy for its value, with a gradient."""
 
     def __init__(self):
         super().__init__()
         self.level = tf.Variable(0.0)
         self.drawn = []
 
-    def exact(self, level, dial):
-        self.drawn.append(float(dial))
-        return np.float32((level - dial) ** 2)
+    def exact(self, level, rate_setting):
+        self.drawn.append(float(rate_setting))
+        return np.float32((level - rate_setting) ** 2)
 
-    def loss_terms(self, images, dial=None, training=False, features=None):
-        dial = tf.random.stateless_uniform([], self.random_seed(0), 1.0, 2.0)
+    def loss_terms(self, images, rate_setting=None, training=False, features=None):
+        rate_setting = tf.random.stateless_uniform([], self.random_seed(0), 1.0, 2.0)
 
         @tf.custom_gradient
         def error(level):
-            value = tf.numpy_function(self.exact, [level, dial], tf.float32)
-            return value, lambda upstream: upstream * 2.0 * (level - dial)
+            value = tf.numpy_function(self.exact, [level, rate_setting], tf.float32)
+            return value, lambda upstream: upstream * 2.0 * (level - rate_setting)
 
         terms = dict.fromkeys(self.loss_names, tf.reduce_mean(images))
         return terms | {"loss": error(self.level)}
@@ -59,8 +59,8 @@ def test_a_dial_drawn_for_each_batch_follows_from_the_step(capsys):
     assert len(set(drawn)) == 40
     assert 1 <= min(drawn) < 1.2 < 1.8 < max(drawn) <= 2
     level = 0.0
-    for dial in drawn:
-        level -= 0.05 * 2 * (level - dial)
+    for rate_setting in drawn:
+        level -= 0.05 * 2 * (level - rate_setting)
     np.testing.assert_allclose([whole.pipeline.level, parts.pipeline.level], level, rtol=1e-5)
     assert "folder: goes on at step 15" in capsys.readouterr().out
 

@@ -76,10 +76,10 @@ def test_a_checkpoint_folder_that_was_named_is_there_and_no_other(serve, folder,
     assert "none of the models" in found.file(1, model=str(trained.parent))["error"]
 
 
-def test_the_numbers_are_those_of_the_metrics(serve, folder):
+def test_the_figures_are_those_of_the_metrics(serve, folder):
     found = serve(folder / "photo.jpg")
     lines = found.tell("choice", picture=1, choice={"model": "rdo_visual", "dial": 50})
-    told = {k: v for line in lines for k, v in line.get("numbers", {}).items()}
+    told = {k: v for line in lines for k, v in line.get("figures", {}).items()}
     (file,) = [line["file"] for line in lines if "file" in line]
     assert lines[-1] == {"done": True}
     original = np.asarray(Image.open(folder / "photo.jpg"))

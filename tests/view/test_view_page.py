@@ -73,16 +73,16 @@ def becomes(tab, expression):
 
 
 def shown(tab):
-    """Waits until a result is there, and all its numbers."""
+    """Waits until a result is there, and all its figures."""
     done = (
         "document.querySelectorAll('#download[href]').length && !document.querySelector('.waiting')"
     )
     assert becomes(tab, f"{done} && /bytes in/.test(document.getElementById('status').textContent)")
 
 
-def numbers(tab, column=1):
+def figures(tab, column=1):
     """{row: text} of a column of the table."""
-    rows = tab.locator("#numbers tbody tr").all_inner_texts()
+    rows = tab.locator("#figures tbody tr").all_inner_texts()
     return {row.split("\t")[0]: row.split("\t")[column] for row in rows}
 
 
@@ -100,12 +100,12 @@ def screen(tab):
 
 def test_quality_changes_the_file_and_the_download_is_that_of_the_command(open_page, folder):
     tab = open_page(folder / "turned.png")
-    before = numbers(tab)
+    before = figures(tab)
     assert before["quality"] == "75" and before["bytes"] in tab.inner_text("#status")
     tab.fill("#first [name=dial]", "20")
     assert becomes(tab, f"!document.body.innerText.includes('{before['PSNR (dB)']}')")
     shown(tab)
-    after = numbers(tab)
+    after = figures(tab)
     assert after["quality"] == "20" and float(after["PSNR (dB)"]) < float(before["PSNR (dB)"])
     assert tab.input_value("#first [name=range]") == "20"
     name, data = downloaded(tab)
@@ -242,10 +242,10 @@ def test_another_encoder_and_a_second_setting_stand_beside_it_at_equal_bytes(ope
             tab.select_option("#second-setting [name=model]", "ljpeg_PIL")
             tab.select_option("#second-setting [name=tune]", "psnr")
         assert becomes(
-            tab, "document.querySelectorAll('#numbers thead th:not([hidden])').length == 2"
+            tab, "document.querySelectorAll('#figures thead th:not([hidden])').length == 2"
         )
         shown(tab)
-        sizes = [int(numbers(tab, column)["bytes"].replace(",", "")) for column in (1, 2)]
+        sizes = [int(figures(tab, column)["bytes"].replace(",", "")) for column in (1, 2)]
         assert 0.98 * sizes[0] <= sizes[1] <= sizes[0]
         assert tab.locator("#left-side").inner_text() == label
         assert becomes(tab, f"document.getElementById('left-image').alt === 'a.png, {label}'")
@@ -266,7 +266,7 @@ def test_the_curve_shows_the_place_and_a_click_on_it_chooses(open_page, folder):
     tab.click("#curve", position=middle)
     assert becomes(tab, "/ 5[012]$/.test(document.getElementById('command').textContent)")
     shown(tab)
-    assert 49 <= float(numbers(tab)["quality"]) <= 52
+    assert 49 <= float(figures(tab)["quality"]) <= 52
 
 
 def drop(tab, *files):
@@ -320,7 +320,7 @@ def test_the_old_answer_stays_until_the_new_one_is_there(open_page, folder):
         assert downloaded(tab) == before and tab.is_visible("#right-image")
     assert becomes(tab, "document.getElementById('command').textContent.endsWith(' 12')")
     shown(tab)
-    assert numbers(tab)["quality"] == "12"
+    assert figures(tab)["quality"] == "12"
 
 
 @pytest.mark.parametrize("width", [380, 1600])
@@ -373,5 +373,5 @@ def test_all_is_reached_by_the_keyboard_and_has_a_name(open_page, folder):
     assert len(seen) >= tab.evaluate(count, interactive)
     for said in ("turned.png", "100%", "Download turned.jpg", "quality", "quality, as a number"):
         assert said in seen
-    roles = "[role=status], [role=alert], [role=slider][aria-valuenow], #numbers caption"
+    roles = "[role=status], [role=alert], [role=slider][aria-valuenow], #figures caption"
     assert tab.locator(roles).count() == 4

@@ -82,7 +82,7 @@ const end = (place) => {
   complain(place, null);
 };
 
-// The numbers
+// The figures
 
 const rows = () => [
   { name: "dial", label: offered.dial?.[0] ?? "", shown: (value) => +value.toFixed(2) },
@@ -109,7 +109,7 @@ const tabulate = () => {
   const compares = $("other").value !== "";
   $("other-name").hidden = !compares;
   $("other-name").textContent = otherName();
-  $("numbers").tBodies[0].replaceChildren(...rows().filter((row) => row.label).map((row) => {
+  $("figures").tBodies[0].replaceChildren(...rows().filter((row) => row.label).map((row) => {
     const line = make("tr");
     line.append(make("th", { scope: "row" }, row.label), cell(row, files.first, files.second));
     if (compares) line.append(cell(row, files.second, files.first));
@@ -145,7 +145,7 @@ const took = (place) => (line) => {
     if (place === "first") showFirst();
     else showLeft();
   }
-  Object.assign(files[place], line.numbers, line.done ? { done: true } : {});
+  Object.assign(files[place], line.figures, line.done ? { done: true } : {});
   if (place === "first") {
     first.known = { ...files.first, size: files.first.bytes };
     for (const name in first.known) {

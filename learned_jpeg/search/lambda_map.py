@@ -18,7 +18,7 @@ ROWS = 64  # of blocks that a picture's are worked on at a time
 
 
 def start(random):
-    """Weights, {name: float32}, with which all strengths are 0. random: numpy's generator."""
+    """Weights, {name: float32}, with which the map is 0 everywhere. random: numpy's generator."""
 
     def layer(inputs):
         return random.normal(0, (2 / inputs) ** 0.5, [inputs, WIDTH]).astype(np.float32)
@@ -47,17 +47,17 @@ def features(unrounded, qtables):
     return Planes(luma, np.log2(1 + np.abs(chroma)).mean(0))
 
 
-def fields(weights, seen, place, xp):
+def fields(weights, seen, log_step, xp):
     """log2 of the factors on what bits cost, in (-MOST, MOST).
 
     weights: those of `start`, trained; seen: Planes [B, rows, columns, LUMA] and [B, rows',
-    columns', CHROMA], or chroma None; place: log4 of the tables' step over 16. Returns Planes
+    columns', CHROMA], or chroma None; log_step: log4 of the tables' step over 16. Returns Planes
     [B, rows, columns] and [B, rows', columns'], Cb's and Cr's the same.
     """
     luma, chroma = seen
     rows, columns = luma.shape[1:3]
     ones = xp.ones_like(luma[..., :1])
-    hidden = xp.matmul(xp.concatenate([luma, place * ones, ones], -1), weights["first"])
+    hidden = xp.matmul(xp.concatenate([luma, log_step * ones, ones], -1), weights["first"])
     halved = chroma is not None and tuple(chroma.shape[1:3]) != (rows, columns)
     if chroma is not None:
         chroma = xp.matmul(chroma, weights["first_chroma"])
@@ -88,8 +88,8 @@ def _halved(field, xp):
     return 0.5 * (field[:, :, ::2] + field[:, :, 1::2])
 
 
-def of_picture(weights, analysis, place):
-    """The `log2_lambda` of a quantizer.Analysis: Planes [rows, columns], [2, rows', columns'].
+def of_picture(weights, analysis, log_step):
+    """The `log2_bit_price` of a quantizer.Analysis: Planes [rows, columns], [2, rows', columns'].
 
     A part at a time, with the neighbours of its edges, so that memory stays small.
     """
@@ -106,7 +106,7 @@ def of_picture(weights, analysis, place):
             other = unrounded.chroma[:, (top - above) // step : -(-below // step)]
         seen = features(Planes(part, other), qtables)
         seen = Planes(*(None if one is None else one[None] for one in seen))
-        found = fields(weights, seen, np.float32(place), np)
+        found = fields(weights, seen, np.float32(log_step), np)
         luma.append(found.luma[0, above : above + end - top])
         if other is not None:
             first = above // step

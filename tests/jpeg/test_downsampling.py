@@ -1,6 +1,6 @@
 from learned_jpeg.jpeg import sampling, transform
 from learned_jpeg.search import quantizer
-from learned_jpeg.search.slopes import up_adjoint
+from learned_jpeg.search.gradients import up_adjoint
 
 import numpy as np
 import pytest

@@ -1,8 +1,8 @@
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes, grid, halved, up
 from learned_jpeg.jpeg.standard import DCT_MATRIX
 from learned_jpeg.jpeg.transform import from_blocks, inverse
-from learned_jpeg.search import slopes
-from learned_jpeg.search.slopes import Picture, tiles, to_coefficients, up_adjoint
+from learned_jpeg.search import gradients
+from learned_jpeg.search.gradients import Picture, tiles, to_coefficients, up_adjoint
 
 import numpy as np
 import pytest
@@ -49,9 +49,9 @@ def test_tiles_cover_each_pixel_once(size):
         top, bottom, left, right = tile.inner
         covered[top:bottom, left:right] += 1
         assert top % 16 == left % 16 == tile.outer[0] % 16 == tile.outer[2] % 16 == 0
-        assert max(bottom - top, right - left) <= slopes.TILE + 8
+        assert max(bottom - top, right - left) <= gradients.TILE + 8
         assert tile.area == (bottom - top) * (right - left)
-        assert all(0 <= start <= slopes.MARGIN // 8 for start in tile.blocks(8)[1])
+        assert all(0 <= start <= gradients.MARGIN // 8 for start in tile.blocks(8)[1])
     assert (covered == 1).all()
 
 
@@ -65,7 +65,7 @@ def test_the_gradient_is_that_of_finite_differences(photograph, decode, tmp_path
     picture = Picture(pixels, 0, 170, "444")
     decoded = coded(pixels, decode, tmp_path).astype(np.float32)
     found = []
-    value = picture.slopes(decoded, lambda tile, planes: found.append(planes))
+    value = picture.gradients(decoded, lambda tile, planes: found.append(planes))
     assert value == pytest.approx(picture.lpips(decoded), rel=1e-3)
     # Downhill, in luma alone: the same for all colours.
     luma = found[0].luma
@@ -93,10 +93,10 @@ def test_a_picture_in_parts_has_about_the_same_gradient(
                 part = planes.luma[down:, across:][: bottom - top, : right - left]
                 result[start // 8 + top : start // 8 + bottom, left:right] = part * height
 
-            picture.slopes(decoded[start:end], accept)
+            picture.gradients(decoded[start:end], accept)
         return result.ravel()
 
     whole = luma([(0, 300)])
-    monkeypatch.setattr(slopes, "TILE", 160)
+    monkeypatch.setattr(gradients, "TILE", 160)
     parts = luma(bands)
     assert np.corrcoef(whole, parts)[0, 1] > 0.9

@@ -61,26 +61,27 @@ def tiles(height, width, above=0, below=0):
             yield Tile((top, bottom, left, right), outer)
 
 
-def up_adjoint(slopes):
+def up_adjoint(gradients):
     """The adjoint of the decoder's upsampling, but for its rounding (see `sampling.up`).
 
-    slopes: float [n, H, W]. Returns float32 [n, ceil(H / 2), ceil(W / 2)].
+    gradients: float [n, H, W]. Returns float32 [n, ceil(H / 2), ceil(W / 2)].
     """
-    count, height, width = slopes.shape
+    count, height, width = gradients.shape
     halves = np.empty([count, -(-height // 2), -(-width // 2)], np.float32)
-    kernels.gather(np.ascontiguousarray(slopes, np.float32), height, width, halves)
+    kernels.gather(np.ascontiguousarray(gradients, np.float32), height, width, halves)
     return halves
 
 
-def to_coefficients(slopes, sampling):
-    """The slope of a decoded picture carried to its coefficients, not over any table.
+def to_coefficients(gradients, sampling):
+    """The gradient of a decoded picture carried to its coefficients, not over any table.
 
-    slopes: float32 [H, W, 3], of RGB; sampling: of `sampling.SAMPLINGS`. Returns Planes of float32.
+    gradients: float32 [H, W, 3], of RGB; sampling: of `sampling.SAMPLINGS`. Returns Planes of
+    float32.
     """
-    height, width = slopes.shape[:2]
+    height, width = gradients.shape[:2]
     luma, chroma = (np.multiply(size, BLOCK) for size in grid(height, width, sampling))
     planes = np.empty([3, *luma], np.float32)
-    kernels.to_components(np.ascontiguousarray(slopes), planes)
+    kernels.to_components(np.ascontiguousarray(gradients), planes)
     of_chroma = planes[1:]
     if sampling == "420":
         of_chroma = np.empty([2, *chroma], np.float32)
@@ -125,15 +126,15 @@ class Picture:
         """LPIPS of what the rows are decoded to, uint8 or float32 [rows, W, 3 or 1]."""
         return self._each(lambda tile, original: original.compare(self._levels(tile, decoded)))
 
-    def slopes(self, decoded, accept):
+    def gradients(self, decoded, accept):
         """The same; and calls accept(tile, Planes) with its slope in the coefficients of each
         tile's outer part, not over any table."""
 
         def compare(tile, original):
-            value, slopes = original.slope(self._levels(tile, decoded))
+            value, gradients = original.slope(self._levels(tile, decoded))
             # Each figure is a mean over all that is seen.
-            slopes *= np.float32(slopes[..., 0].size / np.prod(self._size))
-            accept(tile, to_coefficients(slopes, self._sampling))
+            gradients *= np.float32(gradients[..., 0].size / np.prod(self._size))
+            accept(tile, to_coefficients(gradients, self._sampling))
             return value
 
         return self._each(compare)

@@ -1,4 +1,4 @@
-from learned_jpeg.search import quantizer, strengths
+from learned_jpeg.search import lambda_map, quantizer
 from learned_jpeg.search.tuning import TUNES, shaped_qtables
 
 import numpy as np
@@ -9,7 +9,7 @@ import tensorflow as tf
 @pytest.fixture
 def weights():
     random = np.random.default_rng(0)
-    start = strengths.start(random)
+    start = lambda_map.start(random)
     return start | {"last": random.normal(0, 0.1, start["last"].shape).astype(np.float32)}
 
 
@@ -19,15 +19,15 @@ def analysis(sampling, height=150, width=90, channels=3):
     return quantizer.analyse(pixels, shaped_qtables(9, TUNES["visual"]), sampling)
 
 
-def whole(weights, analysis, place, xp=np):
-    seen = strengths.features(analysis.unrounded, analysis.qtables)
+def whole(weights, analysis, log_step, xp=np):
+    seen = lambda_map.features(analysis.unrounded, analysis.qtables)
     seen = type(seen)(*(None if part is None else part[None] for part in seen))
-    return strengths.fields(weights, seen, np.float32(place), xp)
+    return lambda_map.fields(weights, seen, np.float32(log_step), xp)
 
 
 def test_at_the_start_no_block_is_dearer_than_another():
-    start = strengths.start(np.random.default_rng(2))
-    fields = strengths.of_picture(start, analysis("420"), 0.3)
+    start = lambda_map.start(np.random.default_rng(2))
+    fields = lambda_map.of_picture(start, analysis("420"), 0.3)
     assert not fields.luma.any() and not fields.chroma.any()
 
 
@@ -39,7 +39,7 @@ def test_numpy_and_tensorflow_agree(weights, sampling):
     found = whole(tensors, given, -0.4, tf.experimental.numpy)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    assert 0.01 < np.std(expected.luma) and np.abs(expected.luma).max() < strengths.MOST
+    assert 0.01 < np.std(expected.luma) and np.abs(expected.luma).max() < lambda_map.MOST
 
 
 @pytest.mark.parametrize("sampling", ["444", "420"])
@@ -47,8 +47,8 @@ def test_numpy_and_tensorflow_agree(weights, sampling):
 def test_a_picture_in_parts_is_that_of_the_whole(weights, sampling, rows, monkeypatch):
     given = analysis(sampling)
     expected = whole(weights, given, 0.5)
-    monkeypatch.setattr(strengths, "ROWS", rows)
-    found = strengths.of_picture(weights, given, 0.5)
+    monkeypatch.setattr(lambda_map, "ROWS", rows)
+    found = lambda_map.of_picture(weights, given, 0.5)
     np.testing.assert_allclose(found.luma, expected.luma[0], rtol=1e-5, atol=1e-6)
     for plane in found.chroma:
         np.testing.assert_allclose(plane, expected.chroma[0], rtol=1e-5, atol=1e-6)
@@ -56,6 +56,6 @@ def test_a_picture_in_parts_is_that_of_the_whole(weights, sampling, rows, monkey
     assert found.chroma.shape == given.unrounded.chroma.shape[:3]
 
 
-def test_a_gray_picture_has_strengths_of_luma_alone(weights):
-    found = strengths.of_picture(weights, analysis("420", channels=1), 0)
+def test_a_gray_picture_has_a_map_of_luma_alone(weights):
+    found = lambda_map.of_picture(weights, analysis("420", channels=1), 0)
     assert found.luma.shape == (19, 12) and found.chroma is None
