@@ -54,7 +54,7 @@ def test_without_a_mixture_error_and_bits_together_fall(sampling, quality, decod
     for steps in (0, 1):
         _, data = refined(PICTURE, "psnr", sampling, steps, 0, quality)
         error = np.square(decode(data).astype(float) - PICTURE).sum() / 3
-        price = Trellis("psnr").lmbda(tuned_qtables(quality, "psnr"))
+        price = Trellis("psnr").bit_price(tuned_qtables(quality, "psnr"))
         costs.append(error + price * 8 * len(data))
     assert costs[1] < costs[0]
 
