@@ -151,7 +151,7 @@ def test_the_documents_example_is_an_architecture(tmp_path, monkeypatch):
     options += ["--checkpoint_dir", str(folder), "--last_step", "3", "--lr", "0.5"]
     assert arg_parser.main(architectures.load("flat"), "", ["train", *options]) == 0
     model = api.load(folder)
-    assert model.architecture == "flat" and model.rate_setting is None
+    assert model.architecture == "flat" and model.quality_range is None
     pixels = np.asarray(Image.open(tmp_path / "picture.png"))
     shown = np.asarray(Image.open(io.BytesIO(model.encode(pixels))))
     assert np.abs(shown.astype(int) - pixels).mean() < 20
