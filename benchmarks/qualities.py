@@ -15,9 +15,9 @@ give a folder, not a name, and photographs that are not those of a report.
 """
 
 import argparse
-import io
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +49,12 @@ def points(path, encoder, qualities, sampling):
 
     pixels = reading.read(path)
     original, rows = Reference(pixels), []
+    if encoder in ENCODERS:
+        encode = partial(ENCODERS[encoder].encode, huffman="progressive")
+    else:
+        encode = partial(learned_jpeg.load(encoder).encode, sampling=sampling)
     for quality in qualities:
-        if encoder in ENCODERS:
-            data = ENCODERS[encoder].encode(pixels, quality, "progressive")
-        else:
-            model = learned_jpeg.load(encoder)
-            data = model.encode(pixels, quality=quality, sampling=sampling)
+        data = encode(pixels, quality=quality)
         figures = original.measure(decode(data), METRICS)
         bits = 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
         rows.append([quality, bits, *(score(name, figures[name]) for name in METRICS)])
@@ -100,8 +100,7 @@ def steps_like(own, anchor, step_of, scales, steps):
 
 def fit(folder, measured):
     """Writes the steps of a model's folder. measured: of (encoder, qualities, sampling), curves."""
-    from learned_jpeg.models import rdo, shipped
-    from learned_jpeg.runtime.files import write_whole
+    from learned_jpeg.models import portable, rdo, shipped
     from learned_jpeg.search import tuning
 
     model = shipped.load(folder)
@@ -112,9 +111,7 @@ def fit(folder, measured):
         step_of = lambda quality, sampling=sampling: model._step(quality, sampling)  # noqa: E731
         weights[name] = steps_like(own, anchor, step_of, tuning.SCALES, weights[name]).round(3)
         print(f"{name}: {', '.join(f'{step:g}' for step in weights[name])}")
-    buffer = io.BytesIO()
-    np.savez(buffer, **weights)
-    write_whole(Path(folder, "model.npz"), buffer.getvalue())
+    portable.write_arrays(weights, folder)
 
 
 def report(own, others):

@@ -15,8 +15,13 @@ WEIGHTS = "model.npz"
 
 def write(pipeline, folder):
     """Writes the weights of a portable pipeline into its folder."""
+    write_arrays({name: np.asarray(part) for name, part in pipeline.parts().items()}, folder)
+
+
+def write_arrays(arrays, folder):
+    """Writes {name: array} into a folder, as `read` reads them."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(part) for name, part in pipeline.parts().items()})
+    np.savez(buffer, **arrays)
     write_whole(Path(folder) / WEIGHTS, buffer.getvalue())
 
 

@@ -100,7 +100,7 @@ def _points(encode, crop, step, arguments, names, threads):
     )
 
 
-# As many as an evolution has crops.
+# As many as a generation has crops.
 @functools.lru_cache(maxsize=64)
 def _reference(data, shape):
     return Reference(np.frombuffer(data, np.uint8).reshape(shape))
