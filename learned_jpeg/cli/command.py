@@ -178,6 +178,8 @@ def _status_of(main):
         status = 2
     except KeyboardInterrupt as stop:
         print("interrupted", file=sys.stderr, flush=True)
+        # An import that was stopped leaves objects half made, whose ends are nobody's matter.
+        sys.unraisablehook = lambda _: None
         status = 130
         if isinstance(stop, Stopped):
             with contextlib.suppress(OSError):

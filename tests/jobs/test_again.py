@@ -1,5 +1,6 @@
 """The same command again: what is done already, what is told apart, and runs that were ended."""
 
+import fcntl
 import json
 import os
 import signal
@@ -261,14 +262,15 @@ def test_a_run_that_was_ended_goes_on_by_the_same_command(number, option, tmp_pa
         (tmp_path / "in" / f"{name}.png").write_bytes(data)
     command = [sys.executable, PROJECT / "ljpeg_PIL.py", "compress", tmp_path / "in", option]
     command += ["--output_dir", tmp_path / "out", "--jobs", "2", "--json"]
-    with open(tmp_path / "said", "w") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.DEVNULL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        # Nobody reads this short pipe, so the run waits long before its last file.
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
         while len(list(tmp_path.glob("out/*.jpg"))) < 5 and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(number)
-        assert process.wait() == (-number if number == signal.SIGKILL else 130)
+        lines = process.communicate()[0].decode().splitlines()
+    assert process.returncode == (-number if number == signal.SIGKILL else 130)
     written = {path.name for path in tmp_path.glob("out/*.jpg")}
-    lines = (tmp_path / "said").read_text().splitlines()
     if number != signal.SIGKILL:
         total = json.loads(lines.pop())["total"]
         assert (total["files"], total["stopped"]) == (len(written), True)
