@@ -56,7 +56,7 @@ def read(path, size, data=None):
 def as_many_bytes(size, setting, prices, encoded):
     """A file of at most so many bytes and at least 99% of them: (bytes, the scale of its tables).
 
-    prices: of `importance.field`; encoded: function (Setting, scale of its tables, prices) -> the
+    prices: of `importance.prices`; encoded: function (Setting, scale of its tables, prices) -> the
     bytes of a file. Where the tables have no step that is near enough, all bits are a little
     dearer or cheaper.
     """
