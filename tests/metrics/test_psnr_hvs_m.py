@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def reference(a, b):
-    """By the package `psnr-hvsm`, NumPy's variant."""
+    """The masked error by the package `psnr-hvsm`, in its variant for NumPy."""
     from psnr_hvsm import BACKENDS
 
     functions = BACKENDS["numpy"]
