@@ -46,7 +46,7 @@ workers = lazy_import("learned_jpeg.jobs.workers")
 # The finest and coarsest step of a tune's tables in training: about 4 and 0.1 bpp for visual, 2.5
 # and 0.12 bpp for psnr.
 STEPS = {"visual": (0.7, 70.0), "psnr": (3.5, 110.0)}
-# Evolution writes sets of so many crops, each at another step; it has so many sets.
+# Evolution has SETS sets of CROPS crops, each crop at another step.
 CROPS, SETS = 64, 4
 
 # A metric's worth: the doublings of bpp that halve its distortion, on average over mozjpeg's 4:2:0

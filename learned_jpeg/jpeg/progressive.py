@@ -21,12 +21,12 @@ import numpy as np
 _STARTS = np.array([1, 2, 3, 5, 6, 9, 10, 15, 21, 28, 36, 64])
 # The largest al of a first scan.
 _MOST_AL = 3
-# If an al takes so many times the bits of the best al so far, no larger one is tried.
+# If an al takes _HOPELESS times the bits of the best al so far, no larger al is tried.
 _HOPELESS = 1.02
 # Bits of a scan's header and of its table's; each symbol of the table takes 8 more (T.81, B.2.3 and
 # B.2.4).
 _HEADERS = 8 * (10 + 21)
-# The bands are chosen by so many runs of so many blocks each.
+# The bands are chosen by _RUNS runs of _RUN blocks.
 _RUN, _RUNS = 256, 10
 
 _JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"  # version 1.01, square pixels

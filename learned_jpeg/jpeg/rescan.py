@@ -24,7 +24,7 @@ _MOST_AL = 3
 # Bits of a scan's header and of a table's; each symbol of the table takes 8 more (T.81, B.2.3 and
 # B.2.4).
 _HEADER, _TABLE = 8 * 10, 8 * 17
-# The scans are chosen by so many runs of so many blocks each.
+# The scans are chosen by _RUNS runs of _RUN blocks.
 _RUN, _RUNS = 4096, 4
 _SLOTS = 4  # for tables of DC, and as many for tables of AC (T.81, table B.5)
 

@@ -14,7 +14,7 @@ import numpy as np
 QUANTIZERS = ("round", "trellis")
 SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
-# The sampling of a picture is chosen by so many of its pixels, in strips of so many rows.
+# The sampling of a picture is chosen by ENOUGH of its pixels, in strips of STRIP rows.
 ENOUGH, STRIP = 500_000, 64
 # Rows above and below that influence a block's analysis, beside the receptive field of a network:
 # chroma's downsampling and the neighbouring blocks need them.

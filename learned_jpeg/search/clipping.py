@@ -75,8 +75,8 @@ class Clipped:
     def targets(self, w, codes):
         """The targets [n, 64] with the free samples moved to save bits.
 
-        w: luma's Weights; codes: its Codes. The free samples are smoothed first; then they move to
-        those that the search decodes to, three times.
+        w: luma's Weights; codes: its Codes. The free samples are smoothed first. Then they move
+        three times to the samples that the levels of a search decode to.
         """
         if not len(self._blocks):
             return self._x

@@ -22,8 +22,8 @@ _one_tile = threading.Lock()
 
 
 class Tile(NamedTuple):
-    """A tile of rows of a picture, without and with its margin: (top, bottom, left, right), in
-    pixels from the first of the rows."""
+    """A tile of rows of a picture: (top, bottom, left, right) without a margin (inner) and with the
+    margin (outer), in pixels from the first of the rows."""
 
     inner: tuple
     outer: tuple

@@ -103,8 +103,8 @@ def take_over_444(
 ):
     """Adds to luma x its part of chroma's error, at 4:4:4.
 
-    x: coefficients over the table [n, 64]; chroma: Cb's and Cr's; levels: those that code them;
-    factors: [2], of Cb's and Cr's error.
+    x: coefficients over the table [n, 64]; chroma: the same of Cb and Cr; levels: theirs; factors:
+    [2], on Cb's and Cr's error.
     """
     cb, cr = chroma
     cb_levels, cr_levels = levels

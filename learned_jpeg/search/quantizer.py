@@ -32,7 +32,7 @@ LARGEST_DC = int(HIGHEST[0, 0])
 _STRIP = 100_000
 
 _FREQUENCIES = BLOCK * BLOCK
-# The codes of AC are fitted to so many blocks, in runs of so many; those of DC so many times.
+# The codes of AC are fitted to _ENOUGH blocks, in runs of _RUN; those of DC _ROUNDS times.
 _ENOUGH, _RUN, _ROUNDS = 4096, 128, 3
 
 
