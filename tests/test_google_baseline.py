@@ -24,7 +24,7 @@ def model():
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_it_starts_as_plain_jpeg(model, photograph, sampling):
+def test_an_untrained_model_is_plain_jpeg(model, photograph, sampling):
     pixels, coding = photograph[:123, :155], Coding(sampling=sampling)
     plain = encoding.encode(LJPEGPIL(), pixels, 20.0, coding)
     assert encoding.encode(model, pixels, 20.0, coding) == plain

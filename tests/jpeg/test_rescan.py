@@ -100,7 +100,7 @@ def test_tables_of_more_than_8_bits_stay_the_same(tmp_path):
     np.testing.assert_array_equal(Image.open(io.BytesIO(anew(data))), Image.open(io.BytesIO(data)))
 
 
-def test_it_needs_no_more_than_the_writer_of_the_encoder():
+def test_files_are_no_larger_than_those_of_the_encoder():
     generator = np.random.default_rng(0)
     for most in (2, 30):
         blocks = generator.integers(-most, most + 1, [20, 30, 8, 8], dtype=np.int16)

@@ -29,7 +29,7 @@ def test_ijg_tables_of_many_qualities_are_the_same_in_numpy_and_tensorflow():
     assert (tables.shape, tables.dtype) == ((433, 8, 8, 2), np.float32)
     np.testing.assert_array_equal(tables[49], ijg_qtables(50))
     np.testing.assert_array_equal(ijg_qtables(qualities, tf.experimental.numpy), tables)
-    # A quality between two whole ones gives whole entries between theirs.
+    # The tables of a quality between two whole numbers have whole entries between theirs.
     assert (tables == np.round(tables)).all() and tables.min() == 1 and tables.max() == 255
     assert (np.diff(tables[np.argsort(qualities)], axis=0) <= 0).all()
 
