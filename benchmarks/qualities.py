@@ -4,10 +4,12 @@
 
 The first table has, at each quality, how far the mean SSIMULACRA2 of the model's files is above
 that of mozjpeg's 4:2:0 files, and the bytes that the model needs more, in percent, for the score of
-each picture's file of another encoder at that quality: the mean over the pictures, and the worst.
+each picture's file of another encoder at that quality: the mean over the pictures, the worst, and
+how many pictures need more.
 
 The second table has the mean of the same over the other encoder's files in three ranges of bits a
 pixel. A model's bytes between its files are interpolated: their logarithm, linearly in the score.
+--others names the encoders.
 
 With --fit the steps of a model of ljpeg_rdo, by which its qualities are, are chosen so that the
 mean SSIMULACRA2 is that of mozjpeg's 4:2:0 files, for each sampling, and written into its folder:
@@ -126,8 +128,8 @@ def report(own, others):
             for column in (2, 3):
                 rows = [other[other[:, 0] == quality] for other in curves]
                 found = np.array([needed(*pair, column)[0] for pair in zip(own, rows, strict=True)])
-                mean, worst = np.nanmean(found), np.nanmax(found)
-                cells.append(f"{percent(mean)} (worst {percent(worst)})")
+                worst, behind = percent(np.nanmax(found)), np.sum(found > 0)
+                cells.append(f"{percent(np.nanmean(found))} (worst {worst}, {behind} behind)")
         print(f"| {quality} | {above:+.1f} | " + " | ".join(cells) + " |")
     print("\n| | " + " | ".join(f"{low} to {high} bpp" for low, high in RANGES) + " |")
     print("|---" * (1 + len(RANGES)) + "|")
@@ -149,6 +151,7 @@ def main():
     parser.add_argument("images", nargs="+", help="globs, folders or files")
     parser.add_argument("--model", default="rdo_visual", help="a name or a folder")
     parser.add_argument("--sampling", default="auto")
+    parser.add_argument("--others", nargs="+", default=OTHERS, metavar="NAME")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--fit", action="store_true")
     args = parser.parse_args()
@@ -165,7 +168,8 @@ def main():
         if args.fit:
             fit(args.model, measured)
             return
-        others = {name: measured(name, sorted({*AT, *MORE}), None) for name in OTHERS}
+        names = dict.fromkeys(["mozjpeg_420", *args.others])  # its scores are in the first column
+        others = {name: measured(name, sorted({*AT, *MORE}), None) for name in names}
         report(measured(args.model, OWN, args.sampling), others)
 
 

@@ -130,6 +130,9 @@ for run in "$@"; do
         "$five --lpips_weight 0.04 --ssimulacra2_weight 0.34 --hvs_weight 0.27"
         "$three" "$three $fine" "--seed 11" "--seed 11 $fine")
       rdo "$run" "266 1000 476 462 195 195 600 600" --against mozjpeg_420
+      for _ in 1 2 3; do
+        "$PYTHON" benchmarks/responses.py "$TRAIN_GLOB" --model "$OUT/$run/train" --move 0.5
+      done
       "$PYTHON" benchmarks/qualities.py "$VALID_GLOB" --model "$OUT/$run/train" --fit
       ;;
     rdo_psnr)
