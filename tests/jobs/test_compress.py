@@ -100,7 +100,7 @@ def test_a_template_names_the_files(tmp_path, capsys):
     [
         ("{stem}.jpg", "{stem}.jpg': .*p.jpg would be the name of .*p.bmp and .*p.png"),
         ("all.jpg", "would be the name of"),
-        ("{stem}.png", "ends in .jpg"),
+        ("{stem}.png", "must end in .jpg"),
         ("{stem}/x.jpg", "no folder"),
         ("../{stem}.jpg", "no folder"),
         ("{stem.__class__}.jpg", "{stem}, {name} and {suffix}"),
@@ -174,8 +174,8 @@ def test_quiet_prints_nothing(tmp_path, capfd):
         (["--background", "bleu"], "--background 'bleu'"),
         (["--skip_larger", "--strip"], "--skip_larger"),
         (["--skip_larger", "--srgb"], "--skip_larger"),
-        (["b.png"], "ends in .jpg"),
-        (["b.jpg", "--name", "c.jpg"], "say one of them"),
+        (["b.png"], "must end in .jpg"),
+        (["b.jpg", "--name", "c.jpg"], "give only one"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(options, words, tmp_path):

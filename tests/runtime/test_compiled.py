@@ -77,5 +77,5 @@ def test_what_is_damaged_is_compiled_anew_and_said_once(run, tmp_path, ending, l
     run(tmp_path / "installed")
     (file,) = tmp_path.glob(f"installed/**/*.{ending}")
     file.write_bytes(file.read_bytes()[:left])
-    assert "damaged, compiling anew" in run(tmp_path / "installed")
+    assert "damaged, compiling again" in run(tmp_path / "installed")
     assert run(tmp_path / "installed") == ""
