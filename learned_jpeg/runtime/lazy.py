@@ -49,7 +49,7 @@ def _import(name):
 
 @contextlib.contextmanager
 def _without_notes():
-    """Keeps off stderr the notes that TensorFlow after 2.14 prints at its import at any log level."""
+    """Keeps off stderr what TensorFlow after 2.14 prints at its import at any log level."""
     if "tensorflow" in sys.modules or sys.version_info < (3, 12):
         yield
         return

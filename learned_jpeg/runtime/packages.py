@@ -41,7 +41,7 @@ def is_own_command():
 
 
 def own_python():
-    """The Python of the environment that `make` sets up; None inside an environment or without it."""
+    """The Python of the environment of `make`; None inside an environment, or without it."""
     python = PROJECT / ".venv/bin/python3"
     return str(python) if sys.prefix == sys.base_prefix and python.exists() else None
 

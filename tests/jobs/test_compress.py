@@ -156,7 +156,7 @@ def test_the_json_report_states_what_the_files_are(tmp_path, capsys):
     assert good["bpp"] == pytest.approx(8 * len(data) / (45 * 70))
     shown = np.asarray(Image.open(io.BytesIO(data)))
     assert good["psnr"] == pytest.approx(measures.psnr(np.asarray(picture()), shown))
-    assert (good["error"], good["dial"]) == (None, 30)
+    assert (good["error"], good["quality"], good["dial"]) == (None, 30, 30)
     assert "b.png" in bad["error"]
     assert total["files"] == total["failed"] == 1
 
@@ -232,7 +232,7 @@ def test_a_pipe_that_is_closed_ends_quietly(tmp_path):
 def test_a_pipe_or_a_folder_named_like_an_image_does_not_hang(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe.png")
     assert run(tmp_path / "pipe.png", tmp_path / "out.jpg") == 1
-    assert "pipe.png: it is empty" in capsys.readouterr().err
+    assert "pipe.png: the file is empty" in capsys.readouterr().err
 
 
 # Targets

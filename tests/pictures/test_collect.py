@@ -587,4 +587,4 @@ def test_an_orientation_that_is_none_is_set_to_1_and_the_rest_stays(tmp_path):
     _, data, said = compressed(jpeg([(0xE1, b"Exif\0\0" + exif)]), tmp_path)
     expected = structure(MAIN | {274: (3, [1])}, "<", INNER)
     assert (0xE1, b"Exif\0\0" + expected) in jpeg_segments(data)
-    assert said == "EXIF orientation 77 is none; set to 1"
+    assert said == "EXIF orientation 77 does not exist; set to 1"

@@ -379,8 +379,8 @@ def test_ycbcr_is_that_of_its_tags(tags, planes, deep, order, tmp_path):
     [
         (6, 3, {530: (3, [2, 2])}, "YCbCr with fewer samples"),
         (6, 3, {}, "YCbCr with fewer samples"),  # TIFF's default is 2, 2
-        (6, 3, {530: (3, [1, 1]), 529: (5, [0, 1, 0, 1, 0, 1])}, "YCbCr of no colours"),
-        (6, 3, {530: (3, [1, 1]), 532: (5, [0, 1] * 6)}, "YCbCr of no colours"),
+        (6, 3, {530: (3, [1, 1]), 529: (5, [0, 1, 0, 1, 0, 1])}, "YCbCr numbers give no colours"),
+        (6, 3, {530: (3, [1, 1]), 532: (5, [0, 1] * 6)}, "YCbCr numbers give no colours"),
         (5, 4, {332: (3, [2])}, "inks that are not CMYK"),
         (5, 3, {332: (3, [2])}, "inks that are not CMYK"),
         (5, 3, {}, "3 channels"),
@@ -551,7 +551,7 @@ def test_a_size_that_is_no_number_of_pixels_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: png(RGB[..., :1], color=3), "palette colours without its palette"),
+        (lambda: png(RGB[..., :1], color=3), "its palette is missing"),
         (lambda: raw_tiff(bytes(99), (70, 45), 1)[:8] + bytes(6), "no width and height"),
     ],
 )

@@ -94,8 +94,8 @@ def test_the_files_of_a_report_that_finds_no_room_are_there(folder):
     [
         ("$C a.png - >&-", "-: cannot be written (Bad file descriptor)"),
         (f"$C a.png - > {FULL}", "-: cannot be written (No space left on device)"),
-        ("$C - b.jpg <&-", "-: it is empty"),
-        ("$C <(true) b.jpg", "/dev/fd/63: it is empty"),
+        ("$C - b.jpg <&-", "-: the file is empty"),
+        ("$C <(true) b.jpg", "/dev/fd/63: the file is empty"),
         (f"$S --help > {FULL}", "standard output: No space left on device"),
     ],
 )
