@@ -86,7 +86,7 @@ def _report(args, set_name, images, pool, say):
     # Sizes that nobody asked for are those of the sheet alone.
     names = series.chosen([image.name for image in images], SHEET_IMAGES)
     indices = [i for i, image in enumerate(images) if args.rates or image.name in names]
-    sized = {point: f"{curve.name}/{point.name}" for curve in found for point in curve.sized}
+    sized = {point: f"{curve.name}/{point.name}" for curve in found for point in curve.at_size}
     compared = [images[index] for index in indices]
     known = {point: s for curve in found for point, s in _known_sizes(curve, measured, indices)}
     searched, _ = measuring.measure_all(sized, compared, args.metrics, pool, known)
@@ -107,7 +107,7 @@ def _report(args, set_name, images, pool, say):
                 point.fingerprint["dial"]: drawn_point(
                     point, searched[point].spread(len(images), indices)
                 )
-                for point in curve.sized
+                for point in curve.at_size
                 if not searched[point].failed
             },
         )
@@ -134,7 +134,7 @@ def _known_sizes(curve, measured, indices):
         for point in curve.points
         if not measured[point].failed
     }
-    for point in curve.sized:
+    for point in curve.at_size:
         if len(point.coders) > 1 and set(point.coders) <= set(sizes):
             known = np.stack([sizes[coder] for coder in point.coders], axis=1)
             yield point, np.maximum.accumulate(known, axis=1)

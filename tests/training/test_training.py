@@ -312,7 +312,7 @@ def test_a_full_disk_is_one_line(arguments, quick, run, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(tf.train.Checkpoint, "write", full)
-        with pytest.raises(UserError, match="disk is full; make room"):
+        with pytest.raises(UserError, match="disk is full; free some space"):
             ljpeg.main(arguments(run, "--last_step=4"))
     changed = {name for name, data in files(run).items() if before.get(name) != data}
     assert all(name.startswith(("events", "config.json")) for name in changed)

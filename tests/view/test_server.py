@@ -152,7 +152,7 @@ def test_pictures_that_are_broken_or_too_large_are_a_line_and_leave_nothing(serv
     assert "more than" in found.add("a.png", PNG)["error"]
     monkeypatch.setattr(pictures, "MOST_BYTES", len(PNG))
     assert [found.add("a.png", PNG).get("name") for _ in range(3)] == ["a.png", "a.png", None]
-    assert "no room" in found.add("a.png", PNG)["error"]
+    assert "too many pictures" in found.add("a.png", PNG)["error"]
     assert len(found.state()["pictures"]) == 2
 
 
