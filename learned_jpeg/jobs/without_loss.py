@@ -40,8 +40,8 @@ def not_larger(data, source, options, report):
             return _without_loss(found, jpeg, report)
     if len(data) >= len(jpeg):
         report.warnings.append(
-            f"this JPEG file does not become smaller ({len(jpeg):,} -> {len(data):,} bytes); "
-            "--skip_larger keeps the quality of such files"
+            f"the result is not smaller than this JPEG file ({len(jpeg):,} -> {len(data):,} bytes) "
+            "and no better; --skip_larger rewrites such files without loss instead"
         )
     return data
 

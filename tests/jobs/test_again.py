@@ -187,8 +187,8 @@ def test_half_a_line_and_an_entry_without_its_file_do_no_harm(again, folder):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--skip_existing", "--force"], "--skip_existing leaves"),
-        (["--skip_existing", "--overwrite_input"], "--skip_existing leaves"),
+        (["--skip_existing", "--force"], "--skip_existing keeps"),
+        (["--skip_existing", "--overwrite_input"], "--skip_existing keeps"),
         (["-", "--update"], "--update compares files"),
     ],
 )

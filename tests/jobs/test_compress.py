@@ -79,7 +79,7 @@ def test_two_inputs_of_one_output_do_not_meet(tmp_path, capsys):
     for name in ("p.png", "p.bmp", "p.png.png"):
         picture().save(tmp_path / name)
     assert run(tmp_path, "--output_dir", tmp_path / "out") == 1
-    assert "another input's output" in capsys.readouterr().err
+    assert "another input is written to" in capsys.readouterr().err
     assert written(tmp_path / "out") == ["p.jpg", "p.png.jpg"]
 
 
@@ -126,7 +126,7 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path, capsys):
     assert run(tmp_path, tmp_path / "gone.png", "--output_dir", tmp_path / "out") == 1
     said = capsys.readouterr()
     assert "3.png: cannot be read as an image" in said.err
-    assert "phone.heic: HEIC is not read" in said.err
+    assert "phone.heic: HEIC cannot be read" in said.err
     assert "gone.png: no such file" in said.err
     assert "5 of 8 files" in said.out
     assert written(tmp_path / "out") == [f"{i}.jpg" for i in (0, 1, 2, 4, 5)]
@@ -394,7 +394,7 @@ def test_what_is_seen_is_reached_without_tensorflow(kind, value, tmp_path):
 def test_a_picture_that_is_too_small_for_its_target_is_named(tmp_path, capsys):
     picture(7, 40).save(tmp_path / "a.png")
     assert run(tmp_path / "a.png", "--target_ssimulacra2", "70") == 1
-    assert "a.png: --target_ssimulacra2 needs 8 pixels a side" in capsys.readouterr().err
+    assert "a.png: --target_ssimulacra2 needs at least 8 pixels a side" in capsys.readouterr().err
     assert written(tmp_path) == ["a.png"]
 
 

@@ -96,7 +96,7 @@ def test_a_page_is_written_again_and_nothing_else(written, tmp_path):
     with pytest.raises(UserError, match="page.html: exists already"):
         run(tmp_path, "--skip_existing")
     assert written.read_text() == "precious"
-    with pytest.raises(UserError, match="ends in .html"):
+    with pytest.raises(UserError, match="must end in .html"):
         run(tmp_path, "--report", "page.jpg")
 
 
