@@ -1,4 +1,4 @@
-"""The networks: against SciPy, Keras, and what their definition promises."""
+"""The networks, compared with SciPy, Keras, and their definition."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Files that went wrong once, where they lie beside the project; each kind has its own test too."""
+"""Files that once failed, where they lie beside the project; each kind has its own test, too."""
 
 import io
 from pathlib import Path

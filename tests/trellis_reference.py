@@ -1,4 +1,4 @@
-"""The search by trying everything, in plain Python: what the compiled one is judged by."""
+"""The search by trying all choices, in plain Python: the compiled search is compared with it."""
 
 import itertools
 
@@ -6,7 +6,7 @@ from learned_jpeg.jpeg.standard import ZIGZAG
 
 
 def error(x, v, squared_weight, dead_zone_weight, dead_zone, zeroing_penalty):
-    """Of one coefficient."""
+    """The error of a coefficient."""
     e = abs(float(x) - v)
     return (
         squared_weight * e * e * (1 if v else 1 + zeroing_penalty)
@@ -20,7 +20,7 @@ def block_bits(levels, lengths):
 
 
 def band_bits(levels, lengths):
-    """The bits of a block's levels in a band of places, without its end."""
+    """The bits of a block's levels in a band of zigzag positions, without the end of block."""
     bits, run = 0, 0
     for level in levels:
         if level == 0:
@@ -45,7 +45,7 @@ def block_cost(x, levels, weights, bit_price, lengths):
 
 
 def best_block(x, weights, bit_price, lengths):
-    """The least cost of any levels between 0 and the rounded one."""
+    """The least cost of any levels between 0 and the rounded level."""
     choices = []
     for f in ZIGZAG[1:]:
         nearest = int(abs(x[f]) + 0.5)
@@ -57,7 +57,7 @@ def best_block(x, weights, bit_price, lengths):
 
 
 def dc_cost(x, levels, weights, bit_prices, lengths):
-    """Of DC levels along a scan."""
+    """The cost of DC levels along a scan."""
     cost, last = 0.0, 0
     for value, level, weight, bit_price in zip(x, levels, weights, bit_prices, strict=True):
         size = abs(level - last).bit_length()

@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def checkpoint(folder, architecture="ljpeg", **options):
-    """What TensorFlow-free reading takes for a checkpoint."""
+    """A checkpoint that can be read without TensorFlow."""
     folder.mkdir(parents=True)
     config = {"architecture": architecture, "options": options, "versions": {}, "step": 1}
     (folder / "config.json").write_text(json.dumps(config))

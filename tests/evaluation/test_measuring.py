@@ -19,7 +19,7 @@ WANTED = ["psnr", "psnr_hvs_m"]
 
 @dataclass(frozen=True)
 class Coder:
-    """Pillow, with a fault where it is asked for one."""
+    """Pillow as a coder, with a fault on request."""
 
     fault: str | None = None
     rounds: bool = True
@@ -35,7 +35,7 @@ class Coder:
 
 
 class Pool:
-    """Does in this process what workers do; notes it."""
+    """Does the work of workers in this process, and notes the calls."""
 
     count, threads = 1, 1
 

@@ -1,4 +1,4 @@
-"""The same command again: what is done already, what is told apart, and runs that were ended."""
+"""The same command again: files that are up to date, changed files, and runs that were ended."""
 
 import fcntl
 import json
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def again(folder, capsys):
-    """(arguments) -> (status, {name: what is said}, total) of a run over the folder."""
+    """(arguments) -> (status, {name: its line of JSON}, total) of a run over the folder."""
 
     def run(*arguments):
         out = folder.parent / "out"

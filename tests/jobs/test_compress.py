@@ -40,7 +40,7 @@ def written(folder):
 
 
 def said_as_json(text):
-    """([what is said of each file], what of all) of the JSON Lines of a run."""
+    """([the line of each file], the total) of the JSON Lines of a run."""
     *files, last = map(json.loads, text.splitlines())
     return files, last["total"]
 

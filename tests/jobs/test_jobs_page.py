@@ -22,7 +22,7 @@ NAME = 'b "<&>.png'
 
 @pytest.fixture
 def written(tmp_path):
-    """The page of a run over three pictures and what is none."""
+    """The page of a run over three pictures and a file that is no picture."""
     (tmp_path / "in").mkdir()
     for name, size in (("a.png", (100, 150)), (NAME, (40, 30)), ("c.jpg", (90, 90))):
         picture(*size).save(tmp_path / "in" / name, quality=95)

@@ -1,4 +1,4 @@
-"""Masks of what matters: more of the bits where they are brighter, as many in all."""
+"""Masks of --importance: brighter parts get more of the bits, whose number stays the same."""
 
 import json
 

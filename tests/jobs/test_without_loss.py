@@ -1,4 +1,4 @@
-"""JPEG files as inputs: `--lossless`, and results that are not smaller than what came."""
+"""JPEG files as inputs: `--lossless`, and results that are not smaller than their inputs."""
 
 import io
 import os

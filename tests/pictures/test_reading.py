@@ -1,4 +1,4 @@
-"""Every kind of picture gives the pixels that it shows, or a line that says why not."""
+"""Every kind of picture gives the pixels that it shows, or an error in one line."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def read(data, tmp_path, name="a.png", **options):
 
 
 def levels(source):
-    """Its pixels on the scale of 8 bits."""
+    """The pixels on the scale of 8 bits."""
     return source.pixels / (257 if source.pixels.dtype == np.uint16 else 1)
 
 
@@ -64,7 +64,7 @@ def with_preview():
 STRANGE = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000)))
 BROKEN_CHECKSUM = chunk(b"tEXt", b"a\0b")[:-1] + b"!"
 
-# What each kind shows, exactly, and a word of the warning.
+# The exact pixels of each kind, and a word of its warning.
 EXACT = {
     "rgb.png": (lambda: saved(picture(), "PNG"), RGB, ""),
     "gray.png": (lambda: saved(picture(mode="L"), "PNG"), GRAY, ""),

@@ -1,4 +1,4 @@
-"""Which files arguments name, and where their JPEG files go."""
+"""The files that arguments name, and the paths of their JPEG files."""
 
 import os
 from pathlib import Path

@@ -33,7 +33,7 @@ command.run(main)
 
 
 def shell(line, folder):
-    """What bash makes of a line; $C stands for `ljpeg_PIL.py compress`, $S for its script."""
+    """Runs a line in bash; $C stands for `ljpeg_PIL.py compress`, $S for its script."""
     script = shlex.join([sys.executable, str(PROJECT / "ljpeg_PIL.py")])
     line = line.replace("$C", f"{script} compress").replace("$S", script)
     options = {"cwd": folder, "capture_output": True, "text": True, "timeout": 120}

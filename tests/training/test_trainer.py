@@ -1,4 +1,4 @@
-"""The step and the loop, with a model that has nothing of JPEG."""
+"""The step and the loop of a training, with a model without JPEG."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The command `train`: options, resuming, stopping, and what a user may get wrong."""
+"""The command `train`: options, resuming, stopping, and mistakes of users."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def files(folder):
 
 
 def scalars(folder):
-    """{tag: [(step, value)]} of the summaries; None for what is no scalar."""
+    """{tag: [(step, value)]} of the summaries; the value is None where it is no scalar."""
     found = {}
     for file in folder.glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
@@ -48,7 +48,7 @@ def scalars(folder):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A loss whose graph is small, where it is not what the test is about."""
+    """A loss with a small graph, for tests of other things."""
 
     def loss_terms(self, images, **_):
         loss = tf.reduce_mean(images) * tf.reduce_sum(self.scaled_qtables)

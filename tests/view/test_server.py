@@ -25,7 +25,7 @@ def refused(found, *request, **options):
 
 
 def raw(found, data, ends=True):
-    """What the server answers to bytes."""
+    """The server's answer to bytes."""
     with socket.create_connection(("127.0.0.1", found.server.server_port), timeout=30) as one:
         one.sendall(data)
         if ends:
