@@ -135,7 +135,7 @@ const showMap = async () => {
   complain("map", null);
   if (!on) return;
   const map = `difference/${files.first.number}`;
-  if (await viewer.show("map", map, "where the difference is seen")) return;
+  if (await viewer.show("map", map, "visible differences")) return;
   const answer = await fetch(map);
   if (!answer.ok) complain("map", (await answer.json()).error);
 };
