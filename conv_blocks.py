@@ -11,7 +11,7 @@ import tensorflow as tf
 
 _SHIPPED_VGG16 = Path(__file__).parent / "weights" / "vgg16_imagenet_block3.npz"
 _VGG19_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
-# What torchvision's VGG16 was trained on: RGB in [0, 1], minus the mean, over the deviation.
+# The normalization of torchvision's VGG16: RGB in [0, 1], minus the mean, over the deviation.
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -22,8 +22,8 @@ class ResConvLayer(tf.keras.layers.Layer):
     7x7 convolution, two residual units, 3x3 convolution and batch normalization, a skip from
     the first convolution, two 3x3 convolutions and a 7x7 one. Leaky ReLU with slope 0.2.
 
-    images [B, H, W, 3] -> [B, H, W, filters[-1]]. The last convolution starts at zero, so that
-    a network whose output is added to its input starts as the identity.
+    images [B, H, W, 3] -> [B, H, W, filters[-1]]. The last convolution starts at zero: a network
+    whose output is added to its input starts as the identity.
     """
 
     receptive_field = 3 + 4 + 1 + 1 + 1 + 3  # pixels to each side
@@ -38,14 +38,17 @@ class ResConvLayer(tf.keras.layers.Layer):
         self.head = conv(head, 7)
         self.units = [[conv(channels, 3), conv(channels, 3)] for channels in (unit1, unit2)]
         self.body = conv(body, 3)
-        # Synchronized, so that a batch split over replicas trains like a whole one.
+        # Synchronized: a batch that is split over replicas trains like a whole batch.
         self.norm = tf.keras.layers.BatchNormalization(synchronized=True)
         self.tail = [conv(tail1, 3), conv(tail2, 3)]
         self.out = conv(out, 7, kernel_initializer="zeros")
 
     def call(self, images, training=False, bfloat16=False):
-        """bfloat16: whether the convolutions are done in it, which keeps 8 bits of mantissa; the
-        weights and the result are float32 in any case."""
+        """The network's output for images [B, H, W, 3].
+
+        bfloat16: whether the convolutions are computed with 8 bits of mantissa; the weights and the
+        result are float32 in any case.
+        """
 
         def conv(layer, x):
             if not bfloat16:
@@ -65,7 +68,8 @@ class ResConvLayer(tf.keras.layers.Layer):
 def vgg16(weights=None):
     """VGG16 to its third pooling layer, from an .npz of its convolutions (float32, HWIO).
 
-    weights: the file, None for the shipped one. Raises UserError where they cannot be had.
+    weights: the path of the file, None for the shipped weights. Raises UserError if they cannot be
+    read.
     """
     path = weights or _SHIPPED_VGG16
     try:
@@ -98,10 +102,10 @@ def vgg16(weights=None):
 
 
 def vgg19(weights=None):
-    """Keras's VGG19 to block3_pool, the published backbone; arguments and errors as `vgg16`."""
+    """Keras's VGG19 to block3_pool, the published backbone; arguments and errors as in `vgg16`."""
     try:
         whole = tf.keras.applications.VGG19(include_top=False, weights=weights or "imagenet")
-    except Exception as error:  # the download raises bare Exception, HDF5 half a dozen kinds
+    except Exception as error:  # the download raises Exception, HDF5 many kinds of errors
         raise UserError(
             f"no weights for --backbone vgg19 ({str(error).splitlines()[0]}). Fetch {_VGG19_FILE} "
             "from the release v0.1 of github.com/fchollet/deep-learning-models, then name it with "
@@ -118,16 +122,16 @@ def vgg19(weights=None):
 class VGGAttention(tf.keras.layers.Layer):
     """A factor in (0, 1) for each DCT coefficient, from ImageNet features (arXiv 2009.12927).
 
-    VGG to the third max-pool gives 256 channels at stride 8, so one vector for each 8x8 block;
-    a 1x1 convolution makes 128 = 8 * 8 * 2 channels of it, a sigmoid the factors.
+    VGG up to its third max-pooling has 256 channels at stride 8, a vector for each 8x8 block. A 1x1
+    convolution computes 128 = 8 * 8 * 2 channels of it, and a sigmoid the factors.
 
     images [B, H, W, 3] in [0, 1], H and W multiples of 8 -> [B, H/8, W/8, 8, 8, 2].
 
     network: the backbone, `vgg16()` or `vgg19()`; train_backbone: whether it is trained too.
     """
 
-    # Pixels to each side of a block that its features see: two 3x3 convolutions at stride 1,
-    # two at 2 and three at 4, and what the poolings add, up to the next whole block.
+    # Pixels to each side of a block that its features depend on: two 3x3 convolutions at stride 1,
+    # two at stride 2 and three at stride 4, and the poolings, rounded up to whole blocks.
     receptive_field = 24
 
     def __init__(self, network, train_backbone=False, **kwargs):
@@ -136,11 +140,11 @@ class VGGAttention(tf.keras.layers.Layer):
             self.backbone = network
         else:
             network.trainable = False
-            # Behind a closure Keras does not find it: no frozen weight in any checkpoint.
+            # Keras does not find a network in a closure: checkpoints contain no frozen weights.
             self._frozen = lambda images: network(images, training=False)
         self.train_backbone = train_backbone
-        # VGG's features are large: random weights would start with every factor at 0 or 1, where
-        # a sigmoid has no gradient. So each starts alike, and near to leaving things as they are.
+        # VGG's features are large: with random weights every factor would start at 0 or 1, where
+        # a sigmoid has no gradient. So all factors start at sigmoid(3), 0.95.
         self.conv = tf.keras.layers.Conv2D(
             BLOCK * BLOCK * 2,
             1,
@@ -149,11 +153,11 @@ class VGGAttention(tf.keras.layers.Layer):
         )
 
     def features(self, images):
-        """The backbone's [B, H/8, W/8, 256] for images as `call` takes them."""
+        """The backbone's features [B, H/8, W/8, 256] of images as those of `call`."""
         return self.backbone(images) if self.train_backbone else self._frozen(images)
 
     def call(self, images, features=None):
-        """features: what `features` gave for these images before, to be spared it here."""
+        """The factors for images. features: those of `features` for these images, or None."""
         features = self.features(images) if features is None else features
         logits = self.conv(features)
         shape = tf.concat([tf.shape(logits)[:3], [BLOCK, BLOCK, 2]], axis=0)

@@ -9,10 +9,10 @@ drawn from U(8, 25). Trained on
 
     lambda * MSE_255 + bpp.
 
-The CNN's output is added to its input, so that it starts as the identity. Three things made the
-better JPEG files than the published training, and are the defaults: no noise (with it 6,600 steps
-of four 64x64 crops make a denoiser, from which photographs without noise suffer), the gradient of
---rounding mixed, and batch normalization as in files.
+The CNN's output is added to its input, so that it starts as the identity. Three defaults differ
+from the published training, for they made better JPEG files: no noise (after 6,600 steps of four
+64x64 crops with noise, the CNN is a denoiser, which harms photographs without noise), the gradient
+of --rounding mixed, and batch normalization as in files.
 """
 
 import argparse
@@ -29,8 +29,8 @@ tfc = lazy_import("tensorflow_compression")
 
 MAX_NOISE = 0.15  # standard deviation, on the scale 0 to 1; published
 QUALITIES = (8.0, 25.0)
-# The entropy model learns at this many times the network's rate. At the network's own, its
-# estimate of 16 bits per pixel at the start would need 10,000 steps to come near the files'.
+# The learning rate of the entropy model is that of the network times this. The estimate starts at
+# 16 bits per pixel; at the network's rate it would take 10,000 steps to come near that of files.
 PRIOR_RATE = 100.0
 
 
@@ -55,7 +55,7 @@ class GoogleBaseline(JPEGPipeline):
         "quality", 1, 100, 25, (5, 10, 15, 20, 25)
     )  # points: arXiv 2009.12927
     receptive_field = 13  # conv_blocks.ResConvLayer's
-    tile = 512  # 128 channels at full resolution: twice the memory a pixel of the others
+    tile = 512  # 128 channels at full resolution take much memory
     model_options = (
         *JPEGPipeline.model_options,
         *("max_noise", "frozen_norm", "bfloat16", "rounding"),
@@ -89,13 +89,14 @@ class GoogleBaseline(JPEGPipeline):
         return standard.ijg_qtables(tf.reshape(rate_setting, [-1]), tf.experimental.numpy)
 
     def rate(self, coded, height, width):
-        # The coefficients are whole numbers with the gradient of the rounding surrogate, so
-        # the model's probability of them needs no noise in its stead.
+        # The levels are whole numbers with a surrogate gradient, so that the entropy model needs no
+        # noise in place of rounding.
         luma, chroma = coded.coefficients
         rows, columns = tf.shape(luma)[1], tf.shape(luma)[2]
         share = 1.0
         if self.sampling == "420":
-            # A density takes all three components at once: each block of chroma four times.
+            # The entropy model takes all three components at once: it gets each block of chroma
+            # four times.
             chroma, share = tf.repeat(tf.repeat(chroma, 2, axis=2), 2, axis=3), 0.25
         together = tf.concat([luma[:, None], chroma[:, :, :rows, :columns]], axis=1)
         log_probability = self.prior.log_prob(tf.transpose(together, [0, 2, 3, 4, 5, 1]))

@@ -1,9 +1,9 @@
 """Pure functions on tensors: colour, blocks, DCT, chroma sampling, rounding, the rate of a file.
 
 Images are float32 [batch, height, width, 3]. Samples of luma are [batch, height, width], of chroma
-[batch, 2, height', width'], both around 0; `Planes` hold their blocks of 8x8, with the vertical
-frequency (or row) on the last axis but one and the horizontal one on the last. Tables are
-[..., 8, 8, 2]: [vertical, horizontal, (luma, chroma)].
+[batch, 2, height', width'], both around 0. `Planes` hold their blocks [..., 8, 8], with the
+vertical frequency (or row) before the horizontal frequency (or column). Tables are [..., 8, 8, 2]:
+[vertical, horizontal, (luma, chroma)].
 """
 
 import learned_jpeg.runtime.tensorflow_settings  # noqa: F401
@@ -20,12 +20,12 @@ from learned_jpeg.jpeg.standard import (
 import numpy as np
 import tensorflow as tf
 
-# On some GPUs a product of matrices has 10 bits of mantissa unless this is off.
+# With this option, products of matrices have 10 bits of mantissa on some GPUs.
 tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def _multiply_colours(images, matrix):
-    # tensordot would do; a plain product of two matrices is the fastest form.
+    # A plain product of two matrices is faster than tensordot.
     matrix = tf.constant(matrix.T, tf.float32)
     return tf.reshape(tf.matmul(tf.reshape(images, [-1, 3]), matrix), tf.shape(images))
 
@@ -41,13 +41,13 @@ def ycbcr_to_rgb(ycbcr):
 
 
 def pad(values, multiple, axes):
-    """Repeats the last element along two axes until their lengths are multiples of a number."""
+    """Repeats the last element along axes until their lengths are multiples of a number."""
     for axis in axes:
         length = tf.shape(values)[axis]
-        places = tf.minimum(tf.range(-(-length // multiple) * multiple), length - 1)
+        indices = tf.minimum(tf.range(-(-length // multiple) * multiple), length - 1)
         values = tf.cond(
             length % multiple > 0,
-            lambda values=values, places=places, axis=axis: tf.gather(values, places, axis=axis),
+            lambda values=values, indices=indices, axis=axis: tf.gather(values, indices, axis=axis),
             lambda values=values: values,
         )
     return values
@@ -75,8 +75,8 @@ def _swap_middle(values):
 def split(ycbcr, sampling):
     """YCbCr images to the samples of luma and chroma, padded to whole blocks.
 
-    sampling: "444", or "420", where chroma is the mean of 2x2 pixels. Chroma's grid is that of
-    the file: ceil(side / 2) samples, then whole blocks.
+    sampling: "444", or "420", with the mean of 2x2 pixels as chroma, ceil(side / 2) samples a side
+    before the padding, as in the file.
     """
     luma, chroma = ycbcr[..., 0], tf.transpose(ycbcr[..., 1:], [0, 3, 1, 2])
     if sampling == "420":
@@ -87,10 +87,10 @@ def split(ycbcr, sampling):
 
 
 def merge(luma, chroma, height, width, sampling):
-    """Decoded samples, whole numbers, to YCbCr images [B, height, width, 3] as a decoder does.
+    """Decoded samples, whole numbers, to YCbCr images [B, height, width, 3], as a decoder does.
 
-    At "420" chroma goes through the triangle filter of the IJG library ("fancy upsampling"), in
-    its very arithmetic; the gradient passes its rounding straight through.
+    At "420" chroma goes through the triangle filter of the IJG library ("fancy upsampling") with
+    the library's rounding, which the gradient passes straight through.
     """
     if sampling == "420":
         chroma = _upsample(chroma[..., : -(-height // 2), : -(-width // 2)])
@@ -100,8 +100,8 @@ def merge(luma, chroma, height, width, sampling):
 
 def _upsample(samples):
     """h2v2_fancy_upsample of the IJG library: [..., H, W] to [..., 2 H, 2 W]."""
-    # Three parts of the nearest sample and one of the next, in each direction; the library adds
-    # 8/16 on even columns and 7/16 on odd ones before it cuts off.
+    # Along each axis, the nearer sample has the weight 3/4, the next sample 1/4. The library adds
+    # 8/16 in even columns and 7/16 in odd columns before it truncates.
     rows = _with_neighbours(samples, -2, [0.75, 0.75])
     columns = _with_neighbours(rows, -1, [0.75, 0.75], [0.0, -1 / 16])
     # Chroma of one or two columns is repeated instead (jdsample.c).
@@ -111,9 +111,9 @@ def _upsample(samples):
 
 def _with_neighbours(samples, axis, near, offsets=(0.0, 0.0)):
     length = tf.shape(samples)[axis]
-    places = tf.range(length)
-    before = tf.gather(samples, tf.maximum(places - 1, 0), axis=axis)
-    after = tf.gather(samples, tf.minimum(places + 1, length - 1), axis=axis)
+    indices = tf.range(length)
+    before = tf.gather(samples, tf.maximum(indices - 1, 0), axis=axis)
+    after = tf.gather(samples, tf.minimum(indices + 1, length - 1), axis=axis)
     even = near[0] * samples + (1 - near[0]) * before + offsets[0]
     odd = near[1] * samples + (1 - near[1]) * after + offsets[1]
     rank = len(samples.shape)
@@ -124,8 +124,8 @@ def _with_neighbours(samples, axis, near, offsets=(0.0, 0.0)):
 
 
 def _multiply_blocks(blocks, vertical, horizontal):
-    # Both directions as one matrix product: more multiplications than the separable form, far
-    # fewer passes over memory, and that is what the time goes into.
+    # One matrix product for both directions: it has more multiplications than two products, but
+    # fewer passes over memory, which take most of the time.
     product = np.kron(vertical, horizontal).T.astype(np.float32)
     flat = tf.reshape(blocks, [-1, BLOCK * BLOCK])
     return tf.reshape(tf.matmul(flat, tf.constant(product)), tf.shape(blocks))
@@ -154,13 +154,12 @@ def round_cubic(x):
 
 @tf.custom_gradient
 def round_mixed(x):
-    """Rounds to the nearest integer; the gradient is 3 x^2 where that is 0, and 1 elsewhere.
+    """Rounds to the nearest integer; the gradient is 3 x^2 where x rounds to 0, and 1 elsewhere.
 
-    `round_cubic` with the slope that rounding has on average, 1, for what does not round to 0.
-    Its own average is 1/4: a table's gradient then asks mostly what a coarser table would do to
-    unchanged integers, which scales the picture up. The squared error bears that, LPIPS does
-    not. Where x rounds to 0, nearly all x may be far below a half, and a slope of 1 would count
-    as coded what is not.
+    Rounding has the mean slope 1, `round_cubic` has 1/4. With 1/4, the gradient of a table is that
+    of a coarser table with nearly unchanged levels, which scales the picture up; that harms LPIPS
+    more than the squared error. Where x rounds to 0, nearly all x may be far below a half; a slope
+    of 1 would treat these coefficients as coded.
     """
     rounded = tf.round(x)
     slope = tf.where(rounded == 0.0, 3.0 * tf.square(x), 1.0)
@@ -174,19 +173,19 @@ def round_straight_through(x):
 
 
 def idct_decoder(blocks):
-    """The inverse DCT with the very arithmetic of the IJG library's decoder, and so of Pillow's.
+    """The inverse DCT with the rounding of the IJG library's decoder, and so of Pillow's.
 
-    blocks: dequantized coefficients, whole numbers. Returns whole numbers: the samples before
-    they are clipped. The decoder's two roundings are passed straight through by the gradient.
+    blocks: levels times tables, whole numbers. Returns whole numbers, the samples before they are
+    clipped. The gradient passes the decoder's two roundings straight through.
     """
     one = np.eye(BLOCK)
-    # After the columns it keeps two bits below the point (PASS1_BITS).
+    # The decoder keeps two bits below the point after the columns (PASS1_BITS).
     columns = round_straight_through(_multiply_blocks(blocks, 4.0 * IJG_IDCT_MATRIX, one))
     return round_straight_through(_multiply_blocks(columns, one, IJG_IDCT_MATRIX / 32.0))
 
 
 def over_planes(luma_chroma):
-    """Tables [B or 1, 8, 8, 2] as Planes that spread them over blocks."""
+    """Tables [B or 1, 8, 8, 2] as Planes that broadcast over blocks."""
     luma, chroma = tf.unstack(tf.convert_to_tensor(luma_chroma), axis=-1)
     return Planes(luma[:, None, None], chroma[:, None, None, None])
 
@@ -194,14 +193,13 @@ def over_planes(luma_chroma):
 def estimated_bits(coefficients, unrounded):
     """Bits of the JPEG files of a batch of images, differentiable: float32 [B].
 
-    coefficients: Planes of whole numbers; unrounded: what they are rounded from, for the sign of
-    those that are 0.
+    coefficients: levels, Planes of whole numbers; unrounded: the coefficients before rounding,
+    which give a level of 0 its sign.
 
-    A block costs 4.7 bits; 1.2 more for each place up to its last coefficient other than 0, in
-    zigzag order; 1.8 more for each such coefficient and 1.5 for each doubling of it; and 1.5 for
-    each doubling of 1 + its mean's difference to the block before. These are least squares over
-    Pillow's files of photographs, 4:4:4 and with the example Huffman tables, at qualities from
-    5 to 75, and within 1% of them (root mean square).
+    A block takes 4.7 bits; 1.2 for each zigzag position up to its last nonzero AC level; 1.8 for
+    each nonzero AC level, and 1.5 times its log2; and 1.5 times log2(1 + |difference of DC to the
+    block before|). These numbers are a least squares fit to Pillow's files of photographs, 4:4:4
+    with the example Huffman tables, at qualities from 5 to 75; the error is 1% (root mean square).
     """
 
     def log2(x):
@@ -219,7 +217,7 @@ def estimated_bits(coefficients, unrounded):
         blocks = 4.7 + tf.reduce_sum(
             1.2 * up_to_last + 1.8 * coded + 1.5 * log2(tf.maximum(ac, 1.0)), axis=-1
         )
-        means = tf.reshape(values[..., 0, 0], [batch, components, -1])
-        differences = tf.abs(means - tf.pad(means[..., :-1], [[0, 0], [0, 0], [1, 0]]))
+        dc = tf.reshape(values[..., 0, 0], [batch, components, -1])
+        differences = tf.abs(dc - tf.pad(dc[..., :-1], [[0, 0], [0, 0], [1, 0]]))
         bits += tf.reduce_sum(blocks + 1.5 * log2(1.0 + differences), [1, 2])
     return bits

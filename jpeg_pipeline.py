@@ -3,8 +3,8 @@
     RGB -> edit_image -> YCbCr, blocks, DCT -> / get_qtables -> edit_coefficients -> rounding
         -> * tables, IDCT, upsampling, RGB: the reconstruction
 
-Files are written from the same stages up to the rounding, which a quantizer does for the whole
-image (`learned_jpeg.models.encoding`). Importing this module does not import TensorFlow.
+Files are written from the same stages up to the rounding; a quantizer then chooses the levels of
+the whole image (`learned_jpeg.models.encoding`). Importing this module does not import TensorFlow.
 """
 
 import functools
@@ -22,7 +22,7 @@ tf = lazy_import("tensorflow")
 
 __all__ = ["ARCHITECTURES", "ROUNDINGS", "Coded", "RateSetting", "Edit", "JPEGPipeline"]
 
-# The one list of architectures: the scripts with a class ARCHITECTURE.
+# The list of architectures: the scripts with a class ARCHITECTURE.
 ARCHITECTURES = ("ljpeg_PIL", "ljpeg", "ljpeg_attention", "google_baseline", "ljpeg_rdo")
 
 # The surrogate gradients of the rounding: image_utils has a function `round_<name>` for each.
@@ -30,10 +30,9 @@ ROUNDINGS = ("cubic", "mixed")
 
 
 class Edit(NamedTuple):
-    """What an architecture makes of the coefficients of a batch.
+    """The edited coefficients of a batch.
 
-    y: Planes, the coefficients over their tables. attention: Planes of factors in (0, 1), or
-    None.
+    y: Planes, coefficients over their tables. attention: Planes of factors in (0, 1), or None.
     """
 
     y: Planes
@@ -41,10 +40,11 @@ class Edit(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """What the encoder decided about a batch of images.
+    """A batch of images behind the encoder.
 
-    coefficients: Planes float32, whole numbers. unrounded: the same before they were rounded.
-    qtables: float32 [B or 1, 8, 8, 2], whole numbers in [1, 255]. edit: Edit.
+    coefficients: the levels, Planes of float32 whole numbers. unrounded: the coefficients over
+    their tables before they were rounded. qtables: float32 [B or 1, 8, 8, 2], whole numbers in [1,
+    255]. edit: Edit.
     """
 
     coefficients: Planes
@@ -56,30 +56,33 @@ class Coded(NamedTuple):
 class DifferentiableJPEG(FileModel):
     """The data flow as a graph; an architecture overrides the stages that it replaces.
 
-    rounding: the surrogate gradient of the coefficients' rounding, one of ROUNDINGS. sampling: of
-    chroma, one of SAMPLINGS.
+    rounding: the surrogate gradient of the coefficients' rounding, one of ROUNDINGS. Other
+    arguments are those of FileModel.
     """
 
-    tile = 1024  # side in pixels of what is analysed at a time, a multiple of 16
+    tile = 1024  # side of a tile of `models.tiles` in pixels, a multiple of 16
 
     def __init__(self, rounding="cubic", **kwargs):
         super().__init__(**kwargs)
         self.rounding = rounding
-        self.graphs = {}  # the analysis as a graph for each sampling, see models.tiles
+        self.graphs = {}  # the graphs of `models.tiles`, by sampling
 
     # The stages that an architecture may replace.
 
     def edit_image(self, images, training):
-        """images [B, H, W, 3] in [0, 1] -> the same."""
+        """images [B, H, W, 3] in [0, 1] -> edited images of the same shape and range."""
         return images
 
     def edit_coefficients(self, y, images, rate_setting, sampling, features):
-        """y: Planes, coefficients over tables; images [B, H, W, 3] in [0, 1], H and W multiples
-        of 8; sampling: of y; features: those of a cache, or None -> Edit."""
+        """Coefficients y over their tables, Planes -> Edit.
+
+        images: [B, H, W, 3] in [0, 1], H and W multiples of 8; rate_setting: a number or None;
+        sampling: of y; features: of the images, from a cache, or None.
+        """
         return Edit(y)
 
     def parts(self):
-        """{name: variable or layer}: what a checkpoint holds of the model."""
+        """{name: variable or layer} of the model, which a checkpoint holds."""
         kinds = tf.Variable, tf.Module
         return {name: part for name, part in vars(self).items() if isinstance(part, kinds)}
 
@@ -87,7 +90,7 @@ class DifferentiableJPEG(FileModel):
 
     @property
     def edits(self):
-        """Whether image or coefficients are edited, by what needs TensorFlow."""
+        """Whether the architecture edits images or coefficients, which needs TensorFlow."""
         plain, stages = DifferentiableJPEG, ("edit_image", "edit_coefficients")
         return any(getattr(type(self), name) is not getattr(plain, name) for name in stages)
 
@@ -102,8 +105,9 @@ class DifferentiableJPEG(FileModel):
     ):
         """images [B, H, W, 3] in [0, 1] -> (Edit, qtables [B or 1, 8, 8, 2], YCbCr).
 
-        table_scale: a factor on the tables, for the rates between those of two models. sampling:
-        None for the model's own. YCbCr is the edited image's, around 0, padded to whole blocks.
+        table_scale: a factor on the tables, for the rates between those of two models, or None;
+        sampling: None for the model's own; others: as in the stages above. The YCbCr is that of the
+        edited images, around 0, padded to whole blocks.
         """
         sampling = sampling or self.sampling
         images = image_utils.pad(self.edit_image(images, training), 8, (1, 2))
@@ -131,12 +135,12 @@ class DifferentiableJPEG(FileModel):
         return Coded(Planes(*coefficients), edit.y, qtables, edit)
 
     def decode(self, coefficients, qtables, height, width, clip=True):
-        """What a standard decoder makes of them: [B, height, width, 3], 256 levels in [0, 1].
+        """The images that a standard decoder makes: [B, height, width, 3], 256 values in [0, 1].
 
-        The gradient passes the decoder's roundings straight through. clip: as a decoder does.
-        Training goes without: where the image is black or white, a clipped reconstruction has
-        an error, and so a gradient, on one side of the original only, which pulls the table's
-        entry for the mean, 1000 levels wide there, far off its optimum.
+        coefficients: levels, Planes; qtables: [B or 1, 8, 8, 2]; clip: whether samples are clipped,
+        as a decoder does. The gradient passes the decoder's rounding straight through. Training
+        does not clip: in black or white areas a clipped reconstruction has errors of one sign
+        alone, whose gradient moves the table's DC entry far off its optimum.
         """
 
         def clipped(x, low, high):
@@ -161,12 +165,14 @@ class DifferentiableJPEG(FileModel):
             return tiles.analyse(self, pixels, rate_setting, coding, table_scale)
         return super().analyse_picture(pixels, rate_setting, coding, table_scale)
 
-    # What several points of a rate-distortion curve share.
+    # Networks whose output several rate-distortion points share.
 
     @classmethod
     def frozen_network(cls, options):
-        """{what: text} that the output of a network follows from which no training changes, by
-        the options of the training; None without such a network."""
+        """{name: text} that identifies a network which the training does not change, or None.
+
+        options: of the training.
+        """
         return None
 
     @classmethod
@@ -177,20 +183,20 @@ class DifferentiableJPEG(FileModel):
         return str(folder) if edits else None
 
     def share(self, remembered):
-        """Takes from memory what that network gives. remembered: a network to one that calls it
-        only for images that it does not know."""
+        """Caches the output of the shared network. remembered: function of a network that returns
+        the network with a cache."""
         network = remembered(functools.partial(self.edit_image, training=False))
         self.edit_image = lambda images, training: network(images)
 
 
 class JPEGPipeline(DifferentiableJPEG):
-    """The flow with a loss: what an architecture that is trained derives from.
+    """The flow with a loss: the base class of architectures that are trained.
 
-    lmbda: weight of the distortion against the rate. lpips_weight: weight of LPIPS beside the
-    squared error in the distortion; at 0 it is not computed. seed: of all that is random.
+    lmbda: the weight of the distortion against the rate. lpips_weight: the weight of LPIPS against
+    the squared error in the distortion; at 0, LPIPS is not computed. seed: of all random numbers.
     """
 
-    portable = False  # whether its parts are all variables that numpy, as `weights`, can stand for
+    portable = False  # whether all parts are variables, for which arrays `weights` can stand
     model_options = ("lmbda", "sampling")  # the arguments of __init__ that shape model or loss
 
     def __init__(self, lmbda=0.01, lpips_weight=0.0, seed=0, **kwargs):
@@ -198,7 +204,7 @@ class JPEGPipeline(DifferentiableJPEG):
         self.lmbda = lmbda
         self.lpips_weight = lpips_weight
         self.seed = seed
-        self.step = None  # a function that gives the optimizer's count, for `random_seed`
+        self.step = None  # a function that returns the number of the step, for `random_seed`
         self.loss_names = ["loss", "mse", "psnr", "rate"] + ["lpips"] * (lpips_weight > 0)
 
     def rate(self, coded, height, width):
@@ -206,21 +212,21 @@ class JPEGPipeline(DifferentiableJPEG):
         raise NotImplementedError
 
     def prepare(self, args, source):
-        """What is learned before the steps, if anything; args: the options of `train`; source: a
+        """Learns before the steps of the training. args: the options of `train`; source: a
         crops.CropSource."""
 
     def loss_terms(self, images, **options):
         """The scalar terms of the loss, by name; `loss` is the one to minimize.
 
-        loss = lmbda * (MSE on the scale 0 to 255 + lpips_weight * LPIPS) + rate; each is the
-        mean over the batch. options: those of `reconstruct`.
+        loss = lmbda * (MSE on the scale 0 to 255 + lpips_weight * LPIPS) + rate, where each term is
+        a mean over the batch. options: those of `reconstruct`.
         """
         reconstruction, coded = self.reconstruct(images, **options)
         squared = tf.math.squared_difference(255.0 * reconstruction, 255.0 * images)
         mse = tf.reduce_mean(squared, axis=[1, 2, 3])
         terms = {
             "mse": tf.reduce_mean(mse),
-            # A floor far below a level keeps a lossless crop finite.
+            # The constant keeps the PSNR of a lossless crop finite.
             "psnr": tf.reduce_mean(-10.0 * tf.experimental.numpy.log10(mse / 255.0**2 + 1e-10)),
             "rate": self.rate(coded, tf.shape(images)[1], tf.shape(images)[2]),
         }
@@ -234,7 +240,7 @@ class JPEGPipeline(DifferentiableJPEG):
     def random_seed(self, salt):
         """A seed [2] of the stateless generators for this step, replica and purpose (`salt`).
 
-        It follows from the step alone, so a resumed run draws what an unbroken one would.
+        The seed depends on nothing else, so a resumed run draws the numbers of an unbroken run.
         """
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         step = tf.cast(self.step(), tf.int32)
@@ -246,19 +252,19 @@ class JPEGPipeline(DifferentiableJPEG):
 
     @staticmethod
     def check_options(args):
-        """Raises UserError for options of `train` that are good each and cannot work together."""
+        """Raises UserError for options of `train` that cannot work together."""
 
     def warn_of_options(self):
-        """Says on stderr what about the options of a training cannot be meant."""
+        """Warns on stderr of options of a training that hardly make sense."""
 
     def frozen_features(self):
-        """What gives the features [B, rows, columns, channels] of images that no step changes, so
-        that they may be computed once; None where all is trained."""
+        """A function from images to their features [B, rows, columns, channels] that no step
+        changes, so that they may be computed once; None without such features."""
         return None
 
     @classmethod
     def add_options(cls, parser):
-        """Adds the options of `train` that the architecture's own arguments come from."""
+        """Adds the options of `train` that set the architecture's own arguments."""
         parser.add_argument(
             "--sampling",
             choices=SAMPLINGS,

@@ -21,20 +21,20 @@ from learned_jpeg.runtime.lazy import lazy_import
 image_utils = lazy_import("image_utils")
 tf = lazy_import("tensorflow")
 
-# The trained variable is the table times this ("scale1e-5" in the names of the published runs):
-# Adam moves it by about the learning rate, so an entry by lr / TABLE_SCALE levels, 0.1 at the
-# published 1e-6, while the weights of a network, of order 0.1, move by 1e-6.
+# The trained variable is the table times this ("scale1e-5" in the names of the published runs).
+# Adam moves it by about the learning rate, so a table entry by lr / TABLE_SCALE: 0.1 at the
+# published rate of 1e-6, at which the weights of a network, of order 0.1, move by 1e-6.
 TABLE_SCALE = 1e-5
-# At higher learning rates, no step changes an entry by more than this part of its value.
+# No step changes an entry by more than this part of its value.
 MAX_TABLE_CHANGE = 0.05
 
 
 def table_adam(learning_rate):
     """Adam with the relative step of the tables bounded by MAX_TABLE_CHANGE.
 
-    Their gradient is taken with respect to 1/table, in which the rate term is linear. With
-    respect to the table it shrinks as 1/table^2, and Adam, whose second moment lasts for a
-    thousand steps, would let the first steps' hold the tables still long after.
+    The gradient of the tables is taken with respect to 1/table, in which the rate term is linear.
+    The gradient with respect to the table shrinks as 1/table^2. Adam's second moment remembers a
+    thousand steps, so the large gradients of the first steps would stop the tables for long.
     """
 
     class TableAdam(tf.keras.optimizers.Adam):
@@ -94,7 +94,7 @@ class LJPEG(JPEGPipeline):
     @classmethod
     def add_options(cls, parser):
         super().add_options(parser)
-        # As the shipped runs of bits were trained, from lambda 0.0005 to 0.02.
+        # The shipped runs with --rate bits have these defaults, and lambdas from 0.0005 to 0.02.
         parser.set_defaults(lmbda=0.005, patchsize=128, lr=1e-3)
         parser.add_argument(
             "--published",

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """LearnedJPEG's anchor: the same pipeline with the standard tables of the IJG library.
 
-Nothing is learned, so there is nothing to train: the tables are Pillow's at a quality, rounded, at
-4:4:4. With --tune it is an encoder in its own right: tables made for the search, which chooses the
-integers, and 4:2:0, or 4:4:4 where that would spoil the picture. A quality then means about what it
-means to mozjpeg.
+Nothing is learned: the tables are those of Pillow at a quality, coefficients are rounded, and the
+sampling is 4:4:4. With --tune it is an encoder in its own right: the search chooses the levels, the
+tables are made for the search, and the sampling is 4:2:0, or 4:4:4 where 4:2:0 spoils the picture.
+A quality then is about that of mozjpeg.
 """
 
 import arg_parser

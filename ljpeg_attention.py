@@ -2,16 +2,17 @@
 """LearnedJPEG, the proposed method: learned tables and an attention network.
 
 Strümpler, Yang and Timofte, "Learning to Improve Image Compression without Changing the
-Standard Decoder" (arXiv 2009.12927). VGGAttention looks at the image and multiplies each DCT
-coefficient, divided by its table entry and not yet rounded, by a factor in (0, 1). Trained on
+Standard Decoder" (arXiv 2009.12927). From the image, VGGAttention computes a factor in (0, 1) for
+each DCT coefficient, which is divided by its table entry, multiplied by the factor and rounded.
+Trained on
 
     lambda * (MSE_255 + lpips_weight * LPIPS) + mean(attention)
     + total_weight_regularizer * sum(1 / table),
 
 or, with --rate bits, with an estimate of the file's bits per pixel instead of mean(attention).
-Unlike the published code, the reconstruction in the loss has a decoder's roundings, and the
-backbone is VGG16 and frozen unless --backbone vgg19 and --train_backbone are given. With chroma
-at 4:2:0, a block of it takes the mean of the factors of its four places.
+Unlike the published code, the reconstruction in the loss has a decoder's rounding, and the backbone
+is a frozen VGG16 unless --backbone vgg19 and --train_backbone are given. At 4:2:0, a chroma block
+has the mean factors of the four blocks that it covers.
 """
 
 import arg_parser
@@ -35,7 +36,7 @@ class LJPEGAttention(LJPEG):
 
     architecture = "ljpeg_attention"
     receptive_field = 24  # conv_blocks.VGGAttention's
-    tile = 768  # what a network takes, TensorFlow keeps: here 0.6 GB, and 13% for the overlap
+    tile = 768  # the network takes 0.6 GB, which TensorFlow keeps; the overlap costs 13%
     model_options = (*LJPEG.model_options, "backbone", "backbone_weights", "train_backbone")
     file_options = ("backbone_weights",)
 
@@ -84,7 +85,7 @@ class LJPEGAttention(LJPEG):
             raise UserError("--feature_cache holds features that --train_backbone would change")
 
     def warn_of_options(self):
-        """None: the attention is a rate term of its own."""
+        """Nothing: the attention is a rate term of its own."""
 
     @classmethod
     def add_options(cls, parser):

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""LearnedJPEG for the search: what is learned is learned for the integers that it chooses.
+"""LearnedJPEG with a search: learned tables, error weights and bit prices for the search.
 
-The integers of a file are found by dynamic programming over the very Huffman codes that it will
-have (`learned_jpeg.search.quantizer`). Learned are what the search does not find by itself: the
-tables as smooth functions of the rate, what the search takes for an error, and, if there are steps
-(--last_step), a small network that says for each block how much its bits may cost. One model
+The search chooses the quantized coefficients of a file by dynamic programming over the file's own
+Huffman codes (`learned_jpeg.search.quantizer`). A model has three learned parts: the tables, as
+smooth functions of the rate; the weights of the search's error; and, if there are steps
+(--last_step), a small network that gives each block a factor on the price of its bits. One model
 serves all qualities.
 
-Tables and error come first, by evolution: files are written, decoded and measured
-(learned_jpeg/training/evolution.py). The network learns by gradient descent on
+Tables and error weights are learned first, by evolution: files are written, decoded and measured
+(learned_jpeg/training/evolution.py). The network then learns by gradient descent on
 
-    log2(bpp) + sum over the metrics of weight * worth * log2(distortion),
+    log2(bpp) + sum over the metrics of weight * worth * log2(distortion).
 
-the mean over the pictures of the logarithm of the bits needed at equal quality in the weighted
-mean over the metrics, where a metric's worth is that of halving its distortion, in doublings of
-the bits. The search runs in this training as it does for a file, and the gradient is that between
-two searches, with all bits a little dearer and cheaper (benchmarks/strength_gradient.py).
+The worth of a metric is the number of doublings of the bits that halve its distortion, so the loss
+is the log2 of the bits at equal quality, in the weighted mean over the metrics. The search runs in
+this training as for a file; its gradient is the difference of two searches, with all bits a little
+dearer and a little cheaper (benchmarks/strength_gradient.py).
 """
 
 import functools
@@ -43,17 +43,18 @@ lpips_tf2 = lazy_import("learned_jpeg.metrics.lpips_tf2")
 tf = lazy_import("tensorflow")
 workers = lazy_import("learned_jpeg.jobs.workers")
 
-# The finest and coarsest step of a tune's tables in training, about 4 and 0.1 bpp; 2.5 and 0.12.
+# The finest and coarsest step of a tune's tables in training: about 4 and 0.1 bpp for visual, 2.5
+# and 0.12 bpp for psnr.
 STEPS = {"visual": (0.7, 70.0), "psnr": (3.5, 110.0)}
-# Evolution writes so many crops at a time, each at another step, and has so many sets of them.
+# Evolution has SETS sets of CROPS crops, each crop at another step.
 CROPS, SETS = 64, 4
 
-# A metric's weight is an option; its worth: doublings of bpp for a halved distortion, the mean
-# slope of mozjpeg's 4:2:0 files of photographs from 0.15 to 2.5 bpp.
+# A metric's worth: the doublings of bpp that halve its distortion, on average over mozjpeg's 4:2:0
+# files of photographs from 0.15 to 2.5 bpp.
 WORTH = {"mse": 0.92, "ms_ssim": 0.78, "lpips": 0.86, "hvs": 0.56}
-# What nobody sees is added to each, so that flat crops do not count for more than others.
+# An invisible distortion of each metric, which is added so that flat crops do not count too much.
 LEAST = {"mse": 0.2, "ms_ssim": 3e-4, "lpips": 2e-3, "hvs": 0.05}
-# What the weights' options are called: the metric of files that each stands for, and its name.
+# {name of the option of a weight: (the metric of files, its name in texts)}.
 METRICS = {
     "mse": ("psnr", "PSNR"),
     "ms_ssim": ("ms_ssim", "MS-SSIM"),
@@ -65,7 +66,7 @@ METRICS = {
 
 
 class LJPEGRDO(RDO, JPEGPipeline):
-    """The learned model of the search with what trains it."""
+    """The learned model of the search, with its training."""
 
     portable = True
     model_options = ("sampling", "search", *(f"{name}_weight" for name in METRICS))
@@ -100,14 +101,14 @@ class LJPEGRDO(RDO, JPEGPipeline):
 
     @property
     def batches(self):
-        """The search on the batches of the training."""
+        """The search for the batches of a training."""
         return batch_search.BatchSearch(tuning.TUNES[self.tune], self.sampling)
 
     def parts(self):
         return self.weights
 
     def prepare(self, args, source):
-        """Tables and error, by evolution."""
+        """Learns tables and error weights by evolution."""
         if not args.evolve:
             return
         parameters, search = self.weights[rdo.PARAMETERS[self.sampling]], self.batches
@@ -119,7 +120,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
         weights = {METRICS[name][0]: weight for name, weight in self.all_weights.items()}
         made_of = {"crops": evolution.digest(crops), "anchor": args.against or "the tune"}
         folder, start = Path(args.checkpoint_dir), parameters.numpy()
-        print(f"{folder}: tables and error first, by evolution; what is found is kept")
+        print(f"{folder}: tables and error weights first, by evolution; its state is saved")
         with workers.Pool(args.jobs or machine.cores(), option="--jobs") as pool:
             bits = [
                 evolution.Bits(pool, search.file, anchor, crops[i::SETS], steps, weights)
@@ -130,14 +131,14 @@ class LJPEGRDO(RDO, JPEGPipeline):
             )
 
     def encode(self, images, rate_setting=None, training=False, features=None):
-        """As JPEGPipeline's, with the search in place of the rounding."""
+        """The encoder of JPEGPipeline, with the search in place of the rounding."""
         return self._coded(images, self._drawn(rate_setting, training), training)[0]
 
     def _drawn(self, rate_setting, training):
-        """The step of a rate setting's value, or in training one at random: a tensor."""
+        """The step at a rate setting, or in training a random step: a tensor []."""
         if training:
-            ends = np.log(STEPS[self.tune]).astype(np.float32)
-            return tf.exp(tf.random.stateless_uniform([], self.random_seed(0), *ends))
+            limits = np.log(STEPS[self.tune]).astype(np.float32)
+            return tf.exp(tf.random.stateless_uniform([], self.random_seed(0), *limits))
         rate_setting = self.rate_setting.default if rate_setting is None else rate_setting
         step = tf.numpy_function(
             lambda q: np.float32(self._step(q, self.sampling)), [rate_setting], tf.float32
@@ -145,7 +146,7 @@ class LJPEGRDO(RDO, JPEGPipeline):
         return tf.ensure_shape(step, [])
 
     def _coded(self, images, step, gradients):
-        """(Coded, bits [B], fields: Planes) at a step; gradients: with a gradient of the fields."""
+        """(Coded, bits [B], lambda map, Planes) at a step. gradients: whether in the lambda map."""
         batch, height, width = images.shape[:3]
         luma, chroma = sampling.grid(height, width, self.sampling)
         parameters = tf.stop_gradient(self.weights[rdo.PARAMETERS[self.sampling]])
@@ -159,12 +160,12 @@ class LJPEGRDO(RDO, JPEGPipeline):
         )
         log_step = tf.numpy_function(learned_tune.log_step, [step], tf.float32)
         log_step = tf.ensure_shape(log_step, [])
-        fields = lambda_map.fields(self.weights, seen, log_step, tf.experimental.numpy)
+        maps = lambda_map.predict(self.weights, seen, log_step, tf.experimental.numpy)
         blocks = [batch, *luma, BLOCK, BLOCK], [batch, 2, *chroma, BLOCK, BLOCK]
         grids = [batch, *luma], [batch, *chroma]
         found = tf.numpy_function(
             functools.partial(self.batches.levels, gradients=gradients),
-            [pixels, parameters, step, *fields],
+            [pixels, parameters, step, *maps],
             [tf.float32] * (8 if gradients else 4),
         )
         shapes = [[1, BLOCK, BLOCK, 2], [batch], *blocks] + [*blocks, *grids] * gradients
@@ -173,8 +174,8 @@ class LJPEGRDO(RDO, JPEGPipeline):
         )
         levels = Planes(*parts[:2])
         if gradients:
-            luma, chroma = (field - tf.stop_gradient(field) for field in fields)
-            # Each picture at one of the two points, in turn.
+            luma, chroma = (plane - tf.stop_gradient(plane) for plane in maps)
+            # Pictures take Gauss's two points in turn.
             side = (
                 batch_search.GAUSS
                 * tf.cast(1 - 2 * (tf.range(batch) % 2), tf.float32)[:, None, None]
@@ -185,13 +186,13 @@ class LJPEGRDO(RDO, JPEGPipeline):
             )
             bits += tf.reduce_sum(parts[4] * luma, [1, 2])
             bits += tf.reduce_sum(parts[5] * chroma, [1, 2])
-        return Coded(levels, levels, qtables, Edit(levels)), bits, fields
+        return Coded(levels, levels, qtables, Edit(levels)), bits, maps
 
     def loss_terms(self, images, rate_setting=None, training=False, features=None):
         """The terms of the loss, by name: `loss`, the means of `psnr` (dB) and `rate` (bpp), and
-        the mean distortion of each metric that has a weight."""
+        the mean distortion of each metric with a weight."""
         step = self._drawn(rate_setting, training)
-        coded, bits, fields = self._coded(images, step, training)
+        coded, bits, maps = self._coded(images, step, training)
         height, width = images.shape[1:3]
         decoded = self.decode(coded.coefficients, coded.qtables, height, width)
         mse = tf.reduce_mean(tf.math.squared_difference(255 * decoded, 255 * images), [1, 2, 3])

@@ -105,7 +105,7 @@ def of_auto(name):
     }
 
 
-def of_strengths():
+def of_lambda_map():
     weights = rdo.start(seed=3)
     random = np.random.default_rng(3)
     weights["last"] = np.float32(random.normal(0, 0.1, weights["last"].shape))
@@ -160,7 +160,7 @@ CASES = {
     },
     **{f"search, {name}": ("search", functools.partial(of_search, name)) for name in SEARCHED},
     **{f"auto, {name}": ("auto", functools.partial(of_auto, name)) for name in SEARCHED},
-    "search, strengths": ("search", of_strengths),
+    "search, strengths": ("search", of_lambda_map),
     "search for a model": ("search", of_search_for_a_model),
     "refining": ("refining", of_refining),
     "sizes": ("sizes", of_sizes),

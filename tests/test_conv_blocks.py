@@ -1,4 +1,4 @@
-"""The networks, compared with SciPy, Keras, and their definition."""
+"""The networks against SciPy, Keras and their definitions."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 @pytest.fixture(scope="module")
 def network():
-    """The shipped backbone, which is only read."""
+    """The shipped backbone; tests do not change it."""
     return conv_blocks.vgg16()
 
 
@@ -59,11 +59,11 @@ def test_attention_gives_each_block_a_factor_for_each_frequency(network):
     image = random_image(24, 40)
     attention = layer(image)
     assert attention.shape == (1, 3, 5, 8, 8, 2)
-    assert len(set(attention.numpy().ravel())) == 1  # so far it varies with nothing
+    assert len(set(attention.numpy().ravel())) == 1  # at first it is constant
     kernel = tf.random.stateless_normal(layer.conv.kernel.shape, [1, 2], stddev=1e-3)
     layer.conv.kernel.assign(kernel)
     attention = layer(image)
-    # A block's channels are its vertical frequencies, horizontal ones, luma and chroma.
+    # The channels of a block are [vertical frequency, horizontal frequency, luma or chroma].
     logits = layer.features(image)[0, 2, 3].numpy() @ kernel[0, 0].numpy() + 3
     expected = 1 / (1 + np.exp(-logits.reshape(8, 8, 2)))
     np.testing.assert_allclose(attention[0, 2, 3], expected, rtol=1e-4)

@@ -24,7 +24,7 @@ def model():
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_it_starts_as_plain_jpeg(model, photograph, sampling):
+def test_an_untrained_model_is_plain_jpeg(model, photograph, sampling):
     pixels, coding = photograph[:123, :155], Coding(sampling=sampling)
     plain = encoding.encode(LJPEGPIL(), pixels, 20.0, coding)
     assert encoding.encode(model, pixels, 20.0, coding) == plain
@@ -85,7 +85,7 @@ def test_bfloat16_is_for_training_and_changes_little(photograph):
 
 
 def test_the_rounding_is_chosen_for_the_loss():
-    """Where everything rounds to 0, both have a gradient; above, only `mixed` has that of 1."""
+    """Where coefficients round to 0, the gradients are equal; elsewhere that of `mixed` is 1."""
     slopes = {}
     for rounding in ROUNDINGS:
         model = GoogleBaseline(rounding=rounding)
@@ -178,7 +178,7 @@ def test_the_estimated_rate_comes_near_the_files_once_it_is_trained(model, photo
     assert float(estimate()) < 0.5 * before
     assert float(estimate()) == pytest.approx(bpp, rel=0.3)
     assert jpeg_file.read_jpeg(files[0])[2:] == (64, 64, "444")
-    # What it was estimated for is what the files hold.
+    # The files hold the levels of the estimate.
     planes = jpeg_file.read_jpeg(files[3])[0]
     for found, expected in zip(planes, coded.coefficients, strict=True):
         np.testing.assert_array_equal(found, expected[3])

@@ -1,4 +1,4 @@
-"""image_utils against SciPy, Pillow, the closed forms, and its counterpart for whole files."""
+"""image_utils against SciPy, Pillow, closed forms, and the numpy functions for whole files."""
 
 import io
 
@@ -45,7 +45,7 @@ def test_the_decoders_idct_is_the_idct_but_for_rounding():
     blocks = random_blocks(2)
     got = image_utils.idct_decoder(blocks).numpy()
     np.testing.assert_array_equal(got, np.round(got))
-    # Half a level, and what the quarter levels kept between the two passes add.
+    # A half, and the error of the two bits that are kept between the passes.
     assert np.abs(got - image_utils.idct(blocks)).max() < 0.5 + 0.5
 
 
@@ -106,7 +106,7 @@ def test_merge_upsamples_as_the_decoder_does(height, width):
     (rows, columns), (chroma_rows, chroma_columns) = sampling.grid(height, width, "420")
     random = np.random.default_rng(height * 100 + width)
     luma = random.integers(-128, 128, [2, 8 * rows, 8 * columns])
-    # What stands beyond the picture's own samples, a decoder does not look at.
+    # A decoder does not use the samples beyond the picture.
     chroma = random.integers(-128, 128, [2, 2, 8 * chroma_rows, 8 * chroma_columns])
     merged = image_utils.merge(
         tf.constant(luma, tf.float32), tf.constant(chroma, tf.float32), height, width, "420"
@@ -120,7 +120,7 @@ def test_merge_upsamples_as_the_decoder_does(height, width):
 
 @pytest.mark.parametrize("height, width", [*SIZES, (40, 33)])
 def test_merge_gives_the_components_that_pillow_decodes(height, width):
-    """Of a file with low frequencies of chroma alone, and means of luma."""
+    """They do so for a file with low frequencies of chroma and DC of luma."""
     luma_grid, chroma_grid = sampling.grid(height, width, "420")
     random = np.random.default_rng(0)
     luma, chroma = (np.zeros([*shape, 8, 8], np.int16) for shape in (luma_grid, [2, *chroma_grid]))
@@ -142,14 +142,14 @@ def test_merge_gives_the_components_that_pillow_decodes(height, width):
 @pytest.mark.parametrize("height, width", [(16, 16), (9, 7), (9, 3), (1, 1)])
 @pytest.mark.parametrize("kind", sampling.SAMPLINGS)
 def test_the_gradient_passes_through_split_and_merge(kind, height, width):
-    """Each is linear but for its rounding: a shift of one plane shifts the picture by as much."""
+    """Both are linear but for rounding: a shift of a plane shifts the picture by as much."""
     ycbcr = tf.Variable(tf.random.stateless_normal([1, height, width, 3], [0, 0]))
     with tf.GradientTape() as tape:
         samples = image_utils.split(ycbcr, kind)
         back = image_utils.merge(*samples, height, width, kind)
         cb = tf.reduce_sum(back[..., 1])
     by_samples, by_pixels = tape.gradient(cb, [samples[1], ycbcr])
-    # A constant is a constant on either side, so every weight there is adds up to the pixels.
+    # A constant stays a constant, so all weights add up to the number of pixels.
     assert float(tf.reduce_sum(by_samples[:, 0])) == pytest.approx(height * width, rel=1e-4)
     assert float(tf.reduce_sum(by_pixels[..., 1])) == pytest.approx(height * width, rel=1e-4)
     assert not by_samples[:, 1].numpy().any()
@@ -157,7 +157,7 @@ def test_the_gradient_passes_through_split_and_merge(kind, height, width):
     assert (by_pixels.numpy()[..., 1] > 0).all()
 
 
-def test_tables_spread_over_the_blocks_of_their_plane():
+def test_tables_broadcast_over_the_blocks_of_their_plane():
     tables = np.random.default_rng(0).random([3, 8, 8, 2], np.float32)
     luma, chroma = image_utils.over_planes(tables)
     over_luma, over_chroma = np.ones([3, 4, 5, 8, 8]) * luma, np.ones([3, 2, 2, 3, 8, 8]) * chroma
@@ -205,7 +205,7 @@ def test_straight_through_rounding_takes_halves_up_and_leaves_the_gradient():
     "quality, subsampling, tolerance",
     [
         *((quality, 0, 0.03) for quality in (5, 15, 40, 75)),
-        # It was fitted to 4:4:4. The means of 4:2:0, wider apart, are worth more at low rates.
+        # The estimate is fitted to 4:4:4. At 4:2:0, differences of DC are larger.
         *((5, 2, 0.1), (15, 2, 0.04), (40, 2, 0.03), (75, 2, 0.03)),
     ],
 )
@@ -221,15 +221,15 @@ def test_the_estimated_bits_are_those_of_a_file(photograph, quality, subsampling
 
 
 def test_a_coefficient_costs_most_where_it_would_make_its_block_longer():
-    """The gradient at 0 of one place after another, in a block that ends at the fourth."""
+    """The gradient at zeros at each zigzag position, in a block whose last level is the fourth."""
     block = np.zeros([1, 1, 1, 8, 8], np.float32)
-    block[0, 0, 0, 1, 1] = 3  # fourth AC place in zigzag order
+    block[0, 0, 0, 1, 1] = 3  # the fourth AC position in zigzag order
     luma, chroma = tf.Variable(block), tf.zeros([1, 2, 1, 1, 8, 8])
     with tf.GradientTape() as tape:
         unrounded = Planes(tf.constant(block + np.float32(0.3)), chroma)
         bits = image_utils.estimated_bits(Planes(luma, chroma), unrounded)
     gradient = tape.gradient(bits, luma).numpy().ravel()[ZIGZAG[1:]]
-    assert np.all(np.diff(gradient[4:]) > 0)  # the further behind the end, the dearer
+    assert np.all(np.diff(gradient[4:]) > 0)  # the further behind the last level, the dearer
     np.testing.assert_allclose(gradient[62] - gradient[4], 1.2 * 58, rtol=1e-4)
     assert gradient[:3].max() <= gradient[4]
     assert gradient[3] == pytest.approx(1.5 / 3 / np.log(2), rel=1e-4)  # 3 to 4 alone

@@ -1,4 +1,4 @@
-"""The pipeline: its reconstruction is what decoders show, for every architecture."""
+"""The pipeline: its reconstruction is the picture of decoders, for every architecture."""
 
 import functools
 
@@ -33,7 +33,7 @@ class FixedTables(JPEGPipeline):
 
 
 class Graph(FixedTables):
-    """The same, whose files come from the TensorFlow half of the encoder too."""
+    """The plain pipeline, whose files come from the TensorFlow graph, too."""
 
     def edit_image(self, images, training):
         return tf.identity(images)
@@ -53,7 +53,7 @@ def batch_of(*pixels):
     return np.stack(pixels).astype(np.float32) / 255
 
 
-def dial_of(pipeline, value):
+def rate_of(pipeline, value):
     return None if pipeline.rate_setting is None else value
 
 
@@ -64,13 +64,13 @@ def dial_of(pipeline, value):
 )  # has its own
 def test_pillow_shows_the_reconstruction(name, high, sampling, photograph, decode, randomized):
     model, pixels = randomized(name, high, sampling), photograph[:173, 60:]
-    rate_setting = dial_of(model, {2: 95.0, 20: 75.0, 150: 10.0}[high])
+    rate_setting = rate_of(model, {2: 95.0, 20: 75.0, 150: 10.0}[high])
     shown = decode(encoding.encode(model, pixels, rate_setting, Coding("standard"))).astype(int)
     reconstruction, _ = model.reconstruct(batch_of(pixels), rate_setting)
     difference = np.abs(shown - np.round(255 * reconstruction[0])).max(-1)
-    # A network's last bits, which hang on the cores, may turn a coefficient of a block.
+    # The last bits of a network depend on the cores, and may change a level of a block.
     assert (difference <= 1).mean() >= (0.997 if model.edits else 0.999)
-    # Few edits would leave this test without a meaning.
+    # With few edits this test would show nothing.
     assert np.abs(shown - pixels).mean() > 0.5
 
 
@@ -86,10 +86,10 @@ def test_any_size_comes_back_in_its_size(height, width, sampling, photograph, de
     assert coded.coefficients.chroma.shape == (1, 2, *chroma, 8, 8)
     if sampling == "444":
         assert np.abs(255 * reconstruction[0] - image).max() <= 3  # roundings at tables of 1
-    # However narrow, it is what a decoder shows, whose chroma has its own way with the edges.
+    # A decoder shows it, also if it is narrow, where chroma is upsampled in another way.
     shown = decode(encoding.encode(model, image))
     assert shown.shape == image.shape
-    # A level of Cb, where a coefficient lies between two integers, is two of blue.
+    # A difference of 1 in Cb, where a coefficient lies between two levels, is 2 in blue.
     assert np.abs(255 * reconstruction[0] - shown).max() <= 2
 
 
@@ -108,7 +108,7 @@ def test_a_batch_is_its_images_one_by_one(sampling, photograph, randomized):
 
 @pytest.mark.parametrize("kind", [FixedTables, Graph])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_the_file_holds_the_very_integers_and_tables(photograph, sampling, kind):
+def test_the_file_holds_the_very_levels_and_tables(photograph, sampling, kind):
     model = kind(random_tables(60), sampling=sampling)
     _, coded = model.reconstruct(batch_of(photograph))
     for huffman in jpeg_file.HUFFMAN:
@@ -122,14 +122,14 @@ def test_the_file_holds_the_very_integers_and_tables(photograph, sampling, kind)
 
 
 def extreme(kind):
-    """Pictures whose coefficients at tables of 1 go to the ends of what JPEG holds."""
+    """Pictures whose levels at tables of 1 reach the bounds of JPEG."""
     random = np.random.default_rng(0)
     rows, columns = np.mgrid[:48, :40]
     if kind == "noise":
         picture = 255 * random.integers(0, 2, [48, 40, 3])
     elif kind == "checks":
         picture = 255 * ((rows + columns) % 2)[..., None] * np.ones(3, int)
-    elif kind == "stripes":  # of the frequencies of a DCT, so that one coefficient has all
+    elif kind == "stripes":  # of a frequency of the DCT, so that one coefficient has all the energy
         cosines = np.cos((2 * (columns % 8) + 1) * np.pi * (1 + rows // 8) / 16)
         picture = 255 * (cosines > 0)[..., None] * np.ones(3, int)
     elif kind == "colours":
@@ -143,7 +143,7 @@ def extreme(kind):
 @pytest.mark.parametrize("model", [FixedTables, Graph])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("kind", ["black", "white", "noise", "checks", "stripes", "colours"])
-def test_what_jpeg_cannot_hold_is_clipped_alike_in_graph_and_file(kind, sampling, model, decode):
+def test_levels_out_of_range_are_clipped_alike_in_graph_and_file(kind, sampling, model, decode):
     pixels, model = extreme(kind), of_ones(model, sampling)
     reconstruction, coded = model.reconstruct(batch_of(pixels))
     data = encoding.encode(model, pixels)
@@ -161,7 +161,7 @@ def test_what_jpeg_cannot_hold_is_clipped_alike_in_graph_and_file(kind, sampling
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_a_coefficient_beyond_what_jpeg_holds_is_clipped(rounding):
-    """By the flow itself: no picture gets that far but with what an architecture adds."""
+    """The flow clips; no picture gets that far without an architecture's edits."""
 
     class Louder(FixedTables):
         def edit_coefficients(self, y, images, rate_setting, sampling, features):
@@ -171,7 +171,7 @@ def test_a_coefficient_beyond_what_jpeg_holds_is_clipped(rounding):
     pixels, model = extreme("noise"), Louder(np.ones([8, 8, 2]), rounding=rounding)
     coded = model.encode(batch_of(pixels))
     for unrounded, part in zip(coded.unrounded, coded.coefficients, strict=True):
-        # 8-bit JPEG (T.81, F.1.2): 11 bits for the mean, 10 for the others.
+        # 8-bit JPEG (T.81, F.1.2): 11 bits for DC, 10 for AC.
         low, high = -1023 * np.ones([8, 8]), 1023 * np.ones([8, 8])
         low[0, 0] = -1024
         np.testing.assert_array_equal(part, np.clip(np.round(unrounded), low, high))
@@ -210,11 +210,11 @@ def test_without_weight_lpips_is_not_computed(photograph, monkeypatch):
 
 @pytest.mark.parametrize("name", architectures.trained())
 def test_every_part_of_a_model_learns_at_420(name, photograph, training_of):
-    """From its start, but for what the zeros of a last layer hide, and what evolution learns."""
+    """All parts learn from the first step, but those behind zeros and those of evolution."""
     model = architectures.script(name)(sampling="420")
     side = 176 if "ms_ssim_weight" in model.model_options else 32
     crop = photograph[:side, :side]
-    model.reconstruct(batch_of(crop), dial_of(model, 20.0))  # makes the variables
+    model.reconstruct(batch_of(crop), rate_of(model, 20.0))  # makes the variables
     training = training_of(model, 1e-3)
     before = [variable.numpy() for variable in training.variables]
     losses = [training.step(crop[None]) for _ in range(2)]
@@ -233,7 +233,7 @@ def test_every_part_of_a_model_learns_at_420(name, photograph, training_of):
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_the_gradient_reaches_coefficients_as_the_linear_decoder_would(sampling):
-    """With straight-through roundings, decode is linear: the gradient of a sum is a DCT."""
+    """With straight-through rounding, decode is linear: the gradient of a sum is a DCT."""
     side, blocks = (8, 1) if sampling == "444" else (16, 2)
     random = np.random.default_rng(0)
     luma = tf.Variable(random.integers(-3, 4, [1, blocks, blocks, 8, 8]).astype("f4"))
@@ -244,7 +244,7 @@ def test_the_gradient_reaches_coefficients_as_the_linear_decoder_would(sampling)
         picture = model.decode(Planes(luma, chroma), tables, side, side)
         red = tf.reduce_sum(picture[..., 0])
     luma_gradient, chroma_gradient = tape.gradient(red, [luma, chroma])
-    # Only the means matter to a sum: 8 for luma, 1.402 * 8 for Cr, nothing for Cb; at 4:2:0 a
+    # Only DC matters to a sum: 8 for luma, 1.402 * 8 for Cr, nothing for Cb; at 4:2:0 a
     # sample of chroma stands in four pixels.
     mean = np.zeros([8, 8])
     mean[0, 0] = 8 * tables[0, 0, 0, 0] / 255
@@ -278,7 +278,7 @@ def test_training_is_not_clipped_and_files_are():
     ],
 )
 def test_the_parts_are_what_published_checkpoints_hold(name, parts, randomized):
-    """Their names are those of the files: `model/scaled_qtables`."""
+    """The names of the parts are those in the files, as `model/scaled_qtables`."""
     assert set(randomized(name).parts()) == parts
 
 

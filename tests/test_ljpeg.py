@@ -1,4 +1,4 @@
-"""ljpeg: how its tables start, move and weigh."""
+"""ljpeg: the start of its tables, their steps, and their rate."""
 
 from learned_jpeg.models import encoding
 from learned_jpeg.models.encoding import Coding
@@ -81,7 +81,7 @@ def test_the_rate_of_bits_is_about_the_bpp_of_the_file(photograph, sampling, tol
 @pytest.mark.parametrize("sampling", ["444", "420"])
 @pytest.mark.parametrize(("rounding", "low", "high"), [("mixed", 0.75, 1.25), ("cubic", 0, 0.6)])
 def test_the_gradient_of_the_bits_is_their_difference(photograph, rounding, low, high, sampling):
-    """Between tables 5% coarser and 5% finer; the published surrogate sees about half."""
+    """The difference is between tables 5% coarser and finer; the published surrogate has half."""
     model = LJPEG(rate="bits", rounding=rounding, sampling=sampling)
     images = photograph[None].astype(np.float32) / 255
 

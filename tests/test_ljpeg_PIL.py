@@ -32,7 +32,7 @@ def test_ijg_tables_give_pillows_jpeg_but_for_rounding(quality, photograph, deco
     np.testing.assert_array_equal(jpeg_file.read_jpeg(ours)[1], jpeg_file.read_jpeg(theirs)[1])
 
 
-def test_the_tables_are_those_of_the_dial():
+def test_the_tables_are_those_of_the_quality():
     pipeline = LJPEGPIL()
     tables = [pipeline.get_qtables(1, quality, False) for quality in pipeline.rate_setting.values]
     assert all(table.shape == (1, 8, 8, 2) for table in tables)

@@ -1,4 +1,4 @@
-"""ljpeg_attention: what the attention does to coefficients, and what is learned."""
+"""ljpeg_attention: the effect of the attention on coefficients, and the learned parts."""
 
 import conv_blocks
 from image_utils import estimated_bits
@@ -26,7 +26,7 @@ def network():
 
 
 def varied(images, **options):
-    """A model whose attention differs from place to place."""
+    """A model whose attention differs from block to block."""
     model = LJPEGAttention(**options)
     model.attention(images)
     kernel = model.attention.conv.kernel
@@ -48,7 +48,7 @@ def test_the_attention_multiplies_coefficients_before_rounding(images):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 56), (8, 8), (24, 8)])
-def test_at_420_a_block_of_chroma_takes_the_mean_of_its_four_places(images, size):
+def test_at_420_a_block_of_chroma_takes_the_mean_of_four_blocks(images, size):
     images = images[:, : size[0], : size[1]]
     model = varied(images, sampling="420")
     luma_grid, (rows, columns) = grid(*size, "420")
@@ -57,7 +57,7 @@ def test_at_420_a_block_of_chroma_takes_the_mean_of_its_four_places(images, size
     factors = model.attention(images).numpy()
     np.testing.assert_allclose(edit.y.luma, factors[..., 0], rtol=1e-5)
     for row, column in np.ndindex(rows, columns):
-        # The last place is repeated where there is none, as pixels are.
+        # The last block is repeated at odd edges, as pixels are.
         below = [min(2 * row + i, luma_grid[0] - 1) for i in (0, 1)]
         right = [min(2 * column + i, luma_grid[1] - 1) for i in (0, 1)]
         expected = np.mean([factors[0, i, j, ..., 1] for i in below for j in right], axis=0)

@@ -44,7 +44,7 @@ def test_before_anything_is_learned_it_is_the_tune(tune, quality):
 
 
 @pytest.mark.parametrize("sampling", ["444", "420"])
-def test_any_learned_numbers_give_tables_that_fall_with_the_quality(sampling):
+def test_any_parameters_give_tables_that_fall_with_the_quality(sampling):
     random = np.random.default_rng(5)
     for _ in range(20):
         model = LJPEGRDO(weights=weights(random.normal(0, 3, PARAMETERS)))
@@ -56,7 +56,7 @@ def test_any_learned_numbers_give_tables_that_fall_with_the_quality(sampling):
 
 @pytest.mark.parametrize("sampling", ["444", "420", "auto"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_files_are_those_of_the_search_with_the_strengths(model, sampling, channels):
+def test_files_are_those_of_the_search_with_the_lambda_map(model, sampling, channels):
     pixels = photograph(75, 107)[..., :channels]
     data = encoding.encode(model, pixels, 60, Coding(sampling=sampling))
     decoded = jpeg_file.decode(data)[..., :channels]
@@ -83,7 +83,7 @@ def test_the_file_decodes_to_what_the_loss_sees():
     data = encoding.encode(model, pixels, 40, Coding(sampling="420"))
     integers, qtables, *_ = jpeg_file.read_jpeg(data)
     np.testing.assert_array_equal(coded.qtables[0], qtables)
-    # In the graph the step is of single precision, and so is lambda: a few choices are close.
+    # The step and the bit price have single precision in the graph: a few choices may differ.
     for plane, levels in zip(coded.coefficients, integers, strict=True):
         assert (plane[0].numpy() != levels).mean() < 0.005
     in_graph = np.rint(255 * reconstruction[0].numpy()).astype(np.uint8)
@@ -91,10 +91,10 @@ def test_the_file_decodes_to_what_the_loss_sees():
     assert measures.psnr(pixels, in_graph) == pytest.approx(of_file, abs=0.02)
 
 
-def test_the_gradient_of_the_strengths_is_that_of_the_files():
-    """All blocks a little dearer: bits and squared error move as two searches say."""
+def test_the_gradient_of_the_lambda_map_is_that_of_the_files():
+    """If all bits become dearer, bits and squared error change as those of two searches."""
     model = LJPEGRDO(mse_weight=1, ms_ssim_weight=0, lpips_weight=0, hvs_weight=0)
-    # Twice, as each picture is taken at one of two points in turn.
+    # The picture comes twice, since pictures take two points in turn.
     images = tf.constant([photograph(128, 128)] * 2, tf.float32) / 255
     last = model.weights["last"]
     with tf.GradientTape(persistent=True) as tape:
@@ -131,9 +131,9 @@ def test_weights_of_another_model_are_refused():
 
 
 @pytest.mark.parametrize("search", ["psnr", "visual"])
-def test_the_numbers_of_an_earlier_version_serve_both_samplings(search):
+def test_the_parameters_of_an_earlier_version_serve_both_samplings(search):
     parameters = np.random.default_rng(6).normal(0, 0.1, PARAMETERS).astype(np.float32)
-    parameters[34:] = 0  # which it did not have
+    parameters[34:] = 0  # the earlier version lacks these
     earlier = lambda_map.start(np.random.default_rng(7)) | {"numbers": parameters[:34]}
     model = LJPEGRDO(search=search, weights=earlier)
     same = rdo.start(search=search) | {name: parameters for name in rdo.PARAMETERS.values()}
@@ -145,7 +145,7 @@ def test_the_numbers_of_an_earlier_version_serve_both_samplings(search):
         assert files[0] == files[1]
 
 
-def test_each_sampling_has_numbers_of_its_own():
+def test_each_sampling_has_parameters_of_its_own():
     changed = rdo.start()
     changed["numbers_444"] = changed["numbers_444"] + np.float32(0.1)
     changed["steps_444"] = changed["steps_444"] * 1.1
@@ -159,11 +159,11 @@ def test_each_sampling_has_numbers_of_its_own():
         assert (files[0] == files[1]) == (sampling == "420")
 
 
-def test_strengths_are_those_of_the_picture(model):
+def test_the_lambda_map_is_that_of_the_picture(model):
     coding = Coding(sampling="420")
     analysis = quantizer.analyse(photograph(96, 128), model.file_qtables(50, coding), "420")
-    fields = model.log2_bit_price(analysis, 50)
-    assert isinstance(fields, Planes) and np.std(fields.luma) > 0
-    cheaper = dataclasses.replace(analysis, log2_bit_price=fields)
+    maps = model.log2_bit_price(analysis, 50)
+    assert isinstance(maps, Planes) and np.std(maps.luma) > 0
+    cheaper = dataclasses.replace(analysis, log2_bit_price=maps)
     search = model.search(50, coding)
     assert (search(cheaper).luma != search(analysis).luma).any()

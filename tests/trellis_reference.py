@@ -1,4 +1,4 @@
-"""The search by trying all choices, in plain Python: the compiled search is compared with it."""
+"""The search by trying all levels, in plain Python, to compare the compiled search with."""
 
 import itertools
 
@@ -6,7 +6,7 @@ from learned_jpeg.jpeg.standard import ZIGZAG
 
 
 def error(x, v, squared_weight, dead_zone_weight, dead_zone, zeroing_penalty):
-    """The error of a coefficient."""
+    """The error of a coefficient x with the level v."""
     e = abs(float(x) - v)
     return (
         squared_weight * e * e * (1 if v else 1 + zeroing_penalty)
@@ -15,12 +15,12 @@ def error(x, v, squared_weight, dead_zone_weight, dead_zone, zeroing_penalty):
 
 
 def block_bits(levels, lengths):
-    """The bits of a block's AC levels, a list of 63 in zigzag order, and of its end."""
+    """The bits of a block's AC levels, a list of 63 in zigzag order, and of its EOB."""
     return band_bits(levels, lengths) + (0 if levels[-1] else lengths[0])
 
 
 def band_bits(levels, lengths):
-    """The bits of a block's levels in a band of zigzag positions, without the end of block."""
+    """The bits of a block's levels in a band, without its EOB."""
     bits, run = 0, 0
     for level in levels:
         if level == 0:
@@ -34,18 +34,20 @@ def band_bits(levels, lengths):
 
 
 def block_cost(x, levels, weights, bit_price, lengths):
-    """x: [64] row-major; levels: 63, in zigzag order; weights: squared_weight,
-    dead_zone_weight, dead_zone [64], zeroing_penalty."""
-    places = ZIGZAG[1:]
+    """The cost of a block: its error, and its bits times the bit price.
+
+    x: [64] row-major; levels: 63, in zigzag order; weights: squared_weight, dead_zone_weight,
+    dead_zone [64], zeroing_penalty.
+    """
     squared_weight, dead_zone_weight, dead_zone, zeroing_penalty = weights
     return bit_price * block_bits(levels, lengths) + sum(
         error(x[f], level, squared_weight[f], dead_zone_weight[f], dead_zone[f], zeroing_penalty)
-        for f, level in zip(places, levels, strict=True)
+        for f, level in zip(ZIGZAG[1:], levels, strict=True)
     )
 
 
 def best_block(x, weights, bit_price, lengths):
-    """The least cost of any levels between 0 and the rounded level."""
+    """The least cost of a block of any levels between 0 and the rounded coefficients."""
     choices = []
     for f in ZIGZAG[1:]:
         nearest = int(abs(x[f]) + 0.5)
@@ -58,9 +60,9 @@ def best_block(x, weights, bit_price, lengths):
 
 def dc_cost(x, levels, weights, bit_prices, lengths):
     """The cost of DC levels along a scan."""
-    cost, last = 0.0, 0
+    cost, before = 0.0, 0
     for value, level, weight, bit_price in zip(x, levels, weights, bit_prices, strict=True):
-        size = abs(level - last).bit_length()
+        size = abs(level - before).bit_length()
         cost += weight * (value - level) ** 2 + bit_price * (lengths[size] + size)
-        last = level
+        before = level
     return cost

@@ -59,7 +59,7 @@ def read(path, size, data=None):
 def as_many_bytes(size, setting, prices, encoded):
     """A file of at most `size` bytes and at least 99% of them: (bytes, scale of its tables).
 
-    prices: of `importance.field`; encoded: function (Setting, scale of its tables, prices) -> the
+    prices: of `importance.prices`; encoded: function (Setting, scale of its tables, prices) -> the
     bytes of a file. Where no scale of the tables comes near enough, the search changes the price
     of all bits.
     """

@@ -215,7 +215,9 @@ def make(path, data, settings, options, finished):
     prices = None
     if mask := finished.mask:
         try:
-            prices = importance.field(masks.read(mask, source.pixels.shape[:2], finished.mask_data))
+            prices = importance.prices(
+                masks.read(mask, source.pixels.shape[:2], finished.mask_data)
+            )
         except UserError as error:
             raise UserError(f"{finished.report.input}: {error}") from error
     elif options.masks:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from learned_jpeg.jobs.settings import Search, Setting
 from learned_jpeg.jpeg import jpeg_file
-from learned_jpeg.jpeg.transform import to_levels
+from learned_jpeg.jpeg.transform import to_samples
 from learned_jpeg.metrics import measures
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
@@ -33,7 +33,7 @@ def psnr(pixels, data):
     total = 0.0
     for start in range(0, len(pixels), PSNR_ROWS):
         part = slice(start, start + PSNR_ROWS)
-        difference = to_levels(pixels[part]) - decoded[part]
+        difference = to_samples(pixels[part]) - decoded[part]
         total += np.square(difference).sum(dtype=np.float64)
     mse = total / pixels.size
     return float(10 * np.log10(255**2 / mse)) if mse > 0 else math.inf
@@ -57,7 +57,7 @@ def _seen(kind, pixels):
             f"--target_{kind} needs at least {metric.MIN_SIZE} pixels a side; the picture has "
             f"{width}x{height}"
         )
-    levels = np.rint(to_levels(pixels)).astype(np.uint8)
+    levels = np.rint(to_samples(pixels)).astype(np.uint8)
     original = metric(np.broadcast_to(levels, (*levels.shape[:2], 3)))
     return lambda data: original.compare(jpeg_file.decode(data))
 

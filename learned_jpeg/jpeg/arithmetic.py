@@ -1,21 +1,21 @@
-"""Scans of arithmetic codes to coefficients: sequential ones and those of a progressive file.
+"""Scans of arithmetic codes to levels: the scans of sequential and of progressive files.
 
-Arguments are those of `entropy.decode_scan`, with `conditions` int64 [8] in place of its lookups:
-16 * U + L for each table of DC, and Kx for each of AC. A context is a byte of `contexts` [9, 256],
-twice the state of `_STATES` and the more probable symbol; those of the tables for DC come first,
-then those for AC, and one whose state never changes. coder int64 [4]: code register, interval,
-bits to come before a byte is read, and the byte's place. "T.81" is Recommendation ITU-T T.81 |
-ISO/IEC 10918-1.
+Arguments are those of `entropy.decode_scan`, but for `conditions` int64 [8] in place of the
+lookups: the conditioning 16 * U + L of four tables for DC, then Kx of four tables for AC. A context
+is a byte of `contexts` [9, 256]: twice a state of `_STATES`, plus the more probable symbol. The
+rows are four for DC, four for AC, and one whose state never changes. `coder` int64 [4] is the code
+register, the interval, the bits that are left before the next byte is read, and that byte's offset.
+"T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
 """
 
-from learned_jpeg.jpeg.entropy import AC_NEXT, DC_FIRST, DC_NEXT, SEQUENTIAL
+from learned_jpeg.jpeg.entropy import AC_REFINEMENT, DC_FIRST, DC_REFINEMENT, SEQUENTIAL
 from learned_jpeg.jpeg.standard import ZIGZAG
 from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
-# T.81, table D.3: of each state the interval of the less probable symbol, and the states after
-# the less and the more probable one.
+# T.81, table D.3: for each state, the interval of the less probable symbol, the next state after
+# this symbol, and the next state after the more probable symbol.
 _STATES = """
 5a1d 1 1  2586 14 2  1114 16 3  080b 18 4  03d8 20 5  01da 23 6  00e5 25 7  006f 28 8  0036 30 9
 001a 33 10  000d 35 11  0006 9 12  0003 10 13  0001 12 13  5a7f 15 15  3f25 36 16  2cf2 38 17
@@ -34,11 +34,11 @@ _STATES = """
 5522 112 109  59eb 112 111
 """
 _WORDS = _STATES.split()
-_EVEN = 113  # beyond the table: both symbols are as probable for ever
+_EVEN = 113  # a state beyond the table: both symbols stay equally probable
 _WIDTHS = np.array([int(word, 16) for word in _WORDS[::3]] + [0x5A1D])
 _AFTER_LESS = np.array([*map(int, _WORDS[1::3]), _EVEN])
 _AFTER_MORE = np.array([*map(int, _WORDS[2::3]), _EVEN])
-# The states whose symbols change places after the less probable one.
+# The states in which the less probable symbol becomes the more probable symbol once it comes.
 _SWITCH = np.isin(np.arange(_EVEN + 1), [0, 14, 36, 64, 80, 88, 95, 105, 110, 112])
 _FIXED = 8  # the row of the context that never changes
 
@@ -47,7 +47,7 @@ _ZIGZAG = np.array(ZIGZAG)
 
 @inner
 def _byte(data, coder, stop):
-    """Takes in a byte, 0 behind the end (T.81, D.2.6)."""
+    """Reads a byte into the code register, 0 behind the end (T.81, D.2.6)."""
     if coder[3] < stop:
         coder[0] += np.int64(data[coder[3]]) << 8
         coder[3] += 1
@@ -55,7 +55,7 @@ def _byte(data, coder, stop):
 
 @inner
 def _start(data, coder, at, stop):
-    """T.81, D.2.7."""
+    """Sets the coder to the start of a part, at a byte (T.81, D.2.7)."""
     coder[0], coder[1], coder[2], coder[3] = 0, 0x10000, 0, at
     _byte(data, coder, stop)
     coder[0] <<= 8
@@ -65,7 +65,7 @@ def _start(data, coder, at, stop):
 
 @inner
 def _bit(data, coder, stop, contexts, row, column):
-    """One decision (T.81, D.2.4 and D.2.5)."""
+    """Decodes one decision, 0 or 1, in a context (T.81, D.2.4 and D.2.5)."""
     context = np.int64(contexts[row, column])
     state, symbol = context >> 1, context & 1
     width = _WIDTHS[state]
@@ -95,11 +95,12 @@ def _bit(data, coder, stop, contexts, row, column):
 
 
 @inner
-def _size(data, coder, stop, contexts, row, column, further, twice):
-    """A level's size less 1, -1 where it is none (T.81, F.1.4.3).
+def _magnitude(data, coder, stop, contexts, row, column, further, twice):
+    """Decodes the magnitude of a level less 1, or -1 if it is too large (T.81, F.1.4.3).
 
-    The first decision is at `column`, and so is the second one of AC (twice); those on the number
-    of its bits are from `further` on, and its bits 14 places behind the last of these.
+    The first decision has its context at `column`, and so has, if `twice`, the second decision, as
+    AC has it. The contexts of the decisions on the number of bits start at `further`; the context
+    of the bits themselves is 14 columns behind the last of these.
     """
     if not _bit(data, coder, stop, contexts, row, column):
         return np.int64(0)
@@ -122,12 +123,16 @@ def _size(data, coder, stop, contexts, row, column, further, twice):
 
 
 @inner
-def _difference(data, coder, stop, contexts, row, before, condition):
-    """(difference of DC, the next one's `before`, -1 where there is none): T.81, F.1.4.1."""
+def _dc_difference(data, coder, stop, contexts, row, before, condition):
+    """Decodes the difference of DC to the block before (T.81, F.1.4.1).
+
+    before: the column of the context, which depends on the difference before. Returns (difference,
+    the next block's `before`, or -1 for a broken code).
+    """
     if not _bit(data, coder, stop, contexts, row, before):
         return np.int64(0), np.int64(0)
     sign = _bit(data, coder, stop, contexts, row, before + 1)
-    value = _size(data, coder, stop, contexts, row, before + 2 + sign, 20, False)
+    value = _magnitude(data, coder, stop, contexts, row, before + 2 + sign, 20, False)
     if value < 0:
         return value, np.int64(-1)
     top = np.int64(value > 0)
@@ -142,39 +147,39 @@ def _difference(data, coder, stop, contexts, row, before, condition):
 
 
 @inner
-def _levels(data, coder, stop, contexts, row, condition, first, last, low, blocks, block):
-    """Puts levels that are not known yet into a block; whether they are some (T.81, F.1.4.2)."""
-    k = first
-    while k <= last and not _bit(data, coder, stop, contexts, row, 3 * k - 3):
+def _levels(data, coder, stop, contexts, row, condition, ss, se, al, blocks, block):
+    """Decodes the levels of a block in a first scan; False for a broken code (T.81, F.1.4.2)."""
+    k = ss
+    while k <= se and not _bit(data, coder, stop, contexts, row, 3 * k - 3):
         while not _bit(data, coder, stop, contexts, row, 3 * k - 2):
             k += 1
-            if k > last:
+            if k > se:
                 return False
         sign = _bit(data, coder, stop, contexts, _FIXED, 0)
         further = 189 if k <= condition else 217
-        value = 1 + _size(data, coder, stop, contexts, row, 3 * k - 1, further, True)
+        value = 1 + _magnitude(data, coder, stop, contexts, row, 3 * k - 1, further, True)
         if value == 0:
             return False
-        blocks[block, _ZIGZAG[k]] = (-value if sign else value) << low
+        blocks[block, _ZIGZAG[k]] = (-value if sign else value) << al
         k += 1
     return True
 
 
 @inner
-def _corrections(data, coder, stop, contexts, row, first, last, low, blocks, block):
-    """Puts one bit more of each level into a block; whether they are some (T.81, G.1.3.3)."""
-    end = last
-    while end and blocks[block, _ZIGZAG[end]] == 0:
-        end -= 1
-    k, one = first, np.int64(1) << low
-    while k <= last:
-        if k > end and _bit(data, coder, stop, contexts, row, 3 * k - 3):
+def _corrections(data, coder, stop, contexts, row, ss, se, al, blocks, block):
+    """Decodes one more bit of each level; False for a broken code (T.81, G.1.3.3)."""
+    last = se  # the last position with a level so far
+    while last and blocks[block, _ZIGZAG[last]] == 0:
+        last -= 1
+    k, one = ss, np.int64(1) << al
+    while k <= se:
+        if k > last and _bit(data, coder, stop, contexts, row, 3 * k - 3):
             break
         while blocks[block, _ZIGZAG[k]] == 0 and not _bit(
             data, coder, stop, contexts, row, 3 * k - 2
         ):
             k += 1
-            if k > last:
+            if k > se:
                 return False
         known = np.int64(blocks[block, _ZIGZAG[k]])
         if known == 0:
@@ -191,9 +196,9 @@ def _corrections(data, coder, stop, contexts, row, first, last, low, blocks, blo
     "UniTuple(int64, 4), int16[:,::1])"
 )
 def decode_scan(data, starts, restart, across, down, geometry, conditions, band, blocks):
-    """Puts what a scan holds into the blocks; returns how many MCUs of across * down are whole."""
-    kind, first, last, low = band
-    means, before = np.zeros((2, geometry.shape[0]), np.int64)
+    """Decodes a scan of across * down MCUs into the blocks; returns how many MCUs are whole."""
+    kind, ss, se, al = band
+    predictions, before = np.zeros((2, geometry.shape[0]), np.int64)
     contexts, coder = np.zeros((9, 256), np.uint8), np.zeros(4, np.int64)
     mcu, mcus = 0, across * down
     for part in range(starts.size - 1):
@@ -201,36 +206,36 @@ def decode_scan(data, starts, restart, across, down, geometry, conditions, band,
         _start(data, coder, starts[part], stop)
         contexts[:] = 0
         contexts[_FIXED, 0] = 2 * _EVEN
-        means[:] = 0
+        predictions[:] = 0
         before[:] = 0
-        following = min(mcu + restart, mcus)
-        while mcu < following:
+        end = min(mcu + restart, mcus)
+        while mcu < end:
             for i in range(geometry.shape[0]):
                 columns, dc, ac = geometry[i, 2], geometry[i, 4], geometry[i, 5]
-                for part in range(columns * geometry[i, 3]):
-                    block = geometry[i, 0] + mcu % across * columns + part % columns
-                    row = mcu // across * geometry[i, 3] + part // columns
+                for j in range(columns * geometry[i, 3]):
+                    block = geometry[i, 0] + mcu % across * columns + j % columns
+                    row = mcu // across * geometry[i, 3] + j // columns
                     block += row * geometry[i, 1]
-                    fine = True
+                    is_valid = True
                     if kind == SEQUENTIAL or kind == DC_FIRST:
-                        difference, before[i] = _difference(
+                        difference, before[i] = _dc_difference(
                             data, coder, stop, contexts, dc, before[i], conditions[dc]
                         )
-                        means[i] += difference
-                        blocks[block, 0] = means[i] << low
-                        fine = before[i] >= 0 and abs(means[i] << low) <= 32767
-                    if kind == DC_NEXT:
-                        blocks[block, 0] |= _bit(data, coder, stop, contexts, _FIXED, 0) << low
-                    elif kind == AC_NEXT:
-                        fine = _corrections(
-                            data, coder, stop, contexts, ac, first, last, low, blocks, block
+                        predictions[i] += difference
+                        blocks[block, 0] = predictions[i] << al
+                        is_valid = before[i] >= 0 and abs(predictions[i] << al) <= 32767
+                    if kind == DC_REFINEMENT:
+                        blocks[block, 0] |= _bit(data, coder, stop, contexts, _FIXED, 0) << al
+                    elif kind == AC_REFINEMENT:
+                        is_valid = _corrections(
+                            data, coder, stop, contexts, ac, ss, se, al, blocks, block
                         )
-                    elif kind != DC_FIRST and fine:
-                        fine = _levels(
-                            data, coder, stop, contexts, ac, conditions[ac], max(first, 1), last,
-                            low, blocks, block,
+                    elif kind != DC_FIRST and is_valid:
+                        is_valid = _levels(
+                            data, coder, stop, contexts, ac, conditions[ac], max(ss, 1), se,
+                            al, blocks, block,
                         )  # fmt: skip
-                    if not fine:
+                    if not is_valid:
                         return mcu
             mcu += 1
     return mcu

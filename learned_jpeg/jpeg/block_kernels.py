@@ -1,4 +1,7 @@
-"""The transform of the search: fast, in float32, to within its rounding the one of transform.py."""
+"""Colours, chroma means and DCT of blocks for the search: those of transform.py, but faster.
+
+All is float32, and differs from transform.py by rounding alone.
+"""
 
 from learned_jpeg.jpeg.standard import RGB_TO_YCBCR
 from learned_jpeg.runtime.compiled import compiled, inner
@@ -6,7 +9,7 @@ from learned_jpeg.runtime.compiled import compiled, inner
 import numpy as np
 
 _COLOURS = RGB_TO_YCBCR.astype(np.float32)
-# 1/2 cos(n pi / 16), and that of n = 4.
+# 1/2 cos(n pi / 16) for n = 1 to 7; _C is that for n = 4.
 _K1, _K2, _K3, _, _K5, _K6, _K7 = (0.5 * np.cos(np.arange(1, 8) * np.pi / 16)).astype(np.float32)
 _C = np.float32(np.sqrt(1 / 8))
 
@@ -47,13 +50,14 @@ def _dct_columns(s, t):
 
 @inner
 def dct(s, t):
-    """s [8, 8] is replaced by its DCT; t [8, 8] is room for work."""
+    """Replaces s [8, 8] by its DCT; t [8, 8] is scratch space."""
     _dct_columns(s, t)
     _dct_columns(t, s)
 
 
 @inner
 def _idct_columns(s, t):
+    """The inverse DCT of the columns of s [8, 8] into the rows of t, transposed."""
     for j in range(8):
         s0 = s[0, j]
         s4 = s[4, j]
@@ -87,21 +91,21 @@ def _idct_columns(s, t):
 
 @inner
 def idct(s, t):
-    """The inverse of `dct`, likewise."""
+    """The inverse of `dct`, in the same way."""
     _idct_columns(s, t)
     _idct_columns(t, s)
 
 
 @compiled("void(float32[:,:,::1], float32[:,:,::1])")
-def convert(levels, planes):
-    """RGB float32 [h, w, 3] in 0 to 255 to Y, Cb and Cr around 0, float32 [3, h or more, w or
-    more], whose last row and column are repeated."""
-    height, width = levels.shape[0], levels.shape[1]
+def rgb_to_ycbcr(rgb, planes):
+    """RGB float32 [h, w, 3] in [0, 255] to Y, Cb and Cr around 0, float32 [3, h or more, w or
+    more]; the last row and column are repeated to the size of the planes."""
+    height, width = rgb.shape[0], rgb.shape[1]
     half = np.float32(128)
     for i in range(planes.shape[1]):
         row = min(i, height - 1)
         for j in range(width):
-            r, g, b = levels[row, j, 0], levels[row, j, 1], levels[row, j, 2]
+            r, g, b = rgb[row, j, 0], rgb[row, j, 1], rgb[row, j, 2]
             planes[0, i, j] = _COLOURS[0, 0] * r + _COLOURS[0, 1] * g + _COLOURS[0, 2] * b - half
             planes[1, i, j] = _COLOURS[1, 0] * r + _COLOURS[1, 1] * g + _COLOURS[1, 2] * b
             planes[2, i, j] = _COLOURS[2, 0] * r + _COLOURS[2, 1] * g + _COLOURS[2, 2] * b
@@ -112,9 +116,10 @@ def convert(levels, planes):
 
 @compiled("void(float32[:,::1], int64, int64, float32[:,::1])")
 def halve(samples, height, width, halves):
-    """Means of 2x2 samples, of which there are height rows and width columns, and those repeated.
+    """The means of 2x2 of height x width samples into halves.
 
-    halves: [half of height or more, half of width or more], the last ones repeated.
+    samples: [height or more, width or more], where an odd last row or column is repeated once;
+    halves: [half of height or more, half of width or more], where the last means are repeated.
     """
     last = (width + 1) // 2
     quarter = np.float32(0.25)
@@ -133,8 +138,8 @@ def halve(samples, height, width, halves):
 
 @compiled("void(float32[:,::1], float32[::1], float32[:,:,::1])")
 def dct_of_plane(samples, scales, out):
-    """The DCT of the blocks of samples times scales [64], into out [rows, columns, 64]; of the
-    samples there may be more."""
+    """The DCT of blocks times scales [64], of samples [8 rows or more, 8 columns or more], into out
+    [rows, columns, 64]."""
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
@@ -149,7 +154,7 @@ def dct_of_plane(samples, scales, out):
 
 @compiled("void(float32[:,::1], float32[::1], float32[:,::1])")
 def dct_of_blocks(blocks, scales, out):
-    """The DCT of blocks of samples [n, 64] times scales [64]; out may be the same."""
+    """The DCT of blocks [n, 64], times scales [64]; out may be the array of the blocks."""
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
     for block in range(blocks.shape[0]):
         for i in range(8):
@@ -163,7 +168,7 @@ def dct_of_blocks(blocks, scales, out):
 
 @compiled("void(float32[:,::1], float32[::1], float32[:,::1])")
 def idct_of_blocks(blocks, scales, out):
-    """The inverse DCT of blocks of coefficients [n, 64] times scales [64]; out may be the same."""
+    """The inverse DCT of blocks [n, 64] times scales [64]; out may be the array of the blocks."""
     s, t = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
     for block in range(blocks.shape[0]):
         for f in range(64):

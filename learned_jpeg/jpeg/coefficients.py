@@ -1,7 +1,8 @@
-"""A JPEG file's quantized coefficients and tables, as they are in the file.
+"""A JPEG file's levels and tables, as they are in the file.
 
-Huffman and arithmetic codes of 8 bits a sample, sequential and progressive, any components and
-sampling factors that libjpeg reads. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
+The reader knows sequential and progressive files, Huffman and arithmetic codes, 8 bits a sample,
+and all components and sampling factors that libjpeg reads. "T.81" is Recommendation ITU-T T.81 |
+ISO/IEC 10918-1.
 """
 
 import re
@@ -14,12 +15,12 @@ from learned_jpeg.jpeg.standard import BLOCK
 import numpy as np
 
 DQT, DHT, DAC, DRI, SOS, EOI = 0xDB, 0xC4, 0xCC, 0xDD, 0xDA, 0xD9
-# Frames that are read, T.81, table B.1.
+# The frames that can be read (T.81, table B.1).
 PROGRESSIVE, ARITHMETIC = (0xC2, 0xCA), (0xC9, 0xCA)
 FRAMES = (0xC0, 0xC1, *PROGRESSIVE, 0xC9)
 _LOSSLESS = 0xC3, 0xCB
-MOST_COMPONENTS = 4  # of a scan, T.81, B.2.3
-MOST_IN_MCU = 10  # blocks, T.81, B.2.3
+MOST_COMPONENTS = 4  # in a scan (T.81, B.2.3)
+MOST_IN_MCU = 10  # blocks of an MCU (T.81, B.2.3)
 
 # A marker: 0xFF, perhaps several times, and neither a stuffed zero nor a restart.
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
@@ -32,9 +33,10 @@ _UNKNOWN = -1
 class Component:
     """A component of a frame.
 
-    number: its identifier; across, down: its sampling factors; table: uint16 [64] in the order
-    of the file; blocks: int16 [rows, columns, 64], row-major; known: int8 [64], how many low bits
-    of each place in the zigzag were not sent, -1 where nothing was.
+    number: its identifier in the file; across, down: its sampling factors; slot: the number of its
+    quantization table; table: that table, uint16 [64] in zigzag order; blocks: levels int16 [rows,
+    columns, 64], row-major; known: int8 [64], the al of the last scan of each zigzag position, -1
+    for a position that no scan held.
     """
 
     number: int
@@ -42,8 +44,8 @@ class Component:
     down: int
     slot: int
     blocks: np.ndarray = None
-    first: int = 0  # its first block of the frame's
-    stride: int = 0  # blocks in a stored row
+    first: int = 0  # the index of its first block in Frame.stored
+    stride: int = 0  # blocks in a row of Frame.stored
     table: np.ndarray | None = None
     known: np.ndarray = field(default_factory=lambda: np.full(64, _UNKNOWN, np.int8))
 
@@ -65,13 +67,13 @@ class Frame:
         return all((component.known == 0).all() for component in self.components)
 
     def mcus(self):
-        """How many there are (across, down) in a scan of several components."""
+        """The number of MCUs (across, down) of a scan of several components."""
         across = BLOCK * max(component.across for component in self.components)
         down = BLOCK * max(component.down for component in self.components)
         return -(-self.width // across), -(-self.height // down)
 
     def allocate(self):
-        """Makes room for the coefficients."""
+        """Allocates the blocks of all components."""
         most_across = max(component.across for component in self.components)
         most_down = max(component.down for component in self.components)
         across, down = self.mcus()
@@ -87,7 +89,7 @@ class Frame:
 
 
 class _Reader:
-    """What is known while the segments of a file go by."""
+    """The state that the segments of a file change."""
 
     def __init__(self):
         self.frame, self.restart = None, 0
@@ -96,7 +98,7 @@ class _Reader:
         self.conditions = np.array([0x10] * 4 + [5] * 4)  # T.81, F.1.4.4.1.4 and F.1.4.4.2.1
 
     def segment(self, marker, payload, data):
-        """Takes one segment; data: what follows a scan's."""
+        """Reads a segment. data: the entropy-coded data behind the segment of a scan."""
         if marker == DQT:
             self._quantization(payload)
         elif marker == DHT:
@@ -113,7 +115,7 @@ class _Reader:
             raise ValueError(f"{'lossless' if marker in _LOSSLESS else 'hierarchical'} coding")
 
     def _quantization(self, payload):
-        """T.81, B.2.4.1."""
+        """DQT: T.81, B.2.4.1."""
         while payload:
             deep, slot = divmod(payload[0], 16)
             size = 64 << deep
@@ -124,7 +126,7 @@ class _Reader:
             payload = payload[1 + size :]
 
     def _huffman(self, payload):
-        """T.81, B.2.4.2 and C."""
+        """DHT: T.81, B.2.4.2 and C."""
         while payload:
             kind, slot = divmod(payload[0], 16)
             of_length = payload[1:17]
@@ -135,24 +137,24 @@ class _Reader:
             lookup[:] = 0
             for length, n in enumerate(of_length, 1):
                 for symbol in symbols[at : at + n]:
-                    room = 1 << (16 - length)
-                    if code + room > 1 << 16:
+                    span = 1 << (16 - length)
+                    if code + span > 1 << 16:
                         raise ValueError("a broken Huffman table")
-                    lookup[code : code + room] = (length << 8) + symbol
-                    code += room
+                    lookup[code : code + span] = (length << 8) + symbol
+                    code += span
                 at += n
             payload = payload[17 + len(symbols) :]
 
     def _conditioning(self, payload):
-        """T.81, B.2.4.3."""
-        for where, value in struct.iter_unpack("BB", payload):
-            kind, slot = divmod(where, 16)
+        """DAC: T.81, B.2.4.3."""
+        for table, value in struct.iter_unpack("BB", payload):
+            kind, slot = divmod(table, 16)
             if kind > 1 or slot > 3 or (value & 15 > value >> 4 if kind == 0 else value > 63):
                 raise ValueError("broken conditions of arithmetic coding")
             self.conditions[4 * kind + slot] = value
 
     def _start(self, marker, payload):
-        """T.81, B.2.2."""
+        """SOF: T.81, B.2.2."""
         if self.frame is not None:
             raise ValueError("a second frame")
         bits, height, width, n = struct.unpack_from(">BHHB", payload)
@@ -166,24 +168,24 @@ class _Reader:
                 raise ValueError("broken sampling factors")
             components.append(Component(number, *divmod(factors, 16), slot))
         if len({component.number for component in components}) < n:
-            raise ValueError("two components of one name")
+            raise ValueError("two components with the same number")
         self.frame = Frame(height, width, marker in PROGRESSIVE, marker in ARITHMETIC, components)
         self.frame.allocate()
 
     def _scan(self, payload, data):
-        """T.81, B.2.3."""
+        """SOS: T.81, B.2.3."""
         if self.frame is None or len(payload) != 4 + 2 * payload[0]:
             raise ValueError("a broken scan")
-        first, last, bits = payload[-3:]
-        high, low = divmod(bits, 16)
+        ss, se, bits = payload[-3:]
+        ah, al = divmod(bits, 16)
         if not self.frame.progressive:
-            first, last, high, low = 0, 63, 0, 0
+            ss, se, ah, al = 0, 63, 0, 0
         numbers = {component.number: component for component in self.frame.components}
         chosen = [numbers.get(number) for number in payload[1:-3:2]]
         alone = len(chosen) == 1
-        if None in chosen or not chosen or first > last or last > 63 or low > 13:
+        if None in chosen or not chosen or ss > se or se > 63 or al > 13:
             raise ValueError("a broken scan")
-        if self.frame.progressive and (last if first == 0 else not alone):
+        if self.frame.progressive and (se if ss == 0 else not alone):
             raise ValueError("a broken scan")
         geometry = np.zeros([len(chosen), 6], np.int64)
         for row, component, slots in zip(geometry, chosen, payload[2:-3:2], strict=True):
@@ -192,10 +194,10 @@ class _Reader:
                 raise ValueError("a broken scan")
             factors = (1, 1) if alone else (component.across, component.down)
             row[:] = component.first, component.stride, *factors, dc, 4 + ac
-            known = component.known[first : last + 1]
-            if (known != (high if high else _UNKNOWN)).any() or high and low != high - 1:
+            known = component.known[ss : se + 1]
+            if (known != (ah if ah else _UNKNOWN)).any() or ah and al != ah - 1:
                 raise ValueError("scans that do not follow each other")
-            known[:] = low
+            known[:] = al
             if component.table is None:
                 component.table = self.tables.get(component.slot)
                 if component.table is None:
@@ -208,14 +210,14 @@ class _Reader:
                 raise ValueError("a broken scan")
         if not self.frame.progressive:
             kind = entropy.SEQUENTIAL
-        elif first == 0:
-            kind = entropy.DC_NEXT if high else entropy.DC_FIRST
+        elif ss == 0:
+            kind = entropy.DC_REFINEMENT if ah else entropy.DC_FIRST
         else:
-            kind = entropy.AC_NEXT if high else entropy.AC_FIRST
+            kind = entropy.AC_REFINEMENT if ah else entropy.AC_FIRST
         mcus = across * down
         restart = self.restart or mcus
         plain, starts = _parts(data, -(-mcus // restart))
-        band = kind, first, last, low
+        band = kind, ss, se, al
         coding, tables = entropy, self.lookups
         if self.frame.arithmetic:
             coding, tables = arithmetic, self.conditions
@@ -227,7 +229,7 @@ class _Reader:
 
 
 def _parts(data, n):
-    """A scan's data without stuffing, as `entropy` takes them, and where its n parts start."""
+    """A scan's data without stuffing, as `entropy` reads them, and the offsets of its n parts."""
     parts, at = [], 0
     for marker in _RESTART.finditer(data):
         if marker[1][0] != 0xD0 + len(parts) % 8:
@@ -241,14 +243,14 @@ def _parts(data, n):
         raise ValueError("restart markers are missing")
     plain = [_STUFFED.sub(b"\xff", part) for part in parts]
     starts = np.cumsum([0, *map(len, plain)], dtype=np.int64)
-    plain = bytearray().join([*plain, bytes(entropy.MORE)])
+    plain = bytearray().join([*plain, bytes(entropy.PADDING)])
     return np.frombuffer(plain, np.uint8), starts
 
 
 def read(data):
-    """The Frame of a JPEG file. One without an end marker is read if all else is there.
+    """The Frame of a JPEG file (bytes). A file may lack the end marker.
 
-    Raises ValueError: of another kind, or broken.
+    Raises ValueError: the file is broken, or of another kind than the reader knows.
     """
     reader, at = _Reader(), 2
     while found := _MARKER.search(data, at):
@@ -261,11 +263,11 @@ def read(data):
             raise ValueError("a broken segment")
         at = end
         if marker == SOS:
-            following = _MARKER.search(data, at)
-            at = following.start() if following else len(data)
+            after = _MARKER.search(data, at)
+            at = after.start() if after else len(data)
         try:
             reader.segment(marker, payload, data[end:at])
-        except (struct.error, IndexError) as error:  # too short for what it is
+        except (struct.error, IndexError) as error:  # a segment that is too short
             raise ValueError("a broken segment") from error
     if reader.frame is None or reader.frame.components[0].table is None:
         raise ValueError("there is no picture in it")

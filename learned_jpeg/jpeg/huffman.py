@@ -1,8 +1,9 @@
-"""The Huffman symbols of a file's integers: how often each comes, and how long its code is.
+"""The Huffman symbols of a file's levels: how often each comes, and how long its code is.
 
-A symbol of the AC coefficients is 16 * run + size, 0 the end of a block and 0xF0 sixteen zeros;
-one of the DC differences is their size. A size is followed by as many bits. Counts are int64
-[256], lengths float32 [256]. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
+The symbol of an AC level is 16 * run + size: the number of zeros before it, and the number of its
+bits, which follow the code. 0 is the end of a block (EOB), 0xF0 a run of sixteen zeros. The symbol
+of DC is the size of the difference to the block before. Counts are int64 [256], lengths of codes
+float32 [256]. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
 """
 
 from learned_jpeg.jpeg.standard import ZIGZAG
@@ -10,21 +11,21 @@ from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
-LONGEST = 16  # T.81, K.2: no code is longer
-# How many times rarer than once a symbol that does not come is taken to be.
+LONGEST = 16  # bits of a code (T.81, K.2)
+# A symbol that does not come is counted as 1 / _RARE, see `code_lengths`.
 _RARE = 50
 
 _ZIGZAG = np.array(ZIGZAG)
 _SYMBOLS = np.arange(256)
-# The bits that follow an AC symbol: of a level its size, of 2^n ends or more, which a progressive
-# scan has, n.
+# The bits that follow the code of an AC symbol: the size of a level; n for the symbol of an EOB run
+# of 2^n to 2^(n + 1) - 1 blocks, which progressive scans have.
 FOLLOWING = np.where(_SYMBOLS % 16, _SYMBOLS % 16, _SYMBOLS // 16)
 FOLLOWING[0xF0] = 0
 
 
 @inner
 def size(magnitude):
-    """The bits of a whole number >= 0 (T.81, table F.1)."""
+    """The number of bits of a whole number >= 0 (T.81, table F.1)."""
     bits = 0
     while magnitude:
         bits += 1
@@ -57,14 +58,14 @@ def count_ac(blocks, counts):
 
 
 def dc_sizes(blocks):
-    """The symbols of the DC differences of blocks [n, 64], in the order of their scan: int [n]."""
-    means = blocks[:, 0].astype(np.int32)
-    return np.frexp(np.abs(np.diff(means, prepend=np.int32(0))).astype(np.float32))[1]
+    """The symbols of DC of blocks [n, 64] in the order of their scan: int [n]."""
+    dc = blocks[:, 0].astype(np.int32)
+    return np.frexp(np.abs(np.diff(dc, prepend=np.int32(0))).astype(np.float32))[1]
 
 
 @compiled("void(int16[:,::1], float32[::1], float32[::1])")
 def block_bits(blocks, lengths, out):
-    """The bits of each block's AC levels int16 [n, 64] with these codes, into float32 [n]."""
+    """The bits of the AC levels of each block int16 [n, 64], by lengths of codes, into out [n]."""
     counts = np.empty(256, np.int64)
     for block in range(blocks.shape[0]):
         for symbol in range(256):
@@ -86,9 +87,9 @@ def _swap(order, i, j):
 def _sort(counts, order, n):
     """Sorts the first n symbols in order by their counts.
 
-    Quicksort with Hoare's partition around the median of three, and one pass of insertion for what
-    is nearly in place then. Symbols of equal counts change places, and that decides about the
-    bytes of files: so it is no library's, which may differ from its next version.
+    This is quicksort with Hoare's partition around the median of three, then one pass of insertion
+    sort. The order of symbols with equal counts decides about the bytes of files, so the sort is
+    not that of a library, whose next version may order them otherwise.
     """
     starts, ends = np.empty(64, np.int64), np.empty(64, np.int64)
     starts[0] = 0
@@ -121,7 +122,7 @@ def _sort(counts, order, n):
                 i += 1
                 j -= 1
             _swap(order, i, high)
-            # The longer part waits, so that few do.
+            # The shorter part comes next, so that the stack stays small.
             if high - i > i - low:
                 starts[waiting] = i + 1
                 ends[waiting] = high
@@ -142,8 +143,8 @@ def _sort(counts, order, n):
 
 @inner
 def _least(counts, lengths, order, weights, parents):
-    """Fills in the lengths of the best code for counts [256]; returns its bits. order [256],
-    weights and parents [513] are room for work."""
+    """Fills in the lengths of the best code for counts [256]; returns the bits of all its codes.
+    order [256], weights and parents [513] are scratch space."""
     n = np.int64(0)
     for symbol in range(256):
         lengths[symbol] = 0
@@ -151,8 +152,8 @@ def _least(counts, lengths, order, weights, parents):
             order[n] = symbol
             n += 1
     _sort(counts, order, n)
-    # Of the leaves of a tree, the lightest first, and of the nodes that join two. The free word
-    # counts 1 and is the rarest.
+    # The weights of the leaves of a tree, the lightest first, then of the nodes that join two. The
+    # first leaf is the code word that stays free (T.81, K.2), of weight 1.
     weights[0] = 1
     for i in range(n):
         weights[i + 1] = counts[order[i]]
@@ -160,7 +161,7 @@ def _least(counts, lengths, order, weights, parents):
     joined = n + 1
     for node in range(n + 1, 2 * n + 1):
         weights[node] = 0
-        for _ in range(2):  # the two lightest that are left
+        for _ in range(2):  # the two lightest nodes without a parent
             if leaf > n or (joined < node and weights[joined] < weights[leaf]):
                 lightest = joined
                 joined += 1
@@ -190,11 +191,11 @@ def _least_lengths(counts, lengths, bits):
 
 @compiled("void(int64[:,:,::1], int64[:,::1], int64[:,::1])")
 def bits_of_bands(counts, bits, symbols):
-    """What first scans of bands take, from counts [m, m, 256] as `scans.count_bands` leaves them,
-    whose symbols of levels become those of all of a band.
+    """The bits of first scans of bands, from counts [m, m, 256] of `scans.count_bands`.
 
-    bits, symbols [m, m]: of their codes with what follows these, and how many there are; of the
-    bands from i up to a later j.
+    The counts of levels, which are differences, become those of whole bands. bits, symbols [m, m]
+    take, for the band from i up to a later j, the bits of all codes and of what follows them, and
+    the number of symbols that come.
     """
     lengths, order = np.empty(256, np.int64), np.empty(256, np.int64)
     weights, parents = np.empty(513, np.int64), np.empty(513, np.int64)
@@ -214,13 +215,13 @@ def bits_of_bands(counts, bits, symbols):
 
 
 def least_lengths(counts):
-    """The lengths of the best code for the symbols that come, one of its longest words left free.
+    """The lengths of the best code for the symbols that come, which leaves a longest word free.
 
-    counts: int64 [..., 256]. Returns (int64 of the same shape, 0 for the symbols that do not come,
-    which may be longer than LONGEST; the bits in all, int64 [...]).
+    counts: int64 [..., 256]. Returns (lengths, int64 of the same shape, 0 for a symbol that does
+    not come and not limited to LONGEST; the bits of all codes, int64 [...]).
 
-    The code is that of T.81, K.2, found with two queues, of leaves and of nodes (J. van Leeuwen,
-    1976).
+    The code is that of T.81, K.2, built with two queues, one of leaves and one of nodes (J. van
+    Leeuwen, 1976).
     """
     lengths, bits = np.empty(counts.shape, np.int64), np.empty(counts.shape[:-1], np.int64)
     _least_lengths(counts.reshape(-1, 256), lengths.reshape(-1, 256), bits.reshape(-1))
@@ -228,19 +229,19 @@ def least_lengths(counts):
 
 
 def code_lengths(counts):
-    """The lengths of the codes that fit the counts best, of all symbols: float32 [..., 256].
+    """The lengths of the best codes for counts, for all symbols: float32 [..., 256].
 
-    As T.81, K.2 makes them, but for the symbols that do not come: they get a length, too, as if
-    each came one time in _RARE more, so that a search may weigh them.
+    The code is that of T.81, K.2. A symbol that does not come has a length, too, as if it came
+    1 / _RARE times, so that a search can weigh it.
     """
     lengths, _ = least_lengths(_RARE * counts + 1)
     return np.minimum(lengths.astype(np.float32), np.float32(LONGEST))
 
 
 def table(counts):
-    """A table for a file: how many codes have each length 1..LONGEST, and their symbols in order.
+    """A file's Huffman table: (number of codes of each length 1..LONGEST, symbols in this order).
 
-    counts: of the symbols that come, at least one. T.81, K.2 and K.3.
+    counts: int64 [256], not all 0. Source: T.81, K.2.
     """
     lengths, _ = least_lengths(counts)
     symbols = [int(s) for s in np.lexsort([np.arange(256), lengths]) if lengths[s]]

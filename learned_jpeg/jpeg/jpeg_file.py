@@ -1,7 +1,7 @@
-"""Quantized DCT coefficients and tables to a real JPEG file and back, without loss.
+"""Levels and tables to a real JPEG file and back, without loss.
 
-A progressive file is `progressive`'s; for a baseline file the coefficients are handed to libjpeg
-(package jpeglib) as they are. Nothing here computes a DCT or rounds.
+`progressive` writes progressive files; libjpeg (package jpeglib) writes baseline files. Nothing
+here computes a DCT or rounds.
 
 "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1, "JFIF" ITU-T T.871.
 """
@@ -22,7 +22,7 @@ from learned_jpeg.runtime.lazy import lazy_import
 import numpy as np
 from PIL import Image
 
-# What only baseline files need, and numba and what it compiles, which only progressive ones do.
+# Only baseline files need jpeglib; only progressive files need numba and its compiled code.
 jpeglib = lazy_import("jpeglib")
 progressive = lazy_import("learned_jpeg.jpeg.progressive")
 
@@ -42,16 +42,17 @@ _reading = threading.Lock()
 def write_jpeg(
     planes: Planes, qtables: np.ndarray, height: int, width: int, sampling: str, huffman: str
 ) -> bytes:
-    """Return a JFIF file that holds exactly these integers. Safe to call from several threads.
+    """Return a JFIF file that holds exactly these levels. Safe to call from several threads.
 
     Args:
-      planes: Planes of int, quantized, each on its grid of `sampling.grid`; chroma is None for a
+      planes: levels, Planes of int, each on its grid of `sampling.grid`; chroma is None for a
         gray file.
-      qtables: int [8, 8, 2], luma and chroma, in 1..255, row-major; [8, 8, 1] does for gray.
+      qtables: int [8, 8, 2], luma and chroma, in 1..255, row-major; also [8, 8, 1] for gray.
       height, width: of the picture in pixels, 1..65500.
       sampling: of chroma, one of `sampling.SAMPLINGS`.
       huffman: `standard` writes a baseline file with the example tables of T.81 K.3, `optimized`
-        a baseline file with tables of its own, `progressive` scans and tables of its own.
+        a baseline file with tables of its own, `progressive` a progressive file with scans and
+        tables of its own.
 
     Raises:
       ValueError: a wrong shape or type, or a value that 8-bit JPEG cannot hold.
@@ -78,7 +79,7 @@ def write_jpeg(
 
 @contextlib.contextmanager
 def _scratch():
-    """A path for jpeglib, which knows only paths: in memory where the system has such files."""
+    """The path of a temporary file for jpeglib, which takes paths alone; in memory if possible."""
     if hasattr(os, "memfd_create") and os.path.exists("/proc/self/fd"):
         descriptor = os.memfd_create("image.jpg")
         try:
@@ -91,7 +92,7 @@ def _scratch():
 
 
 def decode(data: bytes) -> np.ndarray:
-    """Return the pixels that Pillow, a standard decoder, makes of a file: uint8 RGB [H, W, 3]."""
+    """Return the pixels that Pillow, a standard decoder, decodes: uint8 RGB [H, W, 3]."""
     with Image.open(io.BytesIO(data)) as file:
         return np.asarray(file.convert("RGB"))
 
@@ -102,10 +103,10 @@ def read_jpeg(data: bytes) -> tuple[Planes, np.ndarray, int, int, str]:
     Shapes are `write_jpeg`'s, planes int16 and tables int32; a gray file has one table.
 
     Raises:
-      ValueError: not a JPEG file, a truncated or broken one, or one of another kind.
+      ValueError: the data are no JPEG file, or a truncated or broken one, or one of another kind.
     """
     try:
-        # Pillow sees what libjpeg, under jpeglib, would print and read on from: a missing end.
+        # Pillow raises an error for a truncated file, where libjpeg, under jpeglib, only prints.
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             image.load()
             components = image.mode
@@ -134,7 +135,7 @@ def read_jpeg(data: bytes) -> tuple[Planes, np.ndarray, int, int, str]:
     if not np.array_equal(tables[1:2], tables[2:3]):
         raise ValueError("a JPEG file with different tables for Cb and Cr")
     qtables = np.stack(tables[:2], axis=-1).astype(np.int32)
-    # libjpeg may keep more blocks than the picture has, to whole MCUs.
+    # libjpeg may return more blocks than the picture has, up to whole MCUs.
     grids = grid(jpeg.height, jpeg.width, sampling)
     luma, *chroma = (
         plane[:rows, :columns]
@@ -167,11 +168,11 @@ def _check(components, qtables, height, width, sampling, huffman):
         raise ValueError(f"table entries from {qtables.min()} to {qtables.max()}, not in 1..255")
 
     def check_levels(plane):
-        means = plane[..., 0, 0].astype(np.int64)  # in 64 bits, where no difference wraps around
+        dc = plane[..., 0, 0].astype(np.int64)  # 64 bits: no difference overflows
         interleaved = huffman != "progressive" and sampling == "420" and len(components) > 1
         if interleaved and plane is components[0]:
-            means = _in_mcus(means)
-        difference = np.abs(np.diff(means.ravel(), prepend=0)).max()
+            dc = _in_mcus(dc)
+        difference = np.abs(np.diff(dc.ravel(), prepend=0)).max()
         if difference > MAX_DC_DIFFERENCE:
             raise ValueError(
                 f"neighbouring DC coefficients differ by {difference}; "
@@ -186,7 +187,7 @@ def _check(components, qtables, height, width, sampling, huffman):
 
 
 def _in_mcus(values):
-    """Values of luma's blocks at 4:2:0 in the order of an interleaved scan (T.81, A.2.3)."""
+    """The values of luma's blocks [rows, columns] in the order of a 4:2:0 scan (T.81, A.2.3)."""
     rows, columns = values.shape
     whole = np.pad(values, [(0, rows % 2), (0, columns % 2)], "edge")
     rows, columns = whole.shape
@@ -223,7 +224,7 @@ def _number_components(data: bytearray) -> bytes:
 
 
 def _without_metadata(data: bytes) -> bytes:
-    """Leave out what jpeglib would only stumble over; JFIF and Adobe tell the colour space."""
+    """Leave out the metadata, which jpeglib may fail on; JFIF and Adobe give the colour space."""
     kept, end, frame = [data[:2]], 2, None
     for marker, start, end in _segments(data):
         if marker in FRAMES:

@@ -1,8 +1,8 @@
-"""A frame's coefficients to a progressive file, after a longer search for its scans.
+"""A frame's levels to a progressive file, after a longer search for its scans.
 
-Beside what `progressive` searches, bands may start at more places, each may come without low bits
-of its own, later scans may be of the last places alone, and scans share tables where that is
-cheaper than one of their own. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
+This search knows more scans than that of `progressive`: bands start at more zigzag positions, each
+band has an al of its own, a refinement may hold the last positions alone, and scans share tables
+where that is cheaper. "T.81" is Recommendation ITU-T T.81 | ISO/IEC 10918-1.
 """
 
 import itertools
@@ -15,39 +15,40 @@ from learned_jpeg.jpeg.progressive import Levels, counted
 
 import numpy as np
 
-# Where a band may start.
+# The zigzag positions at which a band may start.
 _STARTS = np.array([*range(1, 14), 15, 17, 19, 21, 25, 28, 32, 36, 43, 50, 64])
-# Where the bits that come later may start.
-_LATER = (1, 2, 3, 6, 9, 13, 19, 25, 36)
-# The most low bits that come later.
-_LOWEST = 3
-# Bits of a scan's header, and of a table but for the symbols, each 8 more (T.81, B.2.3, B.2.4).
+# The zigzag positions at which a refinement may start.
+_REFINEMENT_STARTS = (1, 2, 3, 6, 9, 13, 19, 25, 36)
+# The largest al of a first scan.
+_MOST_AL = 3
+# Bits of a scan's header and of a table's; each symbol of the table takes 8 more (T.81, B.2.3 and
+# B.2.4).
 _HEADER, _TABLE = 8 * 10, 8 * 17
-# The scans are chosen by some runs of so many blocks.
+# The scans are chosen by _RUNS runs of _RUN blocks.
 _RUN, _RUNS = 4096, 4
-_SLOTS = 4  # of tables for DC, and as many for AC (T.81, table B.5)
+_SLOTS = 4  # for tables of DC, and as many for tables of AC (T.81, table B.5)
 
 
 @dataclass
 class _Scan:
-    """components: their indices; walk: as `Levels.walk` gives it; counts, bits: `counted`."""
+    """components: indices; walk: of `Levels.walk`; counts, bits: of `progressive.counted`."""
 
     components: list
-    first: int
-    last: int
-    high: int
-    low: int
+    ss: int
+    se: int
+    ah: int
+    al: int
     walk: Any
     counts: np.ndarray
     bits: int
 
     @classmethod
-    def of(cls, walk, components, first=0, last=0, high=0, low=0):
-        return cls(components, first, last, high, low, walk, *counted(walk))
+    def of(cls, walk, components, ss=0, se=0, ah=0, al=0):
+        return cls(components, ss, se, ah, al, walk, *counted(walk))
 
 
 def write(frame):
-    """The bytes of a `coefficients.Frame` that is complete from its tables to the end marker."""
+    """The bytes of a complete `coefficients.Frame`, from its tables to the end marker."""
     tables, slots = [], []
     for component in frame.components:
         entries = component.table.tolist()
@@ -61,12 +62,12 @@ def write(frame):
     sof = struct.pack(">BHHB", 8, frame.height, frame.width, len(frame.components))
     for component, slot in zip(frame.components, slots, strict=True):
         sof += bytes([component.number, 16 * component.across + component.down, slot])
-    found = _of_means(frame)
+    found = _dc_scans(frame)
     for i, component in enumerate(frame.components):
         levels = Levels.of(_blocks(component))
-        for first, last, low, later in _plan(levels):
-            walk = levels.walk(first, last, low, later)
-            found.append(_Scan.of(walk, [i], first, last, low + 1 if later else 0, low))
+        for ss, se, al, refinement in _plan(levels):
+            walk = levels.walk(ss, se, al, refinement)
+            found.append(_Scan.of(walk, [i], ss, se, al + 1 if refinement else 0, al))
     numbers = [component.number for component in frame.components]
     return _segment(0xDB, dqt) + _segment(0xC2, sof) + _written(found, numbers) + b"\xff\xd9"
 
@@ -80,104 +81,106 @@ def _blocks(component):
 
 
 def _table_bits(counts):
-    """A table with what it codes."""
+    """The bits of a table and of all codes of the symbols that are counted."""
     return _TABLE + 8 * np.count_nonzero(counts) + int(huffman.least_lengths(counts)[1])
 
 
 def _joined(items, cost, join):
-    """Items, each two of which are joined while that makes them cheaper, best first."""
+    """Joins pairs of items, each time the pair that saves most, until no pair saves anything."""
     items = list(items)
     while True:
         pairs = itertools.combinations(range(len(items)), 2)
         ways = [(cost(join(items[i], items[j])) - cost(items[i]) - cost(items[j]), i, j)
                 for i, j in pairs]  # fmt: skip
-        gain, i, j = min(ways, default=(0, 0, 0))
-        if gain >= 0:
+        change, i, j = min(ways, default=(0, 0, 0))
+        if change >= 0:
             return items
         items[i] = join(items[i], items.pop(j))
 
 
-def _of_means(frame):
-    """The scans of the means.
+def _dc_scans(frame):
+    """The scans of DC.
 
-    Components with one block in an MCU may share a scan: the order of their blocks stays the
-    same, and none is there for whole MCUs alone.
+    Only components with one block in an MCU share a scan: in a shared scan, others would have
+    another order of blocks, and blocks beyond the picture.
     """
 
-    def scan(components):
-        means = [frame.components[i].blocks[..., 0].ravel() for i in components]
-        means = np.stack(means, axis=-1)
-        return _Scan.of(lambda *sink: scans.walk_dc(means, *sink), components)
+    def of(components):
+        dc = [frame.components[i].blocks[..., 0].ravel() for i in components]
+        dc = np.stack(dc, axis=-1)
+        return _Scan.of(lambda *sink: scans.walk_dc(dc, *sink), components)
 
-    def cost(one):
-        return _HEADER + 16 * len(one.components) + one.bits + _table_bits(one.counts)
+    def cost(scan):
+        return _HEADER + 16 * len(scan.components) + scan.bits + _table_bits(scan.counts)
 
     single = [i for i, each in enumerate(frame.components) if each.across * each.down == 1]
-    apart = [scan([i]) for i in range(len(frame.components)) if i not in single]
+    apart = [of([i]) for i in range(len(frame.components)) if i not in single]
     together = _joined(
-        [scan([i]) for i in single], cost, lambda a, b: scan(sorted(a.components + b.components))
+        [of([i]) for i in single], cost, lambda a, b: of(sorted(a.components + b.components))
     )
-    return sorted(apart + together, key=lambda one: one.components)
+    return sorted(apart + together, key=lambda scan: scan.components)
 
 
 def _plan(levels):
-    """[(first, last, low, later)]: the AC scans of a component.
+    """The AC scans of a component: [(ss, se, al, whether it is a refinement)].
 
-    least[low, i]: bits of the places from _STARTS[i] on without their `low` lowest bits: of a
-    band up to some place, and of what follows it; or of all but one bit more, and that bit.
+    least[al, i] is the fewest bits for the positions from _STARTS[i] on without their al lowest
+    bits: either a band up to a later start and the fewest bits from there on, or the fewest bits
+    without al + 1 lowest bits and a refinement of the bit al.
     """
     parts, times = progressive.part(levels.starts, _RUN, _RUNS)
     m = len(_STARTS)
-    least, ways = np.full([_LOWEST + 2, m], np.inf), {}  # None: one bit more
+    least, ways = np.full([_MOST_AL + 2, m], np.inf), {}  # the end of the band; None: refinement
     least[:, -1] = 0
-    for low in range(_LOWEST, -1, -1):
-        bits, symbols = progressive.bits_of_bands(levels, parts, _STARTS, low)
+    for al in range(_MOST_AL, -1, -1):
+        bits, symbols = progressive.bits_of_bands(levels, parts, _STARTS, al)
         bits = times * bits + (_HEADER + _TABLE + 8 * symbols)
         for i in range(m - 2, -1, -1):
-            band = bits[i, i + 1 :] + least[low, i + 1 :]
-            ways[low, i] = i + 1 + int(np.argmin(band))
-            least[low, i] = band.min()
-            if _STARTS[i] in _LATER and least[low + 1, i] < least[low, i]:
-                both = least[low + 1, i] + _later_bits(levels, parts, times, int(_STARTS[i]), low)
-                if both < least[low, i]:
-                    ways[low, i], least[low, i] = None, both
-    first, later, low, i = [], [], 0, 0
+            band = bits[i, i + 1 :] + least[al, i + 1 :]
+            ways[al, i] = i + 1 + int(np.argmin(band))
+            least[al, i] = band.min()
+            if _STARTS[i] in _REFINEMENT_STARTS and least[al + 1, i] < least[al, i]:
+                both = _refinement_bits(levels, parts, times, int(_STARTS[i]), al)
+                both += least[al + 1, i]
+                if both < least[al, i]:
+                    ways[al, i], least[al, i] = None, both
+    first, refinements, al, i = [], [], 0, 0
     while i < m - 1:
-        if (j := ways[low, i]) is None:
-            later.append((int(_STARTS[i]), 63, low, True))
-            low += 1
+        if (j := ways[al, i]) is None:
+            refinements.append((int(_STARTS[i]), 63, al, True))
+            al += 1
         else:
-            first.append((int(_STARTS[i]), int(_STARTS[j]) - 1, low, False))
+            first.append((int(_STARTS[i]), int(_STARTS[j]) - 1, al, False))
             i = j
-    return first + later[::-1]
+    return first + refinements[::-1]
 
 
-def _later_bits(levels, parts, times, first, low):
-    """About what the scan of one lower bit costs."""
-    counts, bits = progressive.counted_later(levels, parts, first, low)
+def _refinement_bits(levels, parts, times, ss, al):
+    """About the bits of the refinement of the bit al from a position on."""
+    counts, bits = progressive.counted_refinement(levels, parts, ss, al)
     return times * float(bits + _table_bits(counts)) + _HEADER
 
 
 def _written(found, numbers):
-    """Scans with their tables, in as few segments as the slots allow."""
+    """The data of all scans, with their tables in as few segments as the slots allow."""
     data, held = [], [[None] * _SLOTS, [None] * _SLOTS]
     tables = _tables(found)
     for n, (scan, table) in enumerate(zip(found, tables, strict=True)):
-        if table not in held[scan.first > 0]:
+        if table not in held[scan.ss > 0]:
             data.append(_segment(0xC4, b"".join(_filled(held, found[n:], tables[n:]))))
-        slot = held[scan.first > 0].index(table)
-        header = (scan.first, scan.last, scan.high, scan.low)
+        slot = held[scan.ss > 0].index(table)
+        header = (scan.ss, scan.se, scan.ah, scan.al)
         data.append(progressive.scan_header([numbers[i] for i in scan.components], slot, *header))
         data.append(progressive.packed(scan.walk, scan.counts, scan.bits, *table))
     return b"".join(data)
 
 
 def _tables(found):
-    """A `huffman.table` for each scan, the same one for those that share it."""
+    """The `huffman.table` of each scan; scans that share a table have an equal one."""
     tables = [None] * len(found)
     for ac in (False, True):
         groups = _joined(
-            [([n], scan.counts) for n, scan in enumerate(found) if (scan.first > 0) == ac],
+            [([n], scan.counts) for n, scan in enumerate(found) if (scan.ss > 0) == ac],
             lambda group: _table_bits(group[1]),
             lambda a, b: (a[0] + b[0], a[1] + b[1]),
         )
@@ -189,11 +192,9 @@ def _tables(found):
 
 
 def _filled(held, found, tables):
-    """Fills slots with the tables that are needed next; yields what DHT says of each."""
+    """Fills slots with the tables of the next scans; yields the entry of DHT for each."""
     for ac, slots in enumerate(held):
-        wanted = [
-            table for scan, table in zip(found, tables, strict=True) if (scan.first > 0) == ac
-        ]
+        wanted = [table for scan, table in zip(found, tables, strict=True) if (scan.ss > 0) == ac]
         wanted = list(dict.fromkeys(wanted))[:_SLOTS]
         free = [slot for slot in range(_SLOTS) if slots[slot] not in wanted]
         for table in wanted:

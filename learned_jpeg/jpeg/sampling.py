@@ -1,7 +1,7 @@
-"""The geometry of luma and chroma: two grids of blocks, and the way between their samples.
+"""The geometry of luma and chroma: two grids of blocks, downsampling and upsampling.
 
-Arrays of samples are [..., height, width] of one component. 4:2:0 halves both sides of chroma,
-rounded up (T.81, A.1.1).
+Arrays of samples are [..., height, width]. 4:2:0 halves both sides of chroma, rounded up (T.81,
+A.1.1).
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ SAMPLINGS = ("444", "420")
 
 
 class Planes(NamedTuple):
-    """What a picture has of each component's blocks, luma and chroma on grids of their own.
+    """The blocks of a picture's components, luma and chroma on grids of their own.
 
     luma: [..., rows, columns, 8, 8], vertical frequency (or row) on the last axis but one;
     chroma: [..., 2, rows', columns', 8, 8], Cb and Cr, or None for a gray picture.
@@ -25,12 +25,12 @@ class Planes(NamedTuple):
 
 
 def halved(side):
-    """The number of chroma samples beside `side` luma samples at 4:2:0."""
+    """The number of chroma samples for `side` luma samples at 4:2:0, along one axis."""
     return -(-side // 2)
 
 
 def grid(height, width, sampling):
-    """The blocks of a picture of height x width pixels, as the IJG library stores them.
+    """The numbers of blocks of a picture of height x width pixels, as the IJG library stores them.
 
     Returns ((rows, columns) of luma, (rows, columns) of chroma).
     """
@@ -55,13 +55,13 @@ def down(samples):
 def up(samples, height, width):
     """4:2:0 back to height x width by the decoder's "fancy" upsampling, bit for bit.
 
-    samples: integers [..., ceil(height / 2), ceil(width / 2)], 0 to 255 (in any offset by whole
-    numbers, as -128 to 127). Returns int32 [..., height, width].
+    samples: int [..., ceil(height / 2), ceil(width / 2)], 0 to 255 or with any offset by a whole
+    number, as -128 to 127. Returns int32 [..., height, width].
 
-    A triangle filter: each axis weighs the nearer sample by 3/4 and the next by 1/4; the edge is
-    repeated. The rounding alternates (8 and 7 sixteenths), so as not to brighten the picture.
-    Source: h2v2_fancy_upsample in jdsample.c of the IJG library and libjpeg-turbo, which repeat
-    samples instead where there are no more than two in a row.
+    This is a triangle filter: along each axis the nearer sample has the weight 3/4 and the next
+    sample 1/4; samples at an edge are repeated. The rounding alternates between 8 and 7 sixteenths,
+    so that the mean stays. Rows of one or two samples are repeated instead. Source:
+    h2v2_fancy_upsample in jdsample.c of the IJG library and libjpeg-turbo.
     """
     samples = np.asarray(samples, np.int32)
     rows, columns = samples.shape[-2:]

@@ -51,19 +51,19 @@ IJG_BASE_TABLES = np.stack(
 
 
 def _zigzag():
-    def key(place):
-        row, column = divmod(place, BLOCK)
+    def key(f):
+        row, column = divmod(f, BLOCK)
         return row + column, row if (row + column) % 2 else column
 
     return sorted(range(BLOCK * BLOCK), key=key)
 
 
-# The places of a row-major block in the order of the file (T.81, figure A.6).
+# ZIGZAG[k] is the row-major index in a block of the zigzag position k (T.81, figure A.6).
 ZIGZAG = _zigzag()
 
 
-# What 8-bit JPEG can code (T.81, F.1.2.1 and F.1.2.2), [8, 8]. A mean cannot go past it, a block
-# of noise at a table of ones can.
+# The least and the largest levels that 8-bit JPEG can code (T.81, F.1.2.1 and F.1.2.2), [8, 8]. DC
+# never exceeds them; AC of noise does at table entries of 1.
 LOWEST = np.full([BLOCK, BLOCK], -1023.0, np.float32)
 LOWEST[0, 0] = -1024.0
 HIGHEST = np.full([BLOCK, BLOCK], 1023.0, np.float32)
@@ -83,8 +83,8 @@ DCT_MATRIX = _dct_matrix()
 def _ijg_idct_matrix():
     """One pass of the IJG library's accurate integer IDCT as a matrix [sample, frequency].
 
-    It is sqrt(8) times the orthonormal one, but for its constants of 13 bits. The factors are
-    those of Loeffler, Ligtenberg and Moschytz 1989, in the arrangement of jidctint.c.
+    It is sqrt(8) times the orthonormal IDCT, with constants of 13 bits. The factors are those of
+    Loeffler, Ligtenberg and Moschytz 1989, in the arrangement of jidctint.c.
     """
     x = np.eye(BLOCK)
 
@@ -116,7 +116,7 @@ IJG_IDCT_MATRIX = _ijg_idct_matrix()
 
 
 def file_qtables(tables):
-    """Tables as a baseline file holds them: uint8, the nearest whole numbers in 1..255."""
+    """Tables [...] as a baseline file holds them: uint8, the nearest whole numbers in 1..255."""
     return np.clip(np.rint(tables), 1, 255).astype(np.uint8)
 
 

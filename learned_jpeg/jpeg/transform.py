@@ -1,4 +1,4 @@
-"""Pixels to DCT coefficients, and the IJG decoder's way back, whole images in numpy."""
+"""Pixels to DCT coefficients, and levels to pixels as the IJG decoder does it, in numpy."""
 
 from learned_jpeg.jpeg.sampling import Planes, down, grid, halved, up
 from learned_jpeg.jpeg.standard import (
@@ -11,15 +11,14 @@ from learned_jpeg.jpeg.standard import (
 import numpy as np
 
 _COLOURS = np.ascontiguousarray(RGB_TO_YCBCR.T, np.float32)
-# The levels 0 to 255 as the TensorFlow flow has them, whose graph multiplies by 1/255 first: so
-# the two halves give the same coefficients to the last bit.
-# Of 16 bits, 257 are a level.
-_LEVELS = np.float32(255) * (np.arange(256, dtype=np.float32) * np.float32(1 / 255))
-# Of a block's 64 samples, row by row, to its 64 coefficients.
+# The samples 0 to 255 as the TensorFlow graph has them, which multiplies by 1/255 first: so both
+# give the same coefficients to the last bit.
+_SAMPLES = np.float32(255) * (np.arange(256, dtype=np.float32) * np.float32(1 / 255))
+# The matrix from a block's 64 samples, row by row, to its 64 coefficients.
 DCT_OF_BLOCK = np.kron(DCT_MATRIX, DCT_MATRIX).astype(np.float32)
 _DCT = DCT_OF_BLOCK.T
 
-# What is transformed at a time, in rows of blocks: memory grows with the planes alone.
+# Rows of blocks that are transformed at a time, so that intermediate arrays stay small.
 _BAND = 16
 
 
@@ -37,7 +36,7 @@ def from_blocks(blocks):
 
 
 def pad(samples, rows, columns):
-    """[..., H, W] to whole blocks, [..., 8 rows, 8 columns], the last samples repeated."""
+    """Repeats the last samples: [..., H, W] to [..., 8 rows, 8 columns]."""
     height, width = samples.shape[-2:]
     edges = [(0, rows * BLOCK - height), (0, columns * BLOCK - width)]
     return np.pad(samples, [(0, 0)] * (samples.ndim - 2) + edges, "edge")
@@ -49,21 +48,21 @@ def dct(samples):
     return (blocks.reshape(-1, BLOCK * BLOCK) @ _DCT).reshape(blocks.shape)
 
 
-def to_levels(pixels):
-    """uint8 or uint16 to float32 in [0, 255]."""
-    levels = pixels.astype(np.float32)
-    return levels / np.float32(257) if pixels.dtype == np.uint16 else levels
+def to_samples(pixels):
+    """uint8 or uint16 (257 for each step of 8 bits) to float32 in [0, 255]."""
+    samples = pixels.astype(np.float32)
+    return samples / np.float32(257) if pixels.dtype == np.uint16 else samples
 
 
 def to_ycbcr(pixels):
-    """uint8 or uint16 [H, W, 3 or 1] to float32 [3 or 1, H, W], each component around 0.
+    """RGB uint8 or uint16 [H, W, 3] to YCbCr float32 [3, H, W], each component around 0.
 
-    A gray picture's samples are its luma.
+    A gray picture [H, W, 1] becomes its luma [1, H, W].
     """
     if pixels.shape[-1] == 1:
-        return to_levels(pixels[None, ..., 0]) - np.float32(128)
-    levels = _LEVELS[pixels] if pixels.dtype == np.uint8 else to_levels(pixels)
-    ycbcr = levels.reshape(-1, 3) @ _COLOURS
+        return to_samples(pixels[None, ..., 0]) - np.float32(128)
+    rgb = _SAMPLES[pixels] if pixels.dtype == np.uint8 else to_samples(pixels)
+    ycbcr = rgb.reshape(-1, 3) @ _COLOURS
     ycbcr[:, 0] -= np.float32(128)
     return np.moveaxis(ycbcr.reshape(pixels.shape), -1, 0)
 
@@ -72,8 +71,8 @@ def forward(pixels, sampling):
     """The orthonormal DCT coefficients of a picture's components, not divided by any table.
 
     pixels: uint8 or uint16 [H, W, 3] (RGB), or [H, W, 1] for a gray picture; sampling: of
-    `SAMPLINGS`.
-    Returns Planes of float32; the mean of a block's samples around 0, times 8, is its first.
+    `sampling.SAMPLINGS`.
+    Returns Planes of float32; DC is 8 times the mean of a block's samples around 0.
     """
     height, width, channels = pixels.shape
     luma_grid, chroma_grid = grid(height, width, sampling)
@@ -88,46 +87,46 @@ def forward(pixels, sampling):
         if chroma is not None:
             halves = ycbcr[1:] if sampling == "444" else down(ycbcr[1:])
             first = top if sampling == "444" else top // 2
-            place = chroma[:, first : first - (-halves.shape[1] // BLOCK)]
-            place[:] = dct(pad(halves, place.shape[1], chroma_grid[1]))
+            rows = chroma[:, first : first - (-halves.shape[1] // BLOCK)]
+            rows[:] = dct(pad(halves, rows.shape[1], chroma_grid[1]))
     return Planes(luma, chroma)
 
 
 def _idct(blocks):
-    """Dequantized whole numbers [..., 8, 8] to samples around 0, as jidctint.c rounds them.
+    """Levels times their table, [..., 8, 8], to samples around 0, as jidctint.c rounds them.
 
-    Products of integers below 2^53, so exact in float64.
+    All products are whole numbers below 2^53, so float64 is exact.
     """
-    columns = np.floor(4.0 * IJG_IDCT_MATRIX @ blocks + 0.5)  # it keeps PASS1_BITS = 2 bits
+    columns = np.floor(4.0 * IJG_IDCT_MATRIX @ blocks + 0.5)  # PASS1_BITS = 2 bits are kept
     return np.floor(columns @ IJG_IDCT_MATRIX.T / 32.0 + 0.5)
 
 
-def samples(integers, qtable):
-    """What the IJG decoder makes of one component or more of the same table.
+def samples(levels, qtable):
+    """The samples that the IJG decoder makes of components with the same table.
 
-    integers: int [..., rows, columns, 8, 8]; qtable: [8, 8].
+    levels: int [..., rows, columns, 8, 8]; qtable: [8, 8].
     Returns int16 [..., 8 rows, 8 columns] in [-128, 127].
     """
-    result = np.empty([*integers.shape[:-4], *np.multiply(integers.shape[-4:-2], BLOCK)], np.int16)
-    for top in range(0, integers.shape[-4], _BAND):
-        band = integers[..., top : top + _BAND, :, :, :] * np.float64(qtable)
+    result = np.empty([*levels.shape[:-4], *np.multiply(levels.shape[-4:-2], BLOCK)], np.int16)
+    for top in range(0, levels.shape[-4], _BAND):
+        band = levels[..., top : top + _BAND, :, :, :] * np.float64(qtable)
         band = from_blocks(np.clip(_idct(band), -128, 127))
         result[..., top * BLOCK : top * BLOCK + band.shape[-2], :] = band
     return result
 
 
-def inverse(integers, qtables, height, width, sampling):
-    """The pixels that the IJG decoder (and so Pillow) makes of a file's integers and tables.
+def inverse(levels, qtables, height, width, sampling):
+    """The pixels that the IJG decoder (and so Pillow) makes of a file's levels and tables.
 
-    integers: Planes of int; qtables: [8, 8, 2] (luma, chroma), or [8, 8, 1] for a gray picture;
-    sampling: of `SAMPLINGS`.
+    levels: Planes of int; qtables: [8, 8, 2] (luma, chroma), or [8, 8, 1] for a gray picture;
+    sampling: of `sampling.SAMPLINGS`.
     Returns uint8 [height, width, 3], or [height, width, 1] for a gray picture.
     Source: jidctint.c, jdsample.c and jdcolor.c of the IJG library.
     """
-    luma = samples(integers.luma, qtables[..., 0])[:height, :width] + np.int32(128)
-    if integers.chroma is None:
+    luma = samples(levels.luma, qtables[..., 0])[:height, :width] + np.int32(128)
+    if levels.chroma is None:
         return luma[..., None].astype(np.uint8)
-    chroma = samples(integers.chroma, qtables[..., 1])
+    chroma = samples(levels.chroma, qtables[..., 1])
     if sampling == "444":
         chroma = chroma[:, :height, :width].astype(np.int32)
     else:
@@ -136,7 +135,10 @@ def inverse(integers, qtables, height, width, sampling):
 
 
 def to_rgb(luma, cb, cr):
-    """int32 [H, W] each, luma 0 to 255, chroma around 0, to uint8 [H, W, 3], as jdcolor.c."""
+    """YCbCr to RGB uint8 [H, W, 3], as jdcolor.c does it.
+
+    luma: int32 [H, W] in [0, 255]; cb, cr: int32 [H, W] around 0.
+    """
 
     def fixed(factor):
         return int(factor * 2**16 + 0.5)

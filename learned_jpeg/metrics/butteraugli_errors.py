@@ -1,15 +1,15 @@
-"""What the differences of two images count for in Butteraugli; see `butteraugli.py`.
+"""The errors of two images in Butteraugli, from their bands; see `butteraugli.py`.
 
-Planes are float32 [rows, columns]. A band has two weights: of the difference, and of what is
-beyond the original's amplitude, or far below it.
+Planes are float32 [rows, columns]. A band has two weights: of the difference, and of the part of
+it by which the amplitude exceeds the original's, or falls far below it.
 """
 
 from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
-# The bands: the highest frequencies of X, of Y, high ones of X, Y, middle ones of X, Y, B, low ones
-# of X, Y, B. First the weights of the single samples' squares ...
+# The bands: the highest frequencies of X, Y; high ones of X, Y; middle ones of X, Y, B; low ones of
+# X, Y, B. These are the weights of the squared differences of single samples.
 _SQUARES = (
     *((0.0, 0.0), (0.0, 0.0), (0.64 * 400, 400.0), (0.64 * 1.50815703118, 1.50815703118)),
     *((2150.0, 0.0), (10.6195433239, 0.0), (16.2176043152, 0.0)),
@@ -17,36 +17,37 @@ _SQUARES = (
 )
 
 
-def _along(lines, weight, part, halved):
-    """The two weights of a sample on lines, and one over the amplitude that halves both."""
+def _malta_weights(lines, weight, part, halved):
+    """The two weights of a sample on a line, and 1 / the amplitude that halves both."""
     unit = lines / (2 * 3.75 + 1)
     return unit * (0.5 * weight * part) ** 0.5, unit * (0.33 * weight / part) ** 0.5, 0.5 / halved
 
 
-# ... and then those of the first six bands along lines.
+# The weights of the first six bands in the Malta filter, which adds up differences along lines.
 _DENSE, _SPARSE = 0.39905817637, 0.611612573796
-_ALONG = (
-    _along(_DENSE, 173.5, 0.8, 5.0),
-    _along(_DENSE, 1.10039032555, 0.8, 71.7800275169),
-    _along(_SPARSE, 6923.99476109, 0.8**0.5, 8051.15833247),
-    _along(_SPARSE, 18.7237414387, 0.8**0.5, 4498534.45232),
-    _along(_SPARSE, 8246.75321353, 1.0, 1009002.70582),
-    _along(_SPARSE, 37.0819870399, 1.0, 130262059.556),
+_MALTA = (
+    _malta_weights(_DENSE, 173.5, 0.8, 5.0),
+    _malta_weights(_DENSE, 1.10039032555, 0.8, 71.7800275169),
+    _malta_weights(_SPARSE, 6923.99476109, 0.8**0.5, 8051.15833247),
+    _malta_weights(_SPARSE, 18.7237414387, 0.8**0.5, 4498534.45232),
+    _malta_weights(_SPARSE, 8246.75321353, 1.0, 1009002.70582),
+    _malta_weights(_SPARSE, 37.0819870399, 1.0, 130262059.556),
 )
-_REACH = 4  # samples, of a line from its middle
+_REACH = 4  # samples of a line to each side of its middle
 
 
 @compiled("float32[:,:,::1](float32[:,::1])")
 def weights(padded):
-    """What errors count for by the original's activity: [of low frequencies, of others].
+    """The weights of errors by the original's masking: [2, rows, columns], of the low bands and of
+    the others.
 
-    padded: its `activity`, with 3 samples of infinity around it. Returns [2, rows, columns].
+    padded: the original's activity, with 3 samples of infinity around it.
     """
     rows, columns = padded.shape[0] - 6, padded.shape[1] - 6
     result = np.empty((2, rows, columns), np.float32)
     for i in range(rows):
         for j in range(columns):
-            # The three least ones of the sample and those 3 away: smooth areas reach this far.
+            # The three least values of the sample and its neighbours at a distance of 3.
             a = padded[i + 3, j + 3]
             b = c = 2 * a
             for di in (0, 3, 6):
@@ -65,31 +66,32 @@ def weights(padded):
 
 
 @inner
-def _beyond(x, y, little, much):
-    """How far y is from what lies between a little and much of x."""
-    little, much = np.float32(little) * x, np.float32(much) * x
-    return min(max(y, min(little, much)), max(little, much)) - y
+def _beyond(x, y, lower, upper):
+    """The distance of y from the interval between lower * x and upper * x."""
+    lower, upper = np.float32(lower) * x, np.float32(upper) * x
+    return min(max(y, min(lower, upper)), max(lower, upper)) - y
 
 
 @compiled("void(float32[:,::1], float32[:,::1], float64, float64, float32[:,::1])")
-def _add_squares(a, b, near, far, total):
-    near, far = np.float32(near), np.float32(far)
+def _add_squares(a, b, weight, beyond, total):
+    """Adds the weighted squares of the differences of two bands to total."""
+    weight, beyond = np.float32(weight), np.float32(beyond)
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
             x, y = a[i, j], b[i, j]
-            total[i, j] += near * (x - y) * (x - y) + far * _square(_beyond(x, y, 0.4, 1.0))
+            total[i, j] += weight * (x - y) * (x - y) + beyond * _square(_beyond(x, y, 0.4, 1.0))
 
 
 @compiled("void(float32[:,::1], float32[:,::1], float64, float64, float64, float32[:,::1])")
-def _weigh(a, b, near, far, faint, padded):
-    """Makes the differences that are added up along lines: the inner part of padded."""
-    near, far, faint = np.float32(near), np.float32(far), np.float32(faint)
+def _weigh(a, b, weight, beyond, damping, padded):
+    """Puts the weighted differences of two bands into the inner part of padded."""
+    weight, beyond, damping = np.float32(weight), np.float32(beyond), np.float32(damping)
     for i in range(a.shape[0]):
         line = padded[i + _REACH, _REACH:]
         for j in range(a.shape[1]):
             x, y = a[i, j], b[i, j]
-            error = near * (x - y) + far * _beyond(x, y, 0.55, 1.05)
-            line[j] = error / (1 + faint * (abs(x) + abs(y)))
+            error = weight * (x - y) + beyond * _beyond(x, y, 0.55, 1.05)
+            line[j] = error / (1 + damping * (abs(x) + abs(y)))
 
 
 @inner
@@ -98,8 +100,8 @@ def _square(x):
 
 
 @compiled("void(float32[:,::1], float32[:,::1])")
-def _add_dense_lines(padded, total):
-    """Adds up along all samples of 16 lines, of which four pairs are one, and squares."""
+def _add_malta(padded, total):
+    """The Malta filter: adds the squares of the sums along 16 lines, four pairs of them equal."""
     for i in range(total.shape[0]):
         r0, r1, r2, r3, r4 = padded[i], padded[i + 1], padded[i + 2], padded[i + 3], padded[i + 4]
         r5, r6, r7, r8, out = padded[i + 5], padded[i + 6], padded[i + 7], padded[i + 8], total[i]
@@ -129,8 +131,8 @@ def _add_dense_lines(padded, total):
 
 
 @compiled("void(float32[:,::1], float32[:,::1])")
-def _add_sparse_lines(padded, total):
-    """The same along about every second sample of 16 lines."""
+def _add_sparse_malta(padded, total):
+    """The Malta filter of lower frequencies: lines of about every second sample."""
     for i in range(total.shape[0]):
         r0, r1, r2, r3, r4 = padded[i], padded[i + 1], padded[i + 2], padded[i + 3], padded[i + 4]
         r5, r6, r7, r8, out = padded[i + 5], padded[i + 6], padded[i + 7], padded[i + 8], total[i]
@@ -155,18 +157,19 @@ def _add_sparse_lines(padded, total):
             out[j] += s
 
 
-def seen_errors(a, b, activity_a, activity_b, weights):
-    """The error that is seen at each sample, [rows, columns].
+def error_map(a, b, activity_a, activity_b, weights):
+    """The visible difference at each sample, [rows, columns].
 
-    a, b: the bands [10, rows, columns] of an original and of what is compared; activity_a,
-    activity_b: what hides errors in them, whose difference is one, too; weights: the original's.
+    a, b: the bands [10, rows, columns] of an original and of a decoded image; activity_a,
+    activity_b: their activities, whose difference is an error, too; weights: of `weights`, for the
+    original.
     """
     _, rows, columns = a.shape
     padded = np.zeros((rows + 2 * _REACH, columns + 2 * _REACH), np.float32)
     low, high = np.zeros((2, rows, columns), np.float32)
-    for n, scales in enumerate(_ALONG):
+    for n, scales in enumerate(_MALTA):
         _weigh(a[n], b[n], *scales, padded)
-        (_add_dense_lines if n < 2 else _add_sparse_lines)(padded, high)
+        (_add_malta if n < 2 else _add_sparse_malta)(padded, high)
     for n in range(2, 10):
         _add_squares(a[n], b[n], *_SQUARES[n], high if n < 7 else low)
     _add_squares(activity_a, activity_b, 10.0, 0.0, high)

@@ -16,14 +16,14 @@ import numpy as np
 tf = lazy_import("tensorflow")
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "lpips_alex_v0.1.npz"
-MIN_SIZE = 32  # pixels a side; little below, the last feature map is empty
+MIN_SIZE = 32  # pixels a side; the last feature map of slightly smaller images is empty
 
 # The authors' input normalisation, for RGB in [-1, 1].
 _SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
 _SCALE = np.array([0.458, 0.448, 0.450], np.float32)
 
-# Smallest squared length of a feature vector: below it the direction is noise, and without it the
-# gradient at an all-zero vector would be NaN. The authors add 1e-10 to the length instead.
+# The smallest squared length of a feature vector that is normalized. Below it the direction is
+# noise; without it the gradient at a zero vector would be NaN. The authors add 1e-10 to the length.
 _EPSILON = 1e-20
 
 
@@ -31,8 +31,8 @@ _EPSILON = 1e-20
 def _weights():
     """Five (kernel, bias) pairs and five linear heads; the first kernel takes RGB in [0, 1].
 
-    The scaling 2 / _SCALE is folded into the first kernel. The shift is not: the zero padding
-    must stay zero after it.
+    The first kernel includes the scaling 2 / _SCALE. It does not include the shift, for the padding
+    with zeros comes after the shift.
     """
     with np.load(WEIGHTS, allow_pickle=False) as file:
         layers = [
@@ -45,18 +45,21 @@ def _weights():
 
 
 def _first_convolution(images, kernel):
-    """The network's first, [11, 11, 3, C] at every fourth place, with a gradient that takes a third
-    of the time of TensorFlow's: that of a convolution of blocks of 4x4 samples."""
+    """The first convolution of the network, kernel [11, 11, 3, C], stride 4.
 
-    def gradient(slopes):
+    Its gradient is written as that of a convolution over blocks of 4x4 samples, which takes a third
+    of the time of TensorFlow's.
+    """
+
+    def gradient(upstream):
         height, width = tf.shape(images)[1], tf.shape(images)[2]
-        batch, rows, columns, _ = tf.unstack(tf.shape(slopes))
+        batch, rows, columns, _ = tf.unstack(tf.shape(upstream))
         whole = np.pad(kernel, [(0, 1), (0, 1), (0, 0), (0, 0)]).reshape(
             3, 4, 3, 4, *kernel.shape[2:]
         )
         of_blocks = whole.transpose(0, 2, 1, 3, 4, 5).reshape(3, 3, -1, kernel.shape[-1])
         size = tf.stack([batch, rows + 2, columns + 2, of_blocks.shape[2]])
-        blocks = tf.nn.conv2d_transpose(slopes, of_blocks, size, 1, "VALID")
+        blocks = tf.nn.conv2d_transpose(upstream, of_blocks, size, 1, "VALID")
         return tf.nn.depth_to_space(blocks, 4)[:, 2 : 2 + height, 2 : 2 + width]
 
     @tf.custom_gradient
@@ -68,7 +71,7 @@ def _first_convolution(images, kernel):
 
 
 def features(images):
-    """[B, H, W, 3] in [0, 1] -> the five ReLU outputs of AlexNet, unit length along channels."""
+    """AlexNet's five ReLU outputs for RGB [B, H, W, 3] in [0, 1], of unit length along channels."""
     return [tf.math.l2_normalize(x, axis=-1, epsilon=_EPSILON) for x in _activations(images)]
 
 
@@ -100,7 +103,7 @@ def lpips(x, y):
     Raises:
       ValueError: an image is smaller than 32 pixels a side, where the size is known while tracing.
 
-    The two stacks run apart, so that only the argument that a gradient is asked for pays for it.
+    The network runs for x and for y by itself, so that a gradient in one argument costs one run.
     """
     x, y = (tf.convert_to_tensor(images, tf.float32) for images in (x, y))
     for images in (x, y):
@@ -113,7 +116,7 @@ def lpips(x, y):
 
 
 def distance(x, y):
-    """LPIPS [B] of two lists of features, as `features` gives them."""
+    """LPIPS [B] of two lists of `features`."""
     _, heads = _weights()
     distances = [
         tf.reduce_mean(tf.linalg.matvec(tf.math.squared_difference(a, b), head), axis=[1, 2])
@@ -122,8 +125,8 @@ def distance(x, y):
     return tf.add_n(distances)
 
 
-def _slope_of(original, activations, head):
-    """A map's part of LPIPS [1] and its slope in the activations; by hand, in fewer passes."""
+def _gradient_of(original, activations, head):
+    """A feature map's part of LPIPS [1], and its gradient in the activations, in few passes."""
     length = tf.reduce_sum(tf.square(activations), -1, keepdims=True)
     inverse = tf.math.rsqrt(tf.maximum(length, _EPSILON))
     unit = activations * inverse
@@ -137,10 +140,13 @@ def _slope_of(original, activations, head):
 
 @functools.cache
 def _graphs():
-    """Each traced once for images of any size: of pixels uint8 or levels float32 [1, H, W, 3], 0 to
-    255, the features; of an original's features and pixels or levels LPIPS [1], and of levels also
-    its slope in these."""
-    pixels, levels = (tf.TensorSpec([1, None, None, 3], kind) for kind in (tf.uint8, tf.float32))
+    """TensorFlow functions of images [1, H, W, 3] in [0, 255], each traced once for any size.
+
+    "uint8", "float32": two functions of images of this type: image -> features, and (features of
+    the original, image) -> LPIPS [1]. "gradient": (features of the original, float32 image) ->
+    (LPIPS [1], its gradient in the image).
+    """
+    whole, real = (tf.TensorSpec([1, None, None, 3], kind) for kind in (tf.uint8, tf.float32))
     maps = [tf.TensorSpec([1, None, None, head.size], tf.float32) for head in _weights()[1]]
 
     def of(images):
@@ -149,42 +155,44 @@ def _graphs():
     def compare(original, images):
         return distance(original, of(images))
 
-    def slope(original, images):
+    def value_and_gradient(original, images):
         with tf.GradientTape() as tape:
             tape.watch(images)
             maps = _activations(images / 255)
-        found = [_slope_of(*three) for three in zip(original, maps, _weights()[1], strict=True)]
-        slopes = tape.gradient(maps, images, [slope for _, slope in found])
-        return tf.add_n([value for value, _ in found]), slopes
+        parts = [_gradient_of(*each) for each in zip(original, maps, _weights()[1], strict=True)]
+        gradient = tape.gradient(maps, images, [gradient for _, gradient in parts])
+        return tf.add_n([value for value, _ in parts]), gradient
 
-    # Without AutoGraph, whose files stay behind where a process is killed.
+    # AutoGraph is off: it writes files that stay if a process is killed.
     graph = functools.partial(tf.function, autograph=False)
     return {
-        "pixels": (graph(of, [pixels]), graph(compare, [maps, pixels])),
-        "levels": (graph(of, [levels]), graph(compare, [maps, levels])),
-        "slope": graph(slope, [maps, levels]),
+        "uint8": (graph(of, [whole]), graph(compare, [maps, whole])),
+        "float32": (graph(of, [real]), graph(compare, [maps, real])),
+        "gradient": graph(value_and_gradient, [maps, real]),
     }
 
 
-# Graphs that outlive TensorFlow cannot be let go of in silence.
+# Functions that are deleted after TensorFlow itself print errors.
 atexit.register(_graphs.cache_clear)
 
 
 class Lpips:
-    """LPIPS against one original, whose features are computed once: uint8 RGB [H, W, 3], or float32
-    from 0 to 255."""
+    """LPIPS against one original, whose features are computed once.
+
+    original: RGB [H, W, 3], uint8 or float32 in [0, 255].
+    """
 
     MIN_SIZE = MIN_SIZE
 
     def __init__(self, original):
-        self._kind = "pixels" if original.dtype == np.uint8 else "levels"
+        self._kind = "uint8" if original.dtype == np.uint8 else "float32"
         self._features = _graphs()[self._kind][0](tf.constant(original[np.newaxis]))
 
     def compare(self, decoded):
-        """The figure of an image of the same size and kind, a float."""
+        """LPIPS of an image of the same size and type, a float."""
         return float(_graphs()[self._kind][1](self._features, tf.constant(decoded[np.newaxis]))[0])
 
-    def slope(self, decoded):
-        """The figure of a float32 image, and its slope in the samples, float32 [H, W, 3]."""
-        value, slope = _graphs()["slope"](self._features, tf.constant(decoded[np.newaxis]))
-        return float(value[0]), slope[0].numpy()
+    def gradient(self, decoded):
+        """LPIPS of a float32 image, and its gradient in the samples, float32 [H, W, 3]."""
+        value, gradient = _graphs()["gradient"](self._features, tf.constant(decoded[np.newaxis]))
+        return float(value[0]), gradient[0].numpy()

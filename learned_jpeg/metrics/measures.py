@@ -1,10 +1,9 @@
 """Quality and rate of a decoded 8-bit image.
 
-Every quality metric compares an original with a decoded image, uint8 RGB [H, W, 3] of one size,
-and is a float: `psnr(original, decoded)`, or several at once, and several decoded images of one
-original, by `Reference(original).measure(decoded)`, which does the original's part only once.
-Anything else than such images is a ValueError; an image that is too small for the metric's
-definition gives NaN:
+A quality metric compares an original with a decoded image, uint8 RGB [H, W, 3] of the same size,
+and returns a float, as `psnr(original, decoded)`. `Reference(original).measure(decoded)` measures
+several metrics, and several decoded images with the original's part computed once. Other images
+raise ValueError; images below a metric's smallest side give NaN:
 
     metric          range         better  equal images  smallest side
     mse             [0, 65025]    lower   0             1
@@ -16,17 +15,17 @@ definition gives NaN:
     butteraugli     [0, inf)      lower   0             8
     colorvideovdp   (-inf, 10]    higher  10            16
 
-mse: mean over pixels and RGB channels, in squared 8-bit levels. psnr: of that, peak 255.
+mse: mean over pixels and RGB channels, on the scale 0 to 255. psnr: of the mse, with peak 255.
 ms_ssim: five scales, mean of the RGB channels, see `ssim.py`. lpips: AlexNet, version 0.1, see
 `lpips_tf2.py`. ssimulacra2: 90 is visually lossless, 30 low, see `ssimulacra2.py`. psnr_hvs_m: on
 the BT.601 luma, see `psnr_hvs_m.py`. butteraugli: the 3-norm on a screen of 80 nits, 1 is nearly
 lossless, 3 low, see `butteraugli.py`. colorvideovdp: in just objectionable differences, measured
-only where it is asked for, see `colorvideovdp.py`.
+only on request, see `colorvideovdp.py`.
 
-A figure for a set of images is `mean_over_images` of the single images' figures in these units:
-PSNR is averaged in dB, MS-SSIM before `ms_ssim_db`.
+The figure of a set of images is `mean_over_images` of the images' figures in these units: PSNR is
+averaged in dB, MS-SSIM before `ms_ssim_db`.
 
-Nothing here imports TensorFlow until LPIPS is asked for.
+Only LPIPS imports TensorFlow.
 """
 
 import functools
@@ -38,13 +37,13 @@ from learned_jpeg.metrics import lpips_tf2
 
 import numpy as np
 
-# Count up when a change in any of the metrics' modules changes a figure by more than 1e-4, so that
-# stored figures are measured again.
+# To be raised when a change of a metric's module changes a figure by more than 1e-4: then stored
+# figures are measured again.
 VERSION = 2
 
 METRICS = ("mse", "psnr", "ms_ssim", "lpips", "ssimulacra2", "psnr_hvs_m", "butteraugli")
 
-# Needs a package of its own, and time.
+# Metrics that need packages of their own, and time.
 ON_REQUEST = ("colorvideovdp",)
 
 _PEAK = 255.0
@@ -52,7 +51,7 @@ _PEAK = 255.0
 
 @functools.cache
 def versions():
-    """What the figures depend on, as {name: version or digest}: this code, weights and packages."""
+    """The versions that figures depend on: {name: version or digest} of code, weights, packages."""
     digest = hashlib.sha256(lpips_tf2.WEIGHTS.read_bytes()).hexdigest()
     packages = ("tensorflow", "numpy", "numba")
     return {"metrics": str(VERSION), "LPIPS weights": digest[:16]} | {
@@ -61,20 +60,20 @@ def versions():
 
 
 class Reference:
-    """An original to compare decoded images with; keeps what each metric needs of it.
+    """An original to compare decoded images with; each metric's part of it is computed once.
 
-    Raises ValueError unless it is uint8 RGB [H, W, 3].
+    Raises ValueError unless the original is uint8 RGB [H, W, 3].
     """
 
     def __init__(self, original):
         _check(original)
         self._original = original
-        self._halves = {}
+        self._parts = {}
 
     def measure(self, decoded, metrics=METRICS):
         """The figures {metric: float} of a decoded image; see the module.
 
-        Raises ValueError unless it is uint8 RGB of the original's size.
+        Raises ValueError unless the image is uint8 RGB of the original's size.
         """
         _check(decoded)
         if decoded.shape != self._original.shape:
@@ -117,27 +116,28 @@ class Reference:
 
         return self._compare(ColorVideoVDP, decoded)
 
-    def seen(self, decoded):
-        """How much the eye sees of the difference at each pixel of a decoded image, by Butteraugli.
+    def error_map(self, decoded):
+        """The visible difference at each pixel of a decoded image, by Butteraugli.
 
-        float32 [H, W], 1 is just seen; None where the images are too small.
+        Returns float32 [H, W], where 1 is just visible, or None if the images are too small.
         """
         from learned_jpeg.metrics.butteraugli import Butteraugli
 
-        half = self._half(Butteraugli)
-        return half and half.seen(decoded)
+        part = self._part(Butteraugli)
+        return part and part.error_map(decoded)
 
-    def _compare(self, half, decoded):
-        """By a class that is made of the original; NaN where that is too small for it."""
-        half = self._half(half)
-        return half.compare(decoded) if half else math.nan
+    def _compare(self, metric, decoded):
+        """The figure of a metric's class; NaN if the images are too small."""
+        part = self._part(metric)
+        return part.compare(decoded) if part else math.nan
 
-    def _half(self, half):
-        if min(self._original.shape[:2]) < half.MIN_SIZE:
+    def _part(self, metric):
+        """The instance of a metric's class for the original, or None if it is too small."""
+        if min(self._original.shape[:2]) < metric.MIN_SIZE:
             return None
-        if half not in self._halves:
-            self._halves[half] = half(self._original)
-        return self._halves[half]
+        if metric not in self._parts:
+            self._parts[metric] = metric(self._original)
+        return self._parts[metric]
 
 
 def _single(metric):
@@ -158,9 +158,9 @@ def ms_ssim_db(value):
 
 
 def mean_over_images(values):
-    """Arithmetic mean of figures of single images, without the NaN of too small ones.
+    """The arithmetic mean of the figures of images, without NaN, the figure of too small images.
 
-    NaN if nothing is left; inf as soon as one figure is.
+    The mean of no figures is NaN; a figure of inf makes it inf.
     """
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]

@@ -1,14 +1,14 @@
-"""MS-SSIM: structure compared under a Gaussian window on a pyramid of scales.
+"""MS-SSIM: the structure of two images compared under a Gaussian window at several scales.
 
-The original's pyramid is made once, and `compare` takes a decoded image's beside it. Images are
-uint8 RGB [H, W, 3], planes [3, rows, columns]; sums are taken in float64.
+The pyramid of scales of the original is computed once; `compare` computes that of a decoded image.
+Images are uint8 RGB [H, W, 3], planes [3, rows, columns]; sums are float64.
 """
 
 from learned_jpeg.runtime.compiled import compiled, inner
 
 import numpy as np
 
-# 11x11 with sigma 1.5.
+# The window is 11x11, with sigma 1.5.
 RADIUS = 5
 _WINDOW = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
 _WINDOW /= _WINDOW.sum()
@@ -16,10 +16,10 @@ _WINDOW /= _WINDOW.sum()
 
 @inner
 def next_row(x, y, row, recent, means):
-    """Takes in `row` of two planes and gives what the window shows that ends there.
+    """Reads `row` of planes x and y, and fills in the means under the windows that end there.
 
-    recent: float64 [4, 11, columns - 10], the last rows blurred horizontally, as a ring.
-    means: float64 [4, columns - 10], filled from row 10 on: of x, y, (x - y)^2 and x^2 + y^2.
+    recent: float64 [4, 11, columns - 10], a ring buffer of the last rows, blurred horizontally;
+    means: float64 [4, columns - 10] of x, y, (x - y)^2 and x^2 + y^2, filled from row 10 on.
     """
     width = recent.shape[2]
     values = np.empty((4, x.shape[1]))
@@ -58,10 +58,10 @@ def next_row(x, y, row, recent, means):
 
 @compiled("float64(float32[:,::1], float32[:,::1], float64, float64, float64)")
 def _similarity(x, y, c1, c2, level):
-    """Mean SSIM of two planes whose zero stands for `level`; where c1 is 0, without luminance.
+    """The mean SSIM of two planes whose value 0 stands for `level`; without luminance if c1 is 0.
 
-    The structure's term is 1 - variance(x - y) / (variance(x) + variance(y) + c2), which is the
-    usual (2 covariance + c2) / (...) without its cancellation between equal images.
+    The structure's term is 1 - variance(x - y) / (variance(x) + variance(y) + c2). It equals the
+    usual (2 covariance + c2) / (...), without cancellation between equal images.
     """
     rows, columns = x.shape[0] - 10, x.shape[1] - 10
     recent, means = np.empty((4, 11, columns)), np.empty((4, columns))
@@ -71,8 +71,8 @@ def _similarity(x, y, c1, c2, level):
         if row < 10:
             continue
         for j in range(columns):
-            a, b, error, squares = means[0, j], means[1, j], means[2, j], means[3, j]
-            value = 1 - (error - (a - b) * (a - b)) / (squares - (a * a + b * b) + c2)
+            a, b, error, energy = means[0, j], means[1, j], means[2, j], means[3, j]
+            value = 1 - (error - (a - b) * (a - b)) / (energy - (a * a + b * b) + c2)
             if c1 > 0:
                 a, b = a + level, b + level
                 value *= (2 * a * b + c1) / (a * a + b * b + c1)
@@ -81,7 +81,7 @@ def _similarity(x, y, c1, c2, level):
 
 
 def halve(planes):
-    """Means of 2x2 samples; an odd last row or column is repeated."""
+    """The means of 2x2 samples; an odd last row or column is repeated."""
     x = np.pad(planes, ((0, 0), (0, planes.shape[1] % 2), (0, planes.shape[2] % 2)), "edge")
     return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
 
@@ -90,14 +90,14 @@ class MsSsim:
     """MS-SSIM against one original: five scales, mean of the RGB channels.
 
     Z. Wang, E. P. Simoncelli, A. C. Bovik: Multiscale structural similarity for image quality
-    assessment, Asilomar 2003, with single-scale SSIM's constants K1 = 0.01 and K2 = 0.03. The
-    window stays wholly inside.
+    assessment, Asilomar 2003, with single-scale SSIM's constants K1 = 0.01 and K2 = 0.03. Windows
+    lie wholly inside the image.
     """
 
     _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # the finest scale first
     _MID = 128  # variances do not depend on the mean level
 
-    # The coarsest scale, the side halved and rounded up four times, must hold one window.
+    # The coarsest scale, whose side is halved and rounded up four times, must hold one window.
     MIN_SIZE = 2 * RADIUS * 2 ** (len(_WEIGHTS) - 1) + 1
 
     def __init__(self, original):

@@ -1,7 +1,7 @@
-"""SSIMULACRA2: structure and edges compared on a pyramid of XYB planes.
+"""SSIMULACRA2: the structure and edges of two images compared in XYB at several scales.
 
-The original's pyramid is made once, and `compare` takes a decoded image's beside it. Images are
-uint8 RGB [H, W, 3], planes float64 [3, rows, columns].
+The pyramid of scales of the original is computed once; `compare` computes that of a decoded image.
+Images are uint8 RGB [H, W, 3], planes float64 [3, rows, columns].
 """
 
 from learned_jpeg.metrics.ssim import RADIUS, halve, next_row
@@ -9,15 +9,15 @@ from learned_jpeg.runtime.compiled import compiled
 
 import numpy as np
 
-# Of SSIM, for planes in about [0, 1].
+# SSIM's constant, for planes in about [0, 1].
 _C2 = 0.0009
 
 
 @compiled("float64[:,::1](float64[:,::1], float64[:,::1])")
 def _errors(x, y):
-    """SSIMULACRA2's errors of two planes [rows + 10, columns + 10] as [norm 1 or 4, 3].
+    """SSIMULACRA2's errors of two planes [rows + 10, columns + 10]: [norm 1 or 4, 3].
 
-    The three: structure lost, edges that the original has not, edges that it has alone.
+    The three errors are lost structure, edges that only y has, and edges that only x has.
     """
     rows, columns = x.shape[0] - 10, x.shape[1] - 10
     recent, means = np.empty((4, 11, columns)), np.empty((4, columns))
@@ -27,9 +27,9 @@ def _errors(x, y):
         if row < 10:
             continue
         for j in range(columns):
-            a, b, error, squares = means[0, j], means[1, j], means[2, j], means[3, j]
+            a, b, error, energy = means[0, j], means[1, j], means[2, j], means[3, j]
             shift = (a - b) * (a - b)
-            lost = (error - shift) / (squares - (a * a + b * b) + _C2)
+            lost = (error - shift) / (energy - (a * a + b * b) + _C2)
             lost = max(lost + shift - lost * shift, 0.0)
             s1 += lost
             s4 += (lost * lost) * (lost * lost)
@@ -53,7 +53,7 @@ def _errors(x, y):
 _SAMPLES = np.arange(256) / 255
 LINEAR = np.where(_SAMPLES <= 0.04045, _SAMPLES / 12.92, ((_SAMPLES + 0.055) / 1.055) ** 2.4)
 
-# libjxl's opsin absorbance, from linear RGB, and its bias (lib/jxl/opsin_params.h).
+# libjxl's opsin absorbance of linear RGB, and its bias (lib/jxl/opsin_params.h).
 _OPSIN = np.array(
     [
         [0.30, 0.622, 0.078],
@@ -62,19 +62,19 @@ _OPSIN = np.array(
     ]
 )
 _OPSIN_BIAS = 0.0037930732552754493
-# From the cube roots to X, Y and B - Y, scaled and shifted into the positive.
+# From the cube roots to X, Y and B - Y, scaled and shifted to positive values.
 _XYB = np.array([[7, -7, 0], [0.5, 0.5, 0], [-0.5, -0.5, 1]])
 _XYB_SHIFT = np.array([[0.42], [0.01], [0.55]]) - _XYB @ np.full((3, 1), np.cbrt(_OPSIN_BIAS))
 
-_BAND = 32  # rows that are transformed at a time, for the cache
+_BAND = 32  # rows that are converted at a time, so that they stay in the cache
 
 
 class Ssimulacra2:
     """SSIMULACRA2 version 2.1 against one original.
 
-    By J. Sneyers, https://github.com/cloudinary/ssimulacra2 (BSD licence): the constants are from
-    there. Borders are those of the Python package `ssimulacra2`: zeros beside the image, above and
-    below its mirror image.
+    Source: J. Sneyers, https://github.com/cloudinary/ssimulacra2 (BSD licence). Borders are those
+    of the Python package `ssimulacra2`: zeros to the left and right, mirrored samples above and
+    below.
     """
 
     MIN_SIZE = 8
@@ -119,7 +119,7 @@ class Ssimulacra2:
             [_errors(a, b) for a, b in zip(x, y, strict=True)]
             for x, y in zip(self._pyramid, self._scales(decoded), strict=True)
         ]
-        # Where an image is too small for all scales, the weights move up: the package does so.
+        # An image that is too small for all scales has the first weights, as in the package.
         errors = np.array(errors).swapaxes(0, 1).ravel()
         distance = 0.9562382616834844 * (errors @ self._WEIGHTS[: errors.size])
         distance *= 2.326765642916932 + distance * (
@@ -137,7 +137,7 @@ class Ssimulacra2:
 
 
 def _positive_xyb(linear):
-    """XYB of linear RGB as SSIMULACRA2 takes it, with the window's margin around it."""
+    """SSIMULACRA2's XYB of linear RGB, with the margin of the window around it."""
     _, height, width = linear.shape
     planes = np.zeros((3, height + 2 * RADIUS, width + 2 * RADIUS))
     inside = planes[:, RADIUS:-RADIUS, RADIUS:-RADIUS]

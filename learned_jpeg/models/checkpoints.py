@@ -1,4 +1,4 @@
-"""The folder of a trained model: what it holds, its digest, the model made of it.
+"""The folder of a trained model: its files, its digest, and the model that they make.
 
 config.json            the architecture, the options, the versions, the step
 checkpoint             TensorFlow's note: the name of the newest checkpoint
@@ -27,7 +27,7 @@ from learned_jpeg.runtime.lazy import lazy_import
 
 tf = lazy_import("tensorflow")
 
-# What a damaged file makes TensorFlow's reader and the building of a model raise.
+# The errors of TensorFlow's reader and of the building of a model if a file is damaged.
 _BROKEN = (
     *(AssertionError, AttributeError, LookupError, MemoryError, OverflowError, TypeError),
     ValueError,
@@ -38,14 +38,14 @@ _BROKEN = (
 
 
 def write_config(folder, config):
-    """Writes what `read_config` reads."""
+    """Writes a config.json, a dict as that of `read_config`, into a folder."""
     write_whole(Path(folder) / "config.json", json.dumps(config, indent=1) + "\n")
 
 
 def read_config(folder):
     """The config.json of a folder: a dict of architecture, options, versions and step.
 
-    Raises UserError, naming the file, where it is missing or broken.
+    Raises UserError, which names the file, if it is missing or broken.
     """
     path = Path(folder) / "config.json"
     kinds = {"architecture": str, "options": dict, "versions": dict, "step": int}
@@ -72,17 +72,17 @@ def sha256(path):
 
 
 def _file_options(architecture):
-    """The options of an architecture that name files; none of one that is not known here."""
+    """The options of an architecture that name files; () for one that is unknown here."""
     known = architecture in architectures.names()
     return architectures.load(architecture).file_options if known else ()
 
 
 def describe(folder):
-    """What is in a checkpoint folder, without TensorFlow: (architecture, options, digest).
+    """The description of a checkpoint folder, without TensorFlow: (architecture, options, digest).
 
-    digest: of all that the model's files depend on, in hexadecimal: the options, the checkpoint
-    and the files that the options name. Raises UserError, naming the
-    folder, if it holds no checkpoint.
+    digest: of all that the model's files depend on, in hexadecimal: the options, the checkpoint,
+    and the files that the options name. Raises UserError, which names the folder, if it holds no
+    checkpoint.
     """
     config = read_config(folder)
     architecture, options = config["architecture"], config["options"]
@@ -111,7 +111,7 @@ def describe(folder):
 
 
 def files_of(path):
-    """The files of the checkpoint of that name in its folder, sorted, so its index last."""
+    """The files of a checkpoint (its path without an ending), sorted, with the index last."""
     pattern = re.compile(rf"{re.escape(path.name)}\.(index|data-\d{{5}}-of-\d{{5}})")
     return sorted(
         file for file in path.parent.iterdir() if pattern.fullmatch(file.name) and file.is_file()
@@ -119,18 +119,18 @@ def files_of(path):
 
 
 def is_whole(path):
-    """Whether index and data of the checkpoint of that name are there."""
+    """Whether a checkpoint (its path without an ending) has an index and data."""
     return len(files_of(path)) > 1 and path.with_name(f"{path.name}.index").is_file()
 
 
 def write_note(path):
-    """Names the newest checkpoint of its folder, as TensorFlow does."""
+    """Writes the note that names a checkpoint as its folder's newest, in TensorFlow's format."""
     line = f'model_checkpoint_path: "{path.name}"\n'
     write_whole(path.with_name("checkpoint"), f"{line}all_{line.replace('path', 'paths', 1)}")
 
 
 def _noted(note):
-    """The path in a note, or None. An absolute one is that of a folder that has been moved."""
+    """The path in a note, or None. Its folder is the note's, which may have been moved."""
     text = note.read_text() if note.exists() else ""
     named = re.search(r'^model_checkpoint_path: "(.*)"$', text, re.MULTILINE)
     return named and note.with_name(os.path.basename(named[1]) or " ")
@@ -139,8 +139,8 @@ def _noted(note):
 def newest(folder):
     """The path, without its ending, of the checkpoint that the note of a folder names.
 
-    Raises UserError where there is none, or where note and files do not fit together, with what
-    can be done.
+    Raises UserError, which says what to do, if there is none, or if the note and the files do not
+    fit together.
     """
     folder = Path(folder)
     note, found = folder / "checkpoint", []
@@ -148,7 +148,7 @@ def newest(folder):
         path = _noted(note)
         if path and is_whole(path):
             return path
-        if path != _noted(note):  # a training has gone on meanwhile
+        if path != _noted(note):  # a training has written another one
             return newest(folder)
         indices = [file for file in folder.glob("*.index") if is_whole(file.with_suffix(""))]
         found = [file.stem for file in sorted(indices, key=os.path.getmtime)]
@@ -167,7 +167,7 @@ def newest(folder):
 
 
 def _of_newest(folder, use):
-    """What a function makes of the newest checkpoint, which a training may replace meanwhile."""
+    """use(path of the newest checkpoint), which a training may replace at the same time."""
     path = newest(folder)
     try:
         return use(path)
@@ -181,7 +181,7 @@ def _of_newest(folder, use):
 
 
 def defaults(architecture):
-    """{option: default} of a class's model_options and seed: what a training before them had."""
+    """{option: default} of a class's model_options and seed, for trainings that predate options."""
     found = {}
     for kind in reversed(architecture.__mro__):
         found |= inspect.signature(kind.__init__).parameters
@@ -190,7 +190,7 @@ def defaults(architecture):
 
 
 def _fits(value, default):
-    """Whether an option can be in the place of its default."""
+    """Whether the value of an option has the type of its default."""
     if default is None:
         return value is None or isinstance(value, str)
     if isinstance(default, float):
@@ -199,10 +199,10 @@ def _fits(value, default):
 
 
 def build(architecture, options, **weights):
-    """A new model of a class from the options of its training; those it predates are defaults.
+    """A new model of a class from the options of its training; missing options have defaults.
 
     weights: nothing, or weights={name: array} of a portable architecture. Raises UserError for
-    what is no option of it, and for the weights of another.
+    wrong values of options, and for the weights of another model.
     """
     known = defaults(architecture)
     chosen = known | {name: options[name] for name in known if name in options}
@@ -226,13 +226,13 @@ def build(architecture, options, **weights):
 
 
 def model_of(pipeline):
-    """What a checkpoint holds under `model`."""
+    """The TensorFlow checkpoint of a model, which a file holds under the name `model`."""
     return tf.train.Checkpoint(**pipeline.parts())
 
 
 @contextlib.contextmanager
 def _readable(path):
-    """The path, or that of a copy: TensorFlow's reader takes a path for a pattern."""
+    """The path, or that of a copy if the path is a pattern to TensorFlow's reader."""
     if not re.search(r"[*?\[\\]", str(path)):
         yield path
         return
@@ -243,7 +243,7 @@ def _readable(path):
 
 
 def read(path, **parts):
-    """Sets the state of what a checkpoint holds under these names. Raises UserError."""
+    """Restores parts, by their names, from a checkpoint. Raises UserError if it is broken."""
     try:
         with _readable(path) as readable:
             status = tf.train.Checkpoint(**parts).read(str(readable))
@@ -256,7 +256,7 @@ def read(path, **parts):
 
 
 def load_weights(pipeline, folder):
-    """Sets a model's weights from those in a folder. Raises UserError without any."""
+    """Sets a model's weights to those of a folder. Raises UserError if it has none."""
     arrays = portable.read(folder)
     if arrays is None:
         _of_newest(folder, lambda path: read(path, model=model_of(pipeline)))
@@ -268,13 +268,13 @@ def load_weights(pipeline, folder):
 def restore(folder):
     """The trained model in a folder, a JPEGPipeline.
 
-    Raises UserError where there is none or it is broken.
+    Raises UserError if there is none, or if it is broken.
     """
     config, arrays = read_config(folder), portable.read(folder)
     if not arrays:
         newest(folder)
     try:
-        # A checkpoint of TensorFlow's is read by what was trained.
+        # TensorFlow's checkpoints need the class that was trained.
         find = architectures.load if arrays else architectures.script
         architecture = find(config["architecture"])
         if not architecture.trained:

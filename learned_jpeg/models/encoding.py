@@ -1,4 +1,4 @@
-"""From pixels to a JPEG file: analysed, quantized as a whole, written."""
+"""From pixels to a JPEG file: analysis, quantization of the whole picture, writing."""
 
 from dataclasses import dataclass, replace
 
@@ -14,19 +14,19 @@ import numpy as np
 QUANTIZERS = ("round", "trellis")
 SAMPLINGS = (*FILE_SAMPLINGS, "auto")
 
-# What a picture's sampling is chosen by: pixels, in strips of so many rows.
+# The sampling of a picture is chosen by ENOUGH of its pixels, in strips of STRIP rows.
 ENOUGH, STRIP = 500_000, 64
-# Rows on each side that decide about a block's analysis beside a network's: by chroma's fit and the
-# blocks next to it.
+# Rows above and below that influence a block's analysis, beside the receptive field of a network:
+# chroma's downsampling and the neighbouring blocks need them.
 CONTEXT = 32
 
 
 @dataclass(frozen=True)
 class Coding:
-    """How a file is written; None leaves a choice to what the model was trained for.
+    """How a file is written; None leaves a choice to the model.
 
     huffman: of `jpeg_file.HUFFMAN`; sampling: of SAMPLINGS; quantizer: of QUANTIZERS; tune: of
-    TUNES; refine: steps of `refining`. Raises UserError for what is not among them.
+    TUNES; refine: number of steps of `refining`. Raises UserError for other values.
     """
 
     huffman: str = "progressive"
@@ -46,14 +46,14 @@ class Coding:
             raise UserError(f"refine is {self.refine!r}, not a number of steps")
 
     def quantizer_or(self, default):
-        """The quantizer; a default gives way to what only the search has."""
+        """The quantizer: the search if refine or sampling auto need it, otherwise a default."""
         searched = self.refine or self.sampling == "auto"
         return self.quantizer or ("trellis" if searched else default)
 
     def with_defaults(self, sampling, quantizer, rounded=None):
-        """The same with sampling and quantizer chosen, as far as other choices leave them open.
+        """The same Coding with defaults for the sampling and the quantizer that it leaves open.
 
-        rounded: the sampling of a file without the search, where it is another.
+        rounded: the default sampling of a file without the search, if it is another.
         """
         quantizer = self.quantizer_or(quantizer)
         sampling = sampling if quantizer == "trellis" else rounded or sampling
@@ -69,18 +69,18 @@ def encode(
     progress=None,
     prices=None,
 ):
-    """One image to the bytes of a standard JPEG file.
+    """The bytes of a standard JPEG file of an image.
 
     pipeline: a `model.FileModel`; pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file;
-    rate_setting: a value of the model's, None for its default; table_scale: a factor on the tables,
-    for the rates between those of two models; progress: called with the part of refining that is
-    done; prices: of the bits, [H, W] as `importance.field` gives them.
+    rate_setting: a value of the model's RateSetting, None for its default; table_scale: a factor on
+    the tables, for the rates between those of two models; progress: function of the part of
+    refining that is done, in [0, 1]; prices: [H, W] of `importance.prices`.
     Raises UserError for a choice that the model does not have.
     """
     table_scale = _number("table_scale", table_scale)
     if not 0 < table_scale < float("inf"):
         raise UserError(f"table_scale is {table_scale}, not a factor above 0")
-    coding, rate_setting = pipeline.complete(coding), _check_dial(pipeline, rate_setting)
+    coding, rate_setting = pipeline.complete(coding), _check_rate_setting(pipeline, rate_setting)
     with threads.at_work():
         return _encoded(pipeline, pixels, rate_setting, coding, table_scale, progress, prices)
 
@@ -88,8 +88,8 @@ def encode(
 def _encoded(pipeline, pixels, rate_setting, coding, table_scale, progress, prices):
 
     def analysis_of(pixels, prices, sampling):
-        one = replace(coding, sampling=sampling)
-        analysis = pipeline.analyse_picture(pixels, rate_setting, one, table_scale)
+        sampled = replace(coding, sampling=sampling)
+        analysis = pipeline.analyse_picture(pixels, rate_setting, sampled, table_scale)
         if prices is not None:
             importance.add(analysis, prices)
         return analysis
@@ -127,18 +127,18 @@ def _encoded(pipeline, pixels, rate_setting, coding, table_scale, progress, pric
             return refining.rows(found, top - seen.start, bottom - seen.start)
 
         share = refining.SHARES[coding.tune] if coding.tune else pipeline.refine_share
-        integers, qtables = refining.refine(
+        levels, qtables = refining.refine(
             choose, rows, pixels, sampling, coding.refine, share, progress
         )
     else:
         analysis = analysis or analysis_of(pixels, prices, sampling)
-        integers, qtables = choose(analysis), analysis.qtables
-    del analysis  # the most of the memory
-    return jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, coding.huffman)
+        levels, qtables = choose(analysis), analysis.qtables
+    del analysis  # it takes most of the memory
+    return jpeg_file.write_jpeg(levels, qtables, *pixels.shape[:2], sampling, coding.huffman)
 
 
 def _strips(pixels):
-    """Enough of a picture to choose its sampling by: strips of STRIP rows, evenly over it."""
+    """A part of a picture to choose its sampling by: strips of STRIP rows, evenly over it."""
     height, width = pixels.shape[:2]
     count = max(1, ENOUGH // (STRIP * width))
     if count * STRIP >= height:
@@ -147,7 +147,7 @@ def _strips(pixels):
     return np.concatenate([pixels[top : top + STRIP] for top in tops])
 
 
-def _check_dial(pipeline, value):
+def _check_rate_setting(pipeline, value):
     rate_setting = pipeline.rate_setting
     if rate_setting is None:
         if value is not None:
@@ -164,7 +164,7 @@ def _check_dial(pipeline, value):
 
 
 def _number(name, value):
-    """A value as a float. Raises UserError for what is no number, as a text is none."""
+    """A value as a float. Raises UserError for a value that is no number; a text is none."""
     try:
         return float("text" if isinstance(value, str | bytes) else value)
     except (TypeError, ValueError, OverflowError) as error:

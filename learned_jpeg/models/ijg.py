@@ -1,4 +1,4 @@
-"""The anchor, `ljpeg_PIL`: the tables of the IJG library, or with a tune those made for the search.
+"""The anchor, `ljpeg_PIL`: the tables of the IJG library; with a tune, the search and its tables.
 
 Nothing is learned.
 """
@@ -9,7 +9,7 @@ from learned_jpeg.search import quantizer, tuning
 
 
 class IJG(FileModel):
-    """The IJG tables at a quality; with a tune the search, its tables and its sampling."""
+    """The IJG tables at a quality; with a tune, the search, its tables and its sampling."""
 
     architecture = "ljpeg_PIL"
     trained = False

@@ -1,4 +1,4 @@
-"""What every model that writes files has: its place on the rate axis, its tables, its search."""
+"""The interface of a model that writes files: rate setting, tables, search."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RateSetting:
-    """What moves one model along the rate axis; more of it is finer and takes more bits.
+    """The number that moves a model along the rate axis; a larger one takes more bits.
 
-    name: "quality" or "lambda"; low, high: its bounds; default: what `compress` takes; values:
-    the points of an evaluation.
+    name: "quality" or "lambda"; low, high: its bounds; default: the value of `compress` without the
+    option; values: those of an evaluation's points.
     """
 
     name: str
@@ -25,20 +25,20 @@ class RateSetting:
 
 
 class FileModel:
-    """A model as the encoder of files sees it; without TensorFlow unless its edits need it.
+    """A model as the encoder of files sees it; it needs TensorFlow only if it edits images.
 
-    sampling: of chroma, what its files have where nothing else is asked for.
+    sampling: of chroma in its files, unless a Coding chooses another.
     """
 
-    architecture = None  # its name, which is its script's
-    lmbda = None  # the weight of the distortion that it was trained with, where there was one
+    architecture = None  # the name of the architecture and of its script
+    lmbda = None  # the weight of the distortion in its training, if it had one
     trained = True  # whether there is something to train
     rate_setting = None  # a RateSetting, or None for a model with tables of one rate
-    quantizer = "round"  # what chooses the integers of a file
-    tune = "psnr"  # what error a search for them minimizes
-    receptive_field = 0  # pixels to each side of a block that decide about it by a network
-    refine_share = 0.2  # of LPIPS in --refine, see learned_jpeg.search.refining
-    file_options = ()  # those whose file decides about the model, too
+    quantizer = "round"  # the quantizer that chooses the levels of a file
+    tune = "psnr"  # the tune of a search for them
+    receptive_field = 0  # pixels to each side of a block that a network sees for it
+    refine_share = 0.2  # the share of LPIPS in --refine, see learned_jpeg.search.refining
+    file_options = ()  # options that name a file, on whose content the model depends
     model_options = ("sampling",)  # the arguments of __init__ that shape the model
 
     def __init__(self, sampling="444"):
@@ -46,19 +46,19 @@ class FileModel:
 
     @classmethod
     def shared(cls, folder, options):
-        """A name for the network whose output for an image is the same at other values of the
-        rate setting, or in other models with the same frozen one; None without such a network.
+        """A name of the network whose output for an image several points share, or None.
 
-        folder, options: of the checkpoint.
+        Points share it at several values of the rate setting, or in several models with the same
+        frozen network. folder, options: of the checkpoint.
         """
         return None
 
     def complete(self, coding):
-        """A Coding whose sampling and quantizer, where open, are those of the training."""
+        """The Coding with the training's sampling and quantizer where it leaves them open."""
         return coding.with_defaults(self.sampling, self.quantizer)
 
     def get_qtables(self, batch, rate_setting, training):
-        """batch: number of images; rate_setting: a number or None -> [batch or 1, 8, 8, 2]."""
+        """The tables [batch or 1, 8, 8, 2] for a number of images at a rate setting or None."""
         raise NotImplementedError
 
     def file_qtables(self, rate_setting, coding, table_scale=1.0):
@@ -67,16 +67,16 @@ class FileModel:
         return standard.file_qtables(tables * table_scale)
 
     def search(self, rate_setting, coding):
-        """The quantizer.Trellis that chooses a file's integers. coding: a complete Coding."""
+        """The quantizer.Trellis that chooses a file's levels. coding: a complete Coding."""
         return quantizer.Trellis(coding.tune or self.tune, huffman=coding.huffman)
 
     def log2_bit_price(self, analysis, rate_setting):
-        """How much more the bits of a block weigh to the search, in doublings: Planes [rows,
-        columns] and [2, rows', columns'] for a quantizer.Analysis; or None."""
+        """The lambda map of a quantizer.Analysis: log2 of a factor on the bit price of each block,
+        Planes [rows, columns] and [2, rows', columns']; or None."""
         return None
 
     def analyse_picture(self, pixels, rate_setting, coding, table_scale=1.0):
-        """The first half of the encoder on a whole picture: a quantizer.Analysis.
+        """The first half of the encoder for a whole picture: its quantizer.Analysis.
 
         pixels: uint8 or uint16 [H, W, 3], or [H, W, 1] for a gray file; coding: a complete
         Coding, with one sampling; table_scale: a factor on the tables.

@@ -1,4 +1,4 @@
-"""The weights of a model as plain arrays, which compress without TensorFlow: `model.npz`."""
+"""The weights of a model as plain arrays, `model.npz`, which need no TensorFlow."""
 
 import io
 import zipfile
@@ -19,14 +19,14 @@ def write(pipeline, folder):
 
 
 def write_arrays(arrays, folder):
-    """Writes {name: array} into a folder, as `read` reads them."""
+    """Writes {name: array} into a folder."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_whole(Path(folder) / WEIGHTS, buffer.getvalue())
 
 
 def read(folder):
-    """{name: array} of a folder, or None if it has none. Raises UserError for broken ones."""
+    """The weights {name: array} of a folder, or None without any. Raises UserError if broken."""
     path = Path(folder) / WEIGHTS
     if not path.exists():
         return None

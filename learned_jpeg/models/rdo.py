@@ -1,4 +1,4 @@
-"""The models of `ljpeg_rdo`: tables, error and bit prices that are learned for the search."""
+"""The models of `ljpeg_rdo`: learned tables, error weights and bit prices for the search."""
 
 from dataclasses import replace
 
@@ -8,17 +8,16 @@ from learned_jpeg.search import lambda_map, learned_tune, quantizer, tuning
 
 import numpy as np
 
-# The least share of LPIPS in refining for what is seen, see `learned_jpeg.search.refining`.
+# The least share of LPIPS in refining for the tune visual, see `learned_jpeg.search.refining`.
 LEAST_SHARE = 0.1
 
-
-# A model has parameters, and steps of luma at the qualities of `tuning.SCALES`, for each sampling.
+# The names of a model's parameters, and of its steps of luma at `tuning.SCALES`, by sampling.
 PARAMETERS = {"420": "numbers", "444": "numbers_444"}
 STEPS = {"420": "steps", "444": "steps_444"}
 
 
 def start(seed=0, search="visual"):
-    """{name: array} of the weights before any training: the tune `search` as it is."""
+    """The weights {name: array} before any training, with which a model is the tune `search`."""
     weights = {name: np.zeros(learned_tune.PARAMETERS, np.float32) for name in PARAMETERS.values()}
     steps = np.array(tuning.TUNES[search].luma_steps)
     weights |= {name: steps for name in STEPS.values()}
@@ -26,8 +25,10 @@ def start(seed=0, search="visual"):
 
 
 def completed(weights, search):
-    """The weights of a model of any version: before 1.3 one set of parameters served both
-    samplings, and the tune's own steps."""
+    """The weights of a model of any version, in the form of `start`.
+
+    Before version 1.3 one set of parameters served both samplings, and steps were the tune's.
+    """
     if "numbers" not in weights or "numbers_444" in weights:
         return weights
     parameters = np.asarray(weights["numbers"], np.float32)
@@ -41,9 +42,9 @@ def completed(weights, search):
 class RDO(FileModel):
     """A learned model of the search, for all qualities and both samplings.
 
-    weights: {name: float32 array}, as `start` has them; search: the tune that it started from;
-    lpips_weight: of LPIPS in its training, and so in refining; sampling: of its training. Raises
-    ValueError for the weights of another model.
+    weights: {name: float32 array}, named as those of `start`; search: the tune that it started
+    from; lpips_weight: the weight of LPIPS in its training, and so its share in refining; sampling:
+    of its training. Raises ValueError for the weights of another model.
     """
 
     architecture = "ljpeg_rdo"
@@ -55,7 +56,7 @@ class RDO(FileModel):
     def __init__(self, weights, search="visual", lpips_weight=0.15, sampling="420", **kwargs):
         super().__init__(sampling=sampling, **kwargs)
         self.tune = search
-        # Whoever refines wants LPIPS, however small a part it had in the training.
+        # Refining is for LPIPS, even if its weight in the training was small.
         self.refine_share = max(lpips_weight, LEAST_SHARE if search == "visual" else 0.0)
         weights = completed(weights, search)
         shapes = {name: value.shape for name, value in start().items()}

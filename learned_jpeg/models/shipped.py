@@ -1,4 +1,4 @@
-"""The shipped models by name, and the checkpoint folders that a name or a folder stands for."""
+"""The shipped models by name, and the checkpoint folders of a name or a folder."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from learned_jpeg.runtime.paths import shown
 
 import tomllib
 
-# The runs that are shipped, and what is said of them: models.toml. A wheel has some of a clone's.
+# The shipped runs, and their description, models.toml. A wheel has a part of a clone's runs.
 SHIPPED = PROJECT / ("example_experiments" if in_clone() else "learned_jpeg/data")
 
 
@@ -34,19 +34,19 @@ def _notes():
 
 
 def shipped():
-    """{name: folder of the run}, for what there is."""
+    """{name: folder of the run} of the shipped models here."""
     return {name: SHIPPED / name for name in _notes() if _checkpoints(SHIPPED / name)}
 
 
 def folders(name, architecture=None):
     """The checkpoint folders [Path] of a model, the lowest lambda first.
 
-    architecture: whose models an error names.
+    name: the name of a shipped model, perhaps with /lambda_* behind it, or a folder: of a
+    checkpoint, or a run with train or lambda_*/train. Of a model and a folder with the same name,
+    the model counts; ./NAME is the folder. architecture: the name of the architecture whose shipped
+    models the error lists, None for all.
 
-    name: of a shipped model, perhaps with /lambda_* behind it, or a folder: of a checkpoint, of
-    RUN/train, or of RUN/lambda_*/train. A shipped model's name goes first; ./NAME is the folder.
-
-    Raises UserError where there is no model.
+    Raises UserError if there is no model.
     """
     run, *rest = Path(name).parts or [""]
     path = Path(name)
@@ -67,7 +67,7 @@ def folders(name, architecture=None):
 
 
 def load(name):
-    """The model of a name or a folder, a FileModel. See `api.load`."""
+    """The FileModel of a name or a folder; see `api.load`."""
     if not isinstance(name, str | os.PathLike):
         raise UserError(f"{name!r} is neither a model's name nor a folder")
     if str(name) in architectures.names() and not architectures.load(str(name)).trained:
@@ -82,10 +82,10 @@ def load(name):
 
 
 def describe(name):
-    """What a shipped model is: {name, architecture, lambdas, dial, bpp, bytes, good_at}.
+    """A shipped model: {name, architecture, lambdas, dial, bpp, bytes, good_at}.
 
-    lambdas: [float], one for each checkpoint; dial: its name and bounds [name, low, high] or
-    None; bpp: [lowest, highest], on Kodak.
+    lambdas: [float], one for each checkpoint; dial: its rate setting, [name, low, high] or None;
+    bpp: [lowest, highest], on Kodak.
     """
     found, notes = folders(name), _notes()[name]
     config = checkpoints.read_config(found[0])

@@ -1,4 +1,4 @@
-"""The first half of the encoder by a TensorFlow graph, tile by tile, for models that edit."""
+"""The first half of the encoder as a TensorFlow graph, tile by tile, for models that edit."""
 
 import threading
 
@@ -12,16 +12,16 @@ import numpy as np
 
 tf = lazy_import("tensorflow")
 
-# One tile has all cores; more at a time would only take more memory.
+# One tile uses all cores; several at a time would only need more memory.
 _one_tile = threading.Lock()
 
 
 def analyse(pipeline, pixels, rate_setting, coding, table_scale):
-    """As `FileModel.analyse_picture`, by a pipeline with `analyse`, `receptive_field`, `tile` and
-    `graphs`, see `jpeg_pipeline`.
+    """The Analysis of a picture by a `jpeg_pipeline.DifferentiableJPEG`, tile by tile.
 
-    The networks see tiles that overlap by their receptive field, so that memory does not grow
-    with the image by more than the image and its coefficients; the result is the same.
+    Arguments are those of `FileModel.analyse_picture`. Tiles overlap by the receptive field of the
+    network, so the result is that of the whole picture. Memory grows only by the picture and its
+    coefficients.
     """
     height, width, channels = pixels.shape
     sampling, samples = coding.sampling, None
@@ -39,16 +39,16 @@ def analyse(pipeline, pixels, rate_setting, coding, table_scale):
                 top - above : top + pipeline.tile + margin,
                 left - before : left + pipeline.tile + margin,
             ]
-            tile = tf.constant(np.broadcast_to(transform.to_levels(tile), [*tile.shape[:2], 3]))
+            tile = tf.constant(np.broadcast_to(transform.to_samples(tile), [*tile.shape[:2], 3]))
             with _one_tile:
                 *coded, qtables, chroma = analyse_tile(tile, rate_setting or 0.0, table_scale)
             if samples is not None:
-                place = samples[:, top : top + pipeline.tile, left : left + pipeline.tile]
-                place[:] = chroma[
-                    :, above : above + place.shape[1], before : before + place.shape[2]
+                inner = samples[:, top : top + pipeline.tile, left : left + pipeline.tile]
+                inner[:] = chroma[
+                    :, above : above + inner.shape[1], before : before + inner.shape[2]
                 ]
             for plane, part, step in zip(planes, coded, steps, strict=True):
-                place = plane[
+                inner = plane[
                     ...,
                     top // step : (top + pipeline.tile) // step,
                     left // step : (left + pipeline.tile) // step,
@@ -56,8 +56,8 @@ def analyse(pipeline, pixels, rate_setting, coding, table_scale):
                     :,
                 ]
                 rows, columns = above // step, before // step
-                place[:] = part[
-                    ..., rows : rows + place.shape[-4], columns : columns + place.shape[-3], :, :
+                inner[:] = part[
+                    ..., rows : rows + inner.shape[-4], columns : columns + inner.shape[-3], :, :
                 ]
     if channels == 1:
         planes = Planes(planes.luma, None)
@@ -65,9 +65,12 @@ def analyse(pipeline, pixels, rate_setting, coding, table_scale):
 
 
 def _tile_function(pipeline, sampling):
-    """The pipeline's first half as a graph: (levels [H, W, 3], rate setting, scale of tables) to
-    the coefficients over their tables, luma and chroma, the tables, uint8 [8, 8, 2], and the edited
-    Cb and Cr around 0, [2, H, W] and what is beyond to whole blocks."""
+    """The first half of a pipeline as a graph, traced once for each sampling.
+
+    It is a function of (RGB [H, W, 3] in [0, 255], rate setting, scale of the tables). Returns the
+    coefficients over their tables of luma and of chroma, the tables uint8 [8, 8, 2], and the edited
+    Cb and Cr around 0, [2, H, W] padded to whole blocks.
+    """
     if sampling in pipeline.graphs:
         return pipeline.graphs[sampling]
 

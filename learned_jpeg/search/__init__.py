@@ -1,1 +1,1 @@
-"""The choice of coefficients: trellis, error weights, tunes, sampling, refining."""
+"""The choice of levels: trellis, error weights, tunes, sampling, refining."""

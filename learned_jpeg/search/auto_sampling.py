@@ -1,4 +1,4 @@
-"""4:4:4 or 4:2:0: by what halving the resolution of chroma does to the picture, seen in RGB."""
+"""4:4:4 or 4:2:0: the choice for a picture, by the error in RGB of chroma at half resolution."""
 
 from learned_jpeg.jpeg.sampling import halved
 from learned_jpeg.jpeg.standard import BLOCK
@@ -9,23 +9,23 @@ import numpy as np
 
 luma_kernels = lazy_import("learned_jpeg.search.luma")
 
-_PLACES = BLOCK * BLOCK
-# The part of a file's error that halved chroma may be by itself, and the most that a tune can make
-# of it.
+_FREQUENCIES = BLOCK * BLOCK
+# 4:2:0 may cause an error of this part of a file's error; a tune can raise the part up to _MOST.
 _PART, _MOST = 0.55, 0.9
-# Coefficients smaller than this are dropped: the search leaves about this much error.
-_DROPPED = 0.6
+# The simple quantizer sets coefficients below this to 0, so that its error is about the search's.
+_DEAD_ZONE = 0.6
 
 
 def choose(analysis, tune):
-    """The sampling of a picture by its Analysis at 4:2:0: "420", or "444" where that spoils it.
+    """The sampling of a picture: "420", or "444" if 4:2:0 spoils it.
 
-    The error of chroma at half the resolution, not quantized, is held to that of the picture as a
-    simple quantizer codes it, both after clipping and in RGB. Blocks count by the square of their
-    error: a few lines in a plain picture are what is looked at.
+    analysis: of the picture at 4:2:0; tune: a tuning.Tune. The error of chroma at half the
+    resolution, not quantized, is compared with the error of a simple quantizer, both in RGB after
+    clipping. A block counts by the square of its error, so that a few lines in a plain picture
+    count.
     """
     planes, tables = analysis.unrounded, np.float32(analysis.qtables)
-    if planes.chroma is None or (tables == 1).all():  # the finest tables are to lose nothing
+    if planes.chroma is None or (tables == 1).all():  # quality 100 keeps all it can
         return "444"
     steps = tables[..., 0].ravel(), tables[..., 1].ravel()
     luma, chroma = _decoded(planes.luma[None], steps[0])[0], _decoded(planes.chroma, steps[1])
@@ -37,8 +37,8 @@ def choose(analysis, tune):
 
 
 def _quantized(coefficients):
-    """Whole levels of coefficients over their steps [..., 8, 8], as float32."""
-    levels = np.copysign(np.float32(1 - _DROPPED), coefficients)
+    """The levels of the simple quantizer, float32, of coefficients over their table [..., 8, 8]."""
+    levels = np.copysign(np.float32(1 - _DEAD_ZONE), coefficients)
     levels += coefficients
     np.trunc(levels, levels)
     levels[..., 0, 0] = np.rint(coefficients[..., 0, 0])
@@ -46,12 +46,12 @@ def _quantized(coefficients):
 
 
 def _decoded(levels, steps):
-    """Samples around 0, [n, 8 rows, 8 columns], of levels [n, rows, columns, 8, 8]."""
-    return luma_kernels.decode(levels.reshape(*levels.shape[:3], _PLACES), steps)
+    """The samples around 0, [n, 8 rows, 8 columns], of levels [n, rows, columns, 8, 8]."""
+    return luma_kernels.decode(levels.reshape(*levels.shape[:3], _FREQUENCIES), steps)
 
 
 def _error(analysis, luma, shown, chroma):
-    """Of a picture that is shown with this luma, and chroma at half the resolution."""
+    """The error of a picture that is shown with luma `shown` and chroma at half the resolution."""
     height, width = analysis.height, analysis.width
     blocks = np.zeros([-(-height // BLOCK), -(-width // BLOCK)], np.float32)
     chroma = np.ascontiguousarray(chroma[:, : halved(height), : halved(width)])

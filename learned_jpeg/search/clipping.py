@@ -1,4 +1,8 @@
-"""Blocks that are black or white in part: what goes beyond is clipped by the decoder, so free."""
+"""Targets beyond black and white: the decoder clips them, so their exact value is free.
+
+A sample of the original that is black (or white) may be decoded to anything below black (or above
+white). The search uses this freedom in blocks that are black or white in part, to save bits.
+"""
 
 from functools import partial
 
@@ -9,18 +13,18 @@ import numpy as np
 
 block_kernels = lazy_import("learned_jpeg.jpeg.block_kernels")
 
-# Samples around 0 that round to black or white.
+# A sample around 0 below _BLACK is decoded to black, one above _WHITE to white.
 _BLACK, _WHITE = np.float32(-127.5), np.float32(126.5)
-_AS_IT_IS = np.ones(64, np.float32)
-# How often what is free is smoothed.
+_ONES = np.ones(64, np.float32)
+# How many times the free samples are smoothed.
 _ROUNDS = 12
 
 
 class Clipped:
-    """Blocks that are black or white in part: the decoder clips what goes beyond, so it is free.
+    """The blocks of a picture that are black or white in part, and their targets.
 
-    original: luma over its table [n, 64]; x: the search's targets, of the same shape, which are
-    changed where they are another array.
+    original: luma over its table [n, 64]; x: the search's targets, of the same shape, which change
+    in place if they are not the array `original`; steps: the table [64].
     """
 
     def __init__(self, original, x, steps):
@@ -43,31 +47,37 @@ class Clipped:
         return samples
 
     def _beyond(self, target, samples, part):
-        """The target's samples, but beyond black and white those that are, if they are further."""
-        further = np.where(self._white[part], np.maximum(target, samples), target)
-        return np.where(self._black[part], np.minimum(target, samples), further)
+        """The target's samples; free samples are replaced by others that lie further outside."""
+        outside = np.where(self._white[part], np.maximum(target, samples), target)
+        return np.where(self._black[part], np.minimum(target, samples), outside)
 
     def _over_table(self, samples):
+        """The DCT of samples [n, 64], divided by the table."""
         coefficients = np.empty_like(samples)
-        block_kernels.dct_of_blocks(samples, _AS_IT_IS, coefficients)
+        block_kernels.dct_of_blocks(samples, _ONES, coefficients)
         return coefficients / self._steps
 
     def _smooth(self, target, part):
-        """The target's samples, but beyond black and white what the AC decodes to when it is drawn
-        towards 0: by two steps at first, and less with every round. What is free comes to be as
-        smooth as it can."""
+        """The target's samples with the free samples as smooth as possible.
+
+        Each round moves the AC coefficients towards 0, by two steps at first and less each time,
+        and takes the free samples from the result.
+        """
         samples = target.copy()
         for i in range(_ROUNDS):
-            block_kernels.dct_of_blocks(samples, _AS_IT_IS, samples)
+            block_kernels.dct_of_blocks(samples, _ONES, samples)
             ac, less = samples[:, 1:], self._steps[1:] * np.float32(2 * (_ROUNDS - i) / _ROUNDS)
             ac[:] = np.maximum(ac - less, 0) + np.minimum(ac + less, 0)
-            block_kernels.idct_of_blocks(samples, _AS_IT_IS, samples)
+            block_kernels.idct_of_blocks(samples, _ONES, samples)
             samples = self._beyond(target, samples, part)
         return samples
 
     def targets(self, w, codes):
-        """The targets with what is free moved to where the bits are least: first as
-        smooth as it can be, then where the search itself puts it."""
+        """The targets [n, 64] with the free samples moved to save bits.
+
+        w: luma's Weights; codes: its Codes. The free samples are smoothed first. Then they move
+        three times to the samples that the levels of a search decode to.
+        """
         if not len(self._blocks):
             return self._x
         x, w = self._x[self._blocks], w.of(self._blocks)

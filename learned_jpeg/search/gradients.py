@@ -1,4 +1,4 @@
-"""LPIPS of a decoded picture and its slope in the coefficients, tile by tile."""
+"""LPIPS of a decoded picture, and its gradient in the DCT coefficients, tile by tile."""
 
 import threading
 from typing import NamedTuple
@@ -13,43 +13,44 @@ import numpy as np
 
 kernels = lazy_import("learned_jpeg.search.refining_kernels")
 
-# Pixels: the side of what is differentiated at a time, and what is seen around it. Whole 16, so
-# that blocks and the strides of the network stay where they are.
+# The side of a tile, and the margin around it that the network sees, in pixels. Multiples of 16
+# keep the grids of blocks and the strides of the network where they are.
 TILE, MARGIN = 1536, 48
 
-# One tile has all cores; more at a time would only take more memory.
+# One tile uses all cores; several at a time would only need more memory.
 _one_tile = threading.Lock()
 
 
 class Tile(NamedTuple):
-    """A part of some rows of a picture, and what is seen of it and around it: (top, bottom, left,
-    right), from the first of the rows."""
+    """A tile of rows of a picture: (top, bottom, left, right) without a margin (inner) and with the
+    margin (outer), in pixels from the first of the rows."""
 
     inner: tuple
     outer: tuple
 
     @property
     def area(self):
-        """Of the inner part, in pixels."""
+        """The area of the inner part, in pixels."""
         top, bottom, left, right = self.inner
         return (bottom - top) * (right - left)
 
     def blocks(self, side):
-        """The inner part in blocks of so many pixels a side, and where it begins in the outer."""
+        """The inner part in blocks of `side` pixels, and its first block (row, column) in the outer
+        part."""
         top, bottom, left, right = self.inner
         inner = top // side, -(-bottom // side), left // side, -(-right // side)
         return inner, ((top - self.outer[0]) // side, (left - self.outer[2]) // side)
 
 
 def parts(side, most):
-    """The (start, end)s of parts of about equal size, at most `most`, that start at whole 16."""
+    """[(start, end)] of parts of about equal size, at most `most`; starts are multiples of 16."""
     count = -(-side // most)
     ends = [16 * round(side * i / count / 16) for i in range(count)] + [side]
     return list(zip(ends, ends[1:], strict=False))
 
 
 def tiles(height, width, above=0, below=0):
-    """Tiles of rows of a picture; above, below: how many more rows it has there."""
+    """The Tiles of rows of a picture. above, below: the number of rows outside these."""
     for top, bottom in parts(height, TILE):
         for left, right in parts(width, TILE):
             outer = (
@@ -62,7 +63,7 @@ def tiles(height, width, above=0, below=0):
 
 
 def up_adjoint(gradients):
-    """The adjoint of the decoder's upsampling, but for its rounding (see `sampling.up`).
+    """The adjoint of the decoder's upsampling (`sampling.up`) without its rounding.
 
     gradients: float [n, H, W]. Returns float32 [n, ceil(H / 2), ceil(W / 2)].
     """
@@ -73,9 +74,9 @@ def up_adjoint(gradients):
 
 
 def to_coefficients(gradients, sampling):
-    """The gradient of a decoded picture carried to its coefficients, not over any table.
+    """The gradient in a decoded picture's coefficients, not divided by tables, from that in RGB.
 
-    gradients: float32 [H, W, 3], of RGB; sampling: of `sampling.SAMPLINGS`. Returns Planes of
+    gradients: float32 [H, W, 3]; sampling: of `sampling.SAMPLINGS`. Returns Planes of
     float32.
     """
     height, width = gradients.shape[:2]
@@ -89,12 +90,12 @@ def to_coefficients(gradients, sampling):
     return Planes(transform.dct(planes[0]), transform.dct(of_chroma))
 
 
-class Picture:
-    """LPIPS of what rows of a picture are decoded to, against the original, and its slope.
+class TiledLpips:
+    """LPIPS between rows of a picture and their decoded pixels, and its gradient.
 
-    pixels: uint8 or uint16 [H, W, 3 or 1], the whole picture; top, bottom: of the rows, beside
-    which it is seen as it is; sampling: of the file. LPIPS is the mean over the tiles. The
-    features of the original are kept, 42 bytes a pixel.
+    pixels: uint8 or uint16 [H, W, 3 or 1], the whole picture; top, bottom: of the rows, outside
+    which the network sees the original; sampling: of the file. LPIPS is the mean over the tiles.
+    The network's features of the original are kept, 42 bytes a pixel.
     """
 
     def __init__(self, pixels, top, bottom, sampling):
@@ -103,36 +104,37 @@ class Picture:
         below = pixels.shape[0] - bottom
         self._tiles = [(tile, None) for tile in tiles(*self._size, top, below)]
 
-    def _levels(self, tile, decoded=None):
+    def _samples(self, tile, decoded=None):
         top, bottom, left, right = tile.outer
-        levels = transform.to_levels(self._pixels[self._top + top : self._top + bottom, left:right])
+        rows = slice(self._top + top, self._top + bottom)
+        samples = transform.to_samples(self._pixels[rows, left:right])
         if decoded is not None:
             rows = decoded[max(top, 0) : bottom, left:right]
-            levels[max(-top, 0) : max(-top, 0) + len(rows)] = rows
-        return np.ascontiguousarray(np.broadcast_to(levels, [*levels.shape[:2], 3]))
+            samples[max(-top, 0) : max(-top, 0) + len(rows)] = rows
+        return np.ascontiguousarray(np.broadcast_to(samples, [*samples.shape[:2], 3]))
 
     def _each(self, compare):
-        """The mean over the tiles of what compare(tile, Lpips of the original) returns."""
+        """The mean over the tiles of compare(tile, Lpips of the original)."""
         total = 0.0
         for index, (tile, original) in enumerate(self._tiles):
             with _one_tile:
                 if original is None:
-                    original = lpips_tf2.Lpips(self._levels(tile))
+                    original = lpips_tf2.Lpips(self._samples(tile))
                     self._tiles[index] = tile, original
                 total += tile.area / np.prod(self._size) * compare(tile, original)
         return total
 
     def lpips(self, decoded):
-        """LPIPS of what the rows are decoded to, uint8 or float32 [rows, W, 3 or 1]."""
-        return self._each(lambda tile, original: original.compare(self._levels(tile, decoded)))
+        """LPIPS of the decoded rows, uint8 or float32 [rows, W, 3 or 1]."""
+        return self._each(lambda tile, original: original.compare(self._samples(tile, decoded)))
 
     def gradients(self, decoded, accept):
-        """The same; and calls accept(tile, Planes) with its slope in the coefficients of each
-        tile's outer part, not over any table."""
+        """LPIPS of the decoded rows. For each tile, calls accept(tile, Planes) with the gradient in
+        the coefficients of its outer part, not divided by tables."""
 
         def compare(tile, original):
-            value, gradients = original.slope(self._levels(tile, decoded))
-            # Each figure is a mean over all that is seen.
+            value, gradients = original.gradient(self._samples(tile, decoded))
+            # LPIPS of a tile is a mean over its outer part.
             gradients *= np.float32(gradients[..., 0].size / np.prod(self._size))
             accept(tile, to_coefficients(gradients, self._sampling))
             return value

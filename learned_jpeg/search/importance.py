@@ -1,26 +1,25 @@
-"""More of the bits for what matters more: the price of a bit over a picture, by a mask."""
+"""Masks of importance: the bit price is higher where a mask says that a picture matters less."""
 
 from learned_jpeg.jpeg.sampling import Planes
 from learned_jpeg.jpeg.standard import BLOCK
 
 import numpy as np
 
-# By how many doublings a bit is dearer where a mask is black than where it is white.
+# log2 of the bit price where a mask is black over that where it is white.
 STRENGTH = 4.0
 
 
-def field(mask):
-    """Doublings of a bit's price for each pixel, 0 where it matters most: an even mask changes
-    nothing.
+def prices(mask):
+    """log2 of a factor on the bit price for each pixel: float32 [H, W], 0 at the mask's maximum.
 
-    mask: [H, W], 0 to 1, more for what matters more. Returns float32 [H, W].
+    mask: [H, W] in [0, 1], larger where the picture matters more. A constant mask changes nothing.
     """
     mask = np.asarray(mask, np.float32)
     return np.float32(STRENGTH) * (mask.max() - mask)
 
 
 def add(analysis, prices):
-    """Adds a `field` to the `log2_bit_price` of a quantizer.Analysis of the same pixels."""
+    """Adds `prices` [H, W] to the `log2_bit_price` of a quantizer.Analysis of H x W pixels."""
     luma = _means(prices, BLOCK, analysis.unrounded.luma.shape[:2])
     chroma = None
     if analysis.unrounded.chroma is not None:
@@ -33,7 +32,7 @@ def add(analysis, prices):
 
 
 def _means(prices, side, grid):
-    """The means [rows, columns] of blocks of side x side pixels, the last ones repeated."""
+    """The means of a grid [rows, columns] of blocks of side x side pixels, the last repeated."""
     height, width = prices.shape
     edges = [(0, grid[0] * side - height), (0, grid[1] * side - width)]
     blocks = np.pad(prices, edges, "edge").reshape(grid[0], side, grid[1], side)

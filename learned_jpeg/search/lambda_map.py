@@ -1,8 +1,9 @@
-"""A small network that says of each block how much its bits may cost the search.
+"""The lambda map: a small network gives each block a factor on the price of its bits.
 
-It sees the magnitudes of the coefficients over their tables, of the block and of its neighbours,
-and how bright it is. Written on what numpy and TensorFlow share: `xp` is numpy or
-tensorflow.experimental.numpy, so files are written without TensorFlow by what was trained with it.
+The inputs are the magnitudes of the coefficients over their tables, of the block and its
+neighbours, and the block's brightness. The code uses functions that numpy and TensorFlow share:
+`xp` is numpy or tensorflow.experimental.numpy. So a network that TensorFlow trains writes files
+without it.
 """
 
 from learned_jpeg.jpeg.sampling import Planes
@@ -10,21 +11,21 @@ from learned_jpeg.jpeg.standard import BLOCK
 
 import numpy as np
 
-_PLACES = BLOCK * BLOCK
-LUMA, CHROMA = _PLACES, _PLACES - 1  # features of a block
-WIDTH = 32
-MOST = 2.0  # doublings, either way
-ROWS = 64  # of blocks that a picture's are worked on at a time
+_FREQUENCIES = BLOCK * BLOCK
+LUMA, CHROMA = _FREQUENCIES, _FREQUENCIES - 1  # the features of a block
+WIDTH = 32  # of the hidden layers
+MOST = 2.0  # the largest |log2| of a factor
+ROWS = 64  # rows of blocks for which the network runs at a time
 
 
 def start(random):
-    """Weights, {name: float32}, with which the map is 0 everywhere. random: numpy's generator."""
+    """Initial weights {name: float32}, with which the map is 0. random: a generator of numpy."""
 
     def layer(inputs):
         return random.normal(0, (2 / inputs) ** 0.5, [inputs, WIDTH]).astype(np.float32)
 
     return {
-        "first": layer(LUMA + 2),  # the step, and a constant
+        "first": layer(LUMA + 2),  # two more inputs: the step, and a constant
         "first_chroma": layer(CHROMA),
         "second": layer(9 * WIDTH + 1),
         "last": np.zeros([WIDTH + 1, 2], np.float32),
@@ -32,27 +33,27 @@ def start(random):
 
 
 def features(unrounded, qtables):
-    """What the network sees of a picture: Planes of float32 [rows, columns, LUMA], [.., CHROMA].
+    """The network's inputs: Planes of float32 [rows, columns, LUMA], [rows', columns', CHROMA].
 
     unrounded: Planes, coefficients over tables, luma [rows, columns, 8, 8]; qtables: [8, 8, 2].
-    Brightness is in [-1, 1], a magnitude log2(1 + |coefficient / table|); chroma's are means of
-    Cb's and Cr's, or None for a gray picture.
+    The feature of luma's DC is the brightness in [-1, 1]; others are log2(1 + |coefficient /
+    table|). Those of chroma are the means of Cb and Cr, or None for a gray picture.
     """
-    flat = unrounded.luma.reshape(*unrounded.luma.shape[:-2], _PLACES)
+    flat = unrounded.luma.reshape(*unrounded.luma.shape[:-2], _FREQUENCIES)
     luma = np.log2(1 + np.abs(flat))
     luma[..., 0] = flat[..., 0] * np.float32(float(qtables[0, 0, 0]) / (BLOCK * 128))
     if unrounded.chroma is None:
         return Planes(luma, None)
-    chroma = unrounded.chroma.reshape(*unrounded.chroma.shape[:-2], _PLACES)[..., 1:]
+    chroma = unrounded.chroma.reshape(*unrounded.chroma.shape[:-2], _FREQUENCIES)[..., 1:]
     return Planes(luma, np.log2(1 + np.abs(chroma)).mean(0))
 
 
-def fields(weights, seen, log_step, xp):
-    """log2 of the factors on what bits cost, in (-MOST, MOST).
+def predict(weights, seen, log_step, xp):
+    """The lambda map of a batch: log2 of the factors on the bit price, in (-MOST, MOST).
 
-    weights: those of `start`, trained; seen: Planes [B, rows, columns, LUMA] and [B, rows',
-    columns', CHROMA], or chroma None; log_step: log4 of the tables' step over 16. Returns Planes
-    [B, rows, columns] and [B, rows', columns'], Cb's and Cr's the same.
+    weights: named as those of `start`; seen: Planes of `features` [B, rows, columns, LUMA] and [B,
+    rows', columns', CHROMA], or chroma None; log_step: log4 of the tables' step over 16; xp: see
+    above. Returns Planes [B, rows, columns] and [B, rows', columns'], which Cb and Cr share.
     """
     luma, chroma = seen
     rows, columns = luma.shape[1:3]
@@ -78,20 +79,20 @@ def fields(weights, seen, log_step, xp):
     return Planes(luma, _halved(other, xp) if halved else other)
 
 
-def _halved(field, xp):
-    """The mean over 2x2 blocks, an odd edge repeated."""
+def _halved(values, xp):
+    """The means of 2x2 blocks of [B, rows, columns], an odd edge repeated."""
     for axis in (1, 2):
-        if field.shape[axis] % 2:
-            last = field[:, -1:] if axis == 1 else field[:, :, -1:]
-            field = xp.concatenate([field, last], axis)
-    field = 0.5 * (field[:, ::2] + field[:, 1::2])
-    return 0.5 * (field[:, :, ::2] + field[:, :, 1::2])
+        if values.shape[axis] % 2:
+            last = values[:, -1:] if axis == 1 else values[:, :, -1:]
+            values = xp.concatenate([values, last], axis)
+    values = 0.5 * (values[:, ::2] + values[:, 1::2])
+    return 0.5 * (values[:, :, ::2] + values[:, :, 1::2])
 
 
 def of_picture(weights, analysis, log_step):
     """The `log2_bit_price` of a quantizer.Analysis: Planes [rows, columns], [2, rows', columns'].
 
-    A part at a time, with the neighbours of its edges, so that memory stays small.
+    The network runs for ROWS rows of blocks and their neighbours at a time, to save memory.
     """
     unrounded, qtables = analysis.unrounded, analysis.qtables
     rows = unrounded.luma.shape[0]
@@ -105,8 +106,8 @@ def of_picture(weights, analysis, log_step):
             step = 1 if unrounded.chroma.shape[1] == rows else 2
             other = unrounded.chroma[:, (top - above) // step : -(-below // step)]
         seen = features(Planes(part, other), qtables)
-        seen = Planes(*(None if one is None else one[None] for one in seen))
-        found = fields(weights, seen, np.float32(log_step), np)
+        seen = Planes(*(None if plane is None else plane[None] for plane in seen))
+        found = predict(weights, seen, np.float32(log_step), np)
         luma.append(found.luma[0, above : above + end - top])
         if other is not None:
             first = above // step

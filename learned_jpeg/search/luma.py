@@ -1,4 +1,4 @@
-"""What the search needs of luma's blocks: how busy they are, and what they can do for chroma."""
+"""Luma's blocks in the search: their texture, and the errors of chroma that they compensate."""
 
 from functools import partial
 
@@ -15,10 +15,11 @@ _RGB = YCBCR_TO_RGB.astype(np.float32)
 
 @compiled("void(float32[:,::1], float32[::1], float32[::1], float32[::1], float32[::1])")
 def activity(x, steps, visibility, variance, masking_threshold):
-    """How busy each block is, of coefficients over their steps float32 [n, 64]; fills [n] each.
+    """Fills in the variance [n] of the samples, and the masking threshold [n], of each block.
 
-    variance: of the block's samples. masking_threshold: PSNR-HVS-M's, from the AC energy weighed
-    by visibility [64] and how its quarters' variances compare to its own.
+    x: coefficients over their table, float32 [n, 64]; steps: the table [64]; visibility: [64], the
+    weight of AC energy in the masking threshold. The threshold is PSNR-HVS-M's: it grows with the
+    variances of the block's quarters over that of the block.
     Source: Ponomarenko et al., "On between-coefficient contrast masking of DCT basis functions"
     (VPQM 2007), and maskeff in the authors' psnrhvsm.m.
     """
@@ -37,7 +38,7 @@ def activity(x, steps, visibility, variance, masking_threshold):
             continue
         s[0, 0] = 0
         idct(s, t)
-        spread = _ZERO
+        variances = _ZERO
         for quarter in range(4):
             first, second = _ZERO, _ZERO
             for i in range(4):
@@ -45,8 +46,8 @@ def activity(x, steps, visibility, variance, masking_threshold):
                     value = s[4 * (quarter >> 1) + i, 4 * (quarter & 1) + j]
                     first += value
                     second += value * value
-            spread += second - first * first / 16
-        ratio = (spread * 16 / 15) / (energy * 64 / 63)
+            variances += second - first * first / 16
+        ratio = (variances * 16 / 15) / (energy * 64 / 63)
         masking_threshold[block] = np.sqrt(max(visible * ratio, _ZERO)) / 32
 
 
@@ -56,8 +57,10 @@ def _clip(sample):
 
 
 def decode(levels, steps):
-    """What a decoder makes of levels [planes, rows, columns, 64]: samples around 0, float32
-    [planes, 8 rows, 8 columns]."""
+    """Decodes levels [planes, rows, columns, 64] with a table [64].
+
+    Returns the samples around 0, whole numbers, float32 [planes, 8 rows, 8 columns].
+    """
     planes, rows, columns = levels.shape[:3]
     result = np.empty([planes, 8 * rows, 8 * columns], np.float32)
 
@@ -84,8 +87,8 @@ def _decode(levels, steps, samples):
 
 
 @inner
-def _shared(change, block, x, steps, squared_weight, dead_zone_weight, mask):
-    """Moves a block's target by as much of a change as its squared error has of its weight."""
+def _move_target(change, block, x, steps, squared_weight, dead_zone_weight, mask):
+    """Moves a block's target by a part of a change: the squared error's part of the weight."""
     for f in range(64):
         s = squared_weight[f] * mask[block]
         x[block, f] += change[f >> 3, f & 7] / steps[f] * (s / (s + dead_zone_weight[f]))
@@ -98,17 +101,21 @@ def _shared(change, block, x, steps, squared_weight, dead_zone_weight, mask):
 def take_over_444(
     x, chroma, levels, factors, steps, chroma_steps, squared_weight, dead_zone_weight, mask
 ):
-    """Adds factors [2] times the error of chroma, coded as levels, to luma x: each [n, 64]."""
-    blue, red = chroma
-    blue_levels, red_levels = levels
+    """Adds to luma x its part of chroma's error, at 4:4:4.
+
+    x: coefficients over the table [n, 64]; chroma: the same of Cb and Cr; levels: theirs; factors:
+    [2], on Cb's and Cr's error.
+    """
+    cb, cr = chroma
+    cb_levels, cr_levels = levels
     change = np.empty((8, 8), np.float32)
     for block in range(x.shape[0]):
         for f in range(64):
             change[f >> 3, f & 7] = chroma_steps[f] * (
-                factors[0] * (blue[block, f] - blue_levels[block, f])
-                + factors[1] * (red[block, f] - red_levels[block, f])
+                factors[0] * (cb[block, f] - cb_levels[block, f])
+                + factors[1] * (cr[block, f] - cr_levels[block, f])
             )
-        _shared(change, block, x, steps, squared_weight, dead_zone_weight, mask)
+        _move_target(change, block, x, steps, squared_weight, dead_zone_weight, mask)
 
 
 @compiled(
@@ -118,10 +125,11 @@ def take_over_444(
 def take_over_420(
     x, columns, first, samples, decoded, factors, steps, squared_weight, dead_zone_weight, mask
 ):
-    """The same at 4:2:0, of samples [2, H, W] and what they are decoded to, [2, H', W'].
+    """Adds to luma x its part of chroma's error, at 4:2:0.
 
-    x: [n, 64], whole rows of blocks from `first` on, columns in each. The decoder's triangle
-    filter, but for its rounding.
+    x: coefficients over the table [n, 64], whole rows of `columns` blocks from row `first` on;
+    samples: chroma [2, H, W] around 0; decoded: its decoded samples [2, H', W'] at half the
+    resolution, which the decoder's triangle filter upsamples here without its rounding.
     """
     height, width = samples.shape[1:]
     last_row, last = (height + 1) // 2 - 1, (width + 1) // 2 - 1
@@ -155,12 +163,13 @@ def take_over_420(
                 for j in range(8):
                     s[i, j] = strip[i, 8 * column + j]
             dct(s, t)
-            _shared(s, row * columns + column, x, steps, squared_weight, dead_zone_weight, mask)
+            block = row * columns + column
+            _move_target(s, block, x, steps, squared_weight, dead_zone_weight, mask)
 
 
 @inner
 def upsampled(plane, y, out):
-    """Row y of the decoder's triangle filter, but for its rounding, of chroma [H', W']."""
+    """Upsamples row y of chroma [H', W'] by the decoder's triangle filter without its rounding."""
     rows, columns = plane.shape
     near, other = y // 2, min(max(y // 2 + 2 * (y % 2) - 1, 0), rows - 1)
     before = np.float32(0.75) * plane[near, 0] + np.float32(0.25) * plane[other, 0]
@@ -178,10 +187,10 @@ def upsampled(plane, y, out):
     "void(float32[:,::1], float32[:,::1], float32[:,:,::1], float32[:,:,::1], float32[:,::1])"
 )
 def rgb_errors(luma, shown, samples, decoded, errors):
-    """Adds the squared errors in RGB of each block to errors [rows, columns].
+    """Adds the squared errors of each block, in RGB behind clipping, to errors [rows, columns].
 
-    Of luma and chroma samples [2, H, W], shown as luma `shown` and chroma decoded [2, H', W'] at
-    half the resolution; all around 0. What the decoder clips is clipped.
+    luma [H, W] and samples [2, H, W] are the original's luma and chroma; shown [H, W] and decoded
+    [2, H', W'], at half the resolution, those of the file; all around 0.
     """
     columns = errors.shape[1]
     chroma = np.empty((2, 2 * decoded.shape[2]), np.float32)

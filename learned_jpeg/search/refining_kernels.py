@@ -1,4 +1,4 @@
-"""What refining does to all samples and blocks: pixels of integers, what these lack, moves."""
+"""The compiled loops of refining: pixels, errors, gradients and moves."""
 
 from learned_jpeg.jpeg.standard import YCBCR_TO_RGB
 from learned_jpeg.runtime.compiled import compiled, inner
@@ -12,14 +12,17 @@ _NEAR, _FAR = np.float32(0.75), np.float32(0.25)
 
 @inner
 def _level(sample):
-    """A sample around 0 as a level of 8 bits."""
+    """A sample around 0 as a value of 8 bits."""
     return np.uint8(min(max(np.floor(sample + np.float32(128.5)), np.float32(0)), np.float32(255)))
 
 
 @compiled("void(float32[:,::1], float32[:,:,::1], boolean, uint8[:,:,::1])")
 def show(luma, chroma, is_half, pixels):
-    """RGB [H, W, 3] of luma [H, W] and Cb and Cr [2, H, W], or half of that, or more; all around 0.
-    A decoder's, but for its rounding between the steps."""
+    """Decodes samples to RGB uint8 [H, W, 3], without a decoder's rounding between its steps.
+
+    luma: around 0, [H or more, W or more]; chroma: Cb and Cr, of the same size or, if is_half, of
+    half the resolution.
+    """
     height, width = pixels.shape[:2]
     halves = chroma[:, : (height + 1) // 2, : (width + 1) // 2]
     line = np.empty((2, 2 * halves.shape[2]), np.float32)
@@ -38,8 +41,10 @@ def show(luma, chroma, is_half, pixels):
 
 @compiled("void(float32[:,:,::1], float32[:,:,::1], float32[:,:,::1])")
 def errors_of_halves(decoded, samples, errors):
-    """What half of Cb and Cr, upsampled, are beyond samples [2, H, W]: [2, H or more, W or more],
-    0 beyond the picture."""
+    """Fills in the errors of Cb and Cr that are decoded at half the resolution and upsampled.
+
+    samples: the original [2, H, W]; errors: [2, H or more, W or more], 0 outside the picture.
+    """
     height, width = samples.shape[1:]
     halves = decoded[:, : (height + 1) // 2, : (width + 1) // 2]
     line = np.empty(2 * halves.shape[2], np.float32)
@@ -55,10 +60,10 @@ def errors_of_halves(decoded, samples, errors):
 
 @compiled("void(float32[:,:,::1], int64, int64, float32[:,:,::1])")
 def gather(gradients, height, width, halves):
-    """The adjoint of the decoder's upsampling, but for its rounding (see `sampling.up`).
+    """The adjoint of the decoder's upsampling (`sampling.up`) without its rounding.
 
-    gradients: [n, height or more, width or more]; halves: [n, half or more, half or more], 0
-    beyond.
+    gradients: [n, height or more, width or more]; halves: [n, half of height or more, half of width
+    or more], filled, 0 outside the picture.
     """
     rows, columns = (height + 1) // 2, (width + 1) // 2
     line = np.empty(2 * columns, np.float32)
@@ -84,7 +89,7 @@ def gather(gradients, height, width, halves):
 
 @compiled("void(float32[:,:,::1], float32[:,:,::1])")
 def to_components(gradients, planes):
-    """Slopes in RGB [H, W, 3] to those in Y, Cb and Cr [3, H or more, W or more], 0 beyond."""
+    """Gradients in RGB [H, W, 3] to those in YCbCr [3, H or more, W or more], 0 outside."""
     height, width = gradients.shape[:2]
     for n in range(3):
         for y in range(planes.shape[1]):
@@ -106,7 +111,7 @@ def to_components(gradients, planes):
 def move(
     mean,
     gradients,
-    place,
+    inner,
     start,
     steps,
     squared_weight,
@@ -116,18 +121,18 @@ def move(
     longest,
     newest,
 ):
-    """Takes a step against gradients into the mean [rows, columns, 64], in steps of the table.
+    """Takes a step against gradients into the running mean, both in steps of the table.
 
-    gradients: [rows', columns', 64], of which those from start [2] on are the ones of the mean from
-    place on, [top, bottom, left, right]; steps [64]: the table; squared_weight,
-    dead_zone_weight, mask: see `trellis`; factor: of the gradients; longest: what a step is cut
-    to; newest: what it weighs.
+    mean: [rows, columns, 64], whose blocks inner (top, bottom, left, right) change; gradients:
+    [rows', columns', 64], whose block start (row, column) is that of (top, left); steps: the table
+    [64]; squared_weight, dead_zone_weight [64] and mask [rows, columns]: see `trellis`; factor: on
+    the gradients; longest: the limit of a step; newest: the weight of the step in the mean.
     """
-    top, bottom, left, right = place
+    top, bottom, left, right = inner
     for i in range(top, bottom):
         for j in range(left, right):
             for f in range(64):
-                slope = gradients[i - top + start[0], j - left + start[1], f] * steps[f] * factor
-                step = -slope / (2 * (squared_weight[f] * mask[i, j] + dead_zone_weight[f]))
+                gradient = gradients[i - top + start[0], j - left + start[1], f] * steps[f] * factor
+                step = -gradient / (2 * (squared_weight[f] * mask[i, j] + dead_zone_weight[f]))
                 step = min(max(step, -longest), longest)
                 mean[i, j, f] += newest * (step - mean[i, j, f])

@@ -1,4 +1,4 @@
-"""Luma takes over the part of chroma's error that looks like luma."""
+"""Luma compensates the part of chroma's error that looks like luma in RGB."""
 
 from functools import partial
 
@@ -12,10 +12,10 @@ luma_kernels = lazy_import("learned_jpeg.search.luma")
 
 
 def targets(analysis, chroma, w):
-    """What luma is searched for, float32 [n, 64], of a quantizer.Analysis.
+    """The coefficients at which the search for luma aims, float32 [n, 64], of a quantizer.Analysis.
 
     chroma: its levels, int16 [2, rows, columns, 8, 8]; w: luma's Weights. At 4:2:0 without
-    chroma_samples it is luma as it is.
+    chroma_samples, these are luma's own coefficients.
     """
     planes, columns = analysis.unrounded, analysis.unrounded.luma.shape[1]
     luma, levels = planes.luma.reshape(-1, 64), chroma.reshape(*chroma.shape[:3], 64)
@@ -28,15 +28,15 @@ def targets(analysis, chroma, w):
         x[part] = luma[part]
         originals = tuple(plane[rows].reshape(-1, 64) for plane in planes.chroma)
         coded = tuple(plane[rows].reshape(-1, 64) for plane in levels)
-        some = w.squared_weight, w.dead_zone_weight, w.mask[part]
-        luma_kernels.take_over_444(x[part], originals, coded, factors, *steps, *some)
+        of_part = w.squared_weight, w.dead_zone_weight, w.mask[part]
+        luma_kernels.take_over_444(x[part], originals, coded, factors, *steps, *of_part)
 
     def over_420(rows):
         part = slice(rows.start * columns, rows.stop * columns)
         x[part] = luma[part]
-        some = factors, steps[0], w.squared_weight, w.dead_zone_weight, w.mask[part]
-        where = columns, rows.start
-        luma_kernels.take_over_420(x[part], *where, analysis.chroma_samples, decoded, *some)
+        of_part = factors, steps[0], w.squared_weight, w.dead_zone_weight, w.mask[part]
+        grid = columns, rows.start
+        luma_kernels.take_over_420(x[part], *grid, analysis.chroma_samples, decoded, *of_part)
 
     take_over = over_444
     if analysis.sampling == "420":

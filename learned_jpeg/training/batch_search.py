@@ -63,9 +63,9 @@ class BatchSearch:
 
             if not gradients:
                 plain = found(0)
-                return [np.float32(plain.bits), *map(np.float32, plain.integers)]
+                return [np.float32(plain.bits), *map(np.float32, plain.levels)]
             dear, cheap = found(DEARER), found(-DEARER)
-            pairs = list(zip(dear.integers, cheap.integers, strict=True))
+            pairs = list(zip(dear.levels, cheap.levels, strict=True))
             result = [np.float32((dear.bits + cheap.bits) / 2)]
             result += [(np.float32(a) + b) / 2 for a, b in pairs]
             result += [(np.float32(a) - b) / (2 * DEARER) for a, b in pairs]

@@ -193,7 +193,7 @@ class Making:
         if not opened.measurable:
             raise UserError("the map of this picture needs more memory than this machine has")
         with self._measuring.turn(self._measuring.enter(f"difference {threading.get_ident()}")):
-            seen = opened.reference().seen(jpeg_file.decode(file.data))
+            seen = opened.reference().error_map(jpeg_file.decode(file.data))
         if seen is None:
             raise UserError("the picture is too small for a map")
         return _map(opened.upright(seen[..., None]))

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from learned_jpeg.jpeg.transform import to_levels
+from learned_jpeg.jpeg.transform import to_samples
 from learned_jpeg.metrics import measures
 from learned_jpeg.pictures import decoders, metadata, reading
 from learned_jpeg.runtime import machine
@@ -65,7 +65,7 @@ class Opened:
     def __post_init__(self):
         self.levels = self.source.pixels
         if self.levels.dtype != np.uint8:
-            self.levels = np.rint(to_levels(self.levels)).astype(np.uint8)
+            self.levels = np.rint(to_samples(self.levels)).astype(np.uint8)
         self.orientation = metadata.orientation(self.source.metadata)
         self._lock, self._reference = threading.Lock(), None
 

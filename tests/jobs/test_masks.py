@@ -71,13 +71,13 @@ def test_prices_fit_any_picture(sampling, size):
     pixels = PIXELS[: size[0], : size[1], : size[2]]
     mask = np.random.default_rng(0).random(size[:2])
     coding = Coding(sampling=sampling, quantizer="trellis", tune="visual")
-    data = encoding.encode(MODEL, pixels, 60, coding, prices=importance.field(mask))
+    data = encoding.encode(MODEL, pixels, 60, coding, prices=importance.prices(mask))
     assert jpeg_file.decode(data).shape[:2] == size[:2]
 
 
 def test_a_block_costs_what_its_pixels_say():
     """An edge of blocks: the means of 8x8 pixels for luma and of 16x16 for halved chroma."""
-    prices = importance.field(np.repeat(np.arange(32) < 8, 24).reshape(32, 24))
+    prices = importance.prices(np.repeat(np.arange(32) < 8, 24).reshape(32, 24))
     coding = MODEL.complete(Coding(sampling="420", quantizer="trellis"))
     analysis = MODEL.analyse_picture(PIXELS[:32, :24], 60.0, coding)
     importance.add(analysis, prices)

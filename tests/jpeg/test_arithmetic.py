@@ -1,4 +1,4 @@
-"""Arithmetic codes, as libjpeg-turbo's jpegtran writes and simplejpeg reads them."""
+"""Files of arithmetic codes, which libjpeg-turbo's jpegtran writes and simplejpeg reads."""
 
 import base64
 import shutil
@@ -33,7 +33,7 @@ ARITHMETIC = {
 
 
 @pytest.mark.parametrize("name", ARITHMETIC)
-def test_they_become_huffman_codes_of_the_same_pixels(name):
+def test_files_become_huffman_codes_of_the_same_pixels(name):
     data = ARITHMETIC[name]
     frame = coefficients.read(data)
     assert frame.arithmetic and frame.progressive == (name == "progressive")
@@ -44,14 +44,14 @@ def test_they_become_huffman_codes_of_the_same_pixels(name):
 
 
 @pytest.mark.parametrize("name", ARITHMETIC)
-def test_they_are_pictures_to_compress(name):
+def test_files_are_pictures_to_compress(name):
     source = reading.read_source("a.jpg", data=ARITHMETIC[name])
     np.testing.assert_array_equal(source.pixels, simplejpeg.decode_jpeg(ARITHMETIC[name]))
     assert source.warnings == []
 
 
 @pytest.mark.parametrize("name", ARITHMETIC)
-def test_they_are_refused_without_an_end_or_with_other_bytes_or_read(name):
+def test_broken_files_are_refused_or_read(name):
     data = ARITHMETIC[name]
     with pytest.raises(UserError, match="ends too early"):
         lossless.transcode(data[:-2])
@@ -71,20 +71,20 @@ def test_they_are_refused_without_an_end_or_with_other_bytes_or_read(name):
 @pytest.mark.parametrize("mode, quality, subsampling", [
     ("RGB", 100, 0), ("RGB", 75, 1), ("RGB", 10, 2), ("L", 90, 0), ("CMYK", 60, 0),
 ])  # fmt: skip
-def test_coefficients_are_those_that_went_in(options, mode, quality, subsampling):
+def test_levels_are_those_that_went_in(options, mode, quality, subsampling):
     data = saved(picture(77, 101, mode), "JPEG", quality=quality, subsampling=subsampling)
     command = ["jpegtran", "-arithmetic", *options]
     coded = subprocess.run(command, input=data, capture_output=True, check=True).stdout
-    one, other = coefficients.read(data), coefficients.read(coded)
-    assert other.arithmetic and other.complete
-    for before, after in zip(one.components, other.components, strict=True):
+    sequential, arithmetic = coefficients.read(data), coefficients.read(coded)
+    assert arithmetic.arithmetic and arithmetic.complete
+    for before, after in zip(sequential.components, arithmetic.components, strict=True):
         np.testing.assert_array_equal(before.blocks, after.blocks)
 
 
 def test_conditions_are_read_and_checked():
     data = ARITHMETIC["sequential"]
     sos = data.index(b"\xff\xda")
-    same = data[:sos] + b"\xff\xcc\0\x06\0\x10\x10\x05" + data[sos:]  # the default ones
+    same = data[:sos] + b"\xff\xcc\0\x06\0\x10\x10\x05" + data[sos:]  # the default conditions
     np.testing.assert_array_equal(coefficients.read(same).stored, coefficients.read(data).stored)
     with pytest.raises(ValueError, match="conditions"):
         coefficients.read(data[:sos] + b"\xff\xcc\0\x04\0\x12" + data[sos:])

@@ -11,7 +11,7 @@ import scipy.fft
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (17, 33), (18, 30), (25, 40), (24, 9), (26, 16)])
-def test_the_fast_transform_is_the_exact_one(size, sampling):
+def test_the_fast_dct_is_the_exact_one(size, sampling):
     qtables = ijg_qtables(60).astype(np.uint8)
     for channels in (1, 3):
         pixels = np.random.default_rng(0).integers(0, 256, [*size, channels], np.uint8)
@@ -30,10 +30,10 @@ def test_halves_are_means_of_samples():
     np.testing.assert_allclose(halves, np.pad(expected, [(0, 3), (0, 4)], "edge"), atol=1e-4)
 
 
-def test_there_and_back():
+def test_the_inverse_dct_inverts_the_dct():
     block = np.random.default_rng(1).normal(0, 50, [8, 8]).astype(np.float32)
-    found, room = block.copy(), np.empty([8, 8], np.float32)
-    block_kernels.dct(found, room)
+    found, scratch = block.copy(), np.empty([8, 8], np.float32)
+    block_kernels.dct(found, scratch)
     np.testing.assert_allclose(found, scipy.fft.dctn(block, norm="ortho"), atol=1e-3)
-    block_kernels.idct(found, room)
+    block_kernels.idct(found, scratch)
     np.testing.assert_allclose(found, block, atol=1e-3)

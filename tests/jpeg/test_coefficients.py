@@ -1,4 +1,4 @@
-"""Coefficients as libjpeg, under jpeglib, reads them; and what is refused."""
+"""Levels are those that libjpeg, under jpeglib, reads; broken files are refused."""
 
 from learned_jpeg.jpeg import coefficients
 from learned_jpeg.jpeg.jpeg_file import _without_metadata
@@ -31,7 +31,7 @@ def by_libjpeg(data, tmp_path):
 
 
 def made(factors, height, width, seed=0):
-    """A sequential file of any coefficients, by libjpeg."""
+    """A sequential file of random levels, written by libjpeg."""
     generator = np.random.default_rng(seed)
     most = np.max(factors, axis=0)
     planes = []
@@ -101,10 +101,10 @@ def test_tables_are_those_of_the_first_scan(tmp_path):
     np.testing.assert_array_equal(frame.components[0].table, before)
 
 
-def test_what_was_not_sent_is_known(tmp_path):
+def test_missing_bits_are_reported(tmp_path):
     data = saved(picture(), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
-    last = data.rindex(b"\xff\xc4", 0, last)  # with its table
+    last = data.rindex(b"\xff\xc4", 0, last)  # the last scan and its table
     frame = coefficients.read(data[:last] + b"\xff\xd9")
     assert not frame.complete
     assert coefficients.read(data).complete
@@ -160,8 +160,8 @@ def test_any_bytes_are_read_or_refused(progressive):
     generator = np.random.default_rng(0)
     for _ in range(300):
         wrong = bytearray(data)
-        for place in generator.integers(2, len(data), 3):
-            wrong[place] = generator.integers(256)
+        for offset in generator.integers(2, len(data), 3):
+            wrong[offset] = generator.integers(256)
         try:
             coefficients.read(bytes(wrong))
         except ValueError as error:

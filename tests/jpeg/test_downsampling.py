@@ -10,7 +10,7 @@ ONES = np.ones([8, 8, 2], np.uint8)
 
 
 def decoded(analysis, height, width):
-    """What the decoder's filter makes of chroma, its rounding apart."""
+    """Chroma's samples, and their upsampling by the decoder's filter without its rounding."""
     basis = transform.DCT_MATRIX.astype(np.float32)
     samples = transform.from_blocks(basis.T @ analysis.unrounded.chroma @ basis)
     samples = samples[:, : sampling.halved(height), : sampling.halved(width)]
@@ -28,13 +28,13 @@ def up(samples, height, width):
 
 
 @pytest.mark.parametrize("size", [(160, 208), (97, 133), (40, 5)])
-def test_chroma_is_nearly_what_the_decoder_makes_the_least_error_of(size):
+def test_chroma_has_nearly_the_least_error_behind_the_decoder(size):
     pixels = np.ascontiguousarray(skimage.data.astronaut()[30 : 30 + size[0], 100 : 100 + size[1]])
     analysis = quantizer.analyse(pixels, ONES, "420")
     wanted = analysis.chroma_samples
     start, found = decoded(analysis, *size)
     best = start
-    for _ in range(100):  # plain descent, to the least squared error
+    for _ in range(100):  # gradient descent to the least squared error
         best = best + 0.24 * up_adjoint(wanted - up(best, *size))
     errors = [
         np.square(up(one, *size) - wanted).mean() for one in (sampling.down(wanted), start, best)

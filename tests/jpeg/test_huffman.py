@@ -55,7 +55,7 @@ def test_a_table_is_the_best_of_at_most_16_bits_with_one_word_left_free(kind):
     assert of_length.shape == (16,)
     assert sorted(symbols) == np.flatnonzero(counts).tolist()
     lengths = np.repeat(np.arange(1, 17), of_length)
-    # The word of ones alone, as long as the longest, is free (T.81, C).
+    # The longest code of ones alone stays free (T.81, C).
     assert (2.0**-lengths).sum() + 2.0 ** -lengths.max() <= 1
     heap, best = [1, *counts[symbols].tolist()], 0
     heapq.heapify(heap)
@@ -63,7 +63,9 @@ def test_a_table_is_the_best_of_at_most_16_bits_with_one_word_left_free(kind):
         joined = heapq.heappop(heap) + heapq.heappop(heap)
         best += joined
         heapq.heappush(heap, joined)
-    best -= {"one": 1, "two": 2, "many": lengths.max(), "steep": 0}[kind]  # the free word's own
+    best -= {"one": 1, "two": 2, "many": lengths.max(), "steep": 0}[
+        kind
+    ]  # the bits of the free word
     bits = int(counts[symbols] @ lengths)
     if kind == "steep":
         assert lengths.max() == 16 and best - 40 <= bits < 1.001 * best

@@ -1,4 +1,4 @@
-"""JPEG files: their integers there and back, and what other decoders make of them."""
+"""JPEG files: levels that are written and read back, and the pixels of other decoders."""
 
 import concurrent.futures
 import io
@@ -31,7 +31,7 @@ EXAMPLE_BITS = {
 
 
 def segments(data):
-    """(marker, payload) of each segment of a JPEG file, those between scans too."""
+    """(marker, payload) of each segment of a JPEG file, also of segments between scans."""
     found, i = [], 2
     while data[i + 1] != 0xD9:
         length = struct.unpack_from(">H", data, i + 2)[0]
@@ -61,7 +61,7 @@ def scan_bytes(data):
 
 
 def random_picture(height, width, kind="444", seed=0):
-    """write_jpeg's arguments but for the last; kind: a sampling, or "gray"."""
+    """The arguments of write_jpeg without the last. kind: a sampling, or "gray"."""
     rng = np.random.default_rng(seed)
     sampling = "444" if kind == "gray" else kind
     luma, chroma = grid(height, width, sampling)
@@ -100,7 +100,7 @@ def decode(data):
 @pytest.mark.parametrize("huffman", HUFFMAN)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("height, width", SIZES)
-def test_reading_back_gives_the_very_integers(height, width, kind, huffman):
+def test_reading_back_gives_the_very_levels(height, width, kind, huffman):
     picture = random_picture(height, width, kind)
     data = write_jpeg(*picture, huffman)
     planes, tables, *rest = read_jpeg(data)
@@ -113,7 +113,7 @@ def test_reading_back_gives_the_very_integers(height, width, kind, huffman):
 
 @pytest.mark.parametrize("huffman", HUFFMAN)
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_a_decoder_sees_what_the_integers_say(huffman, sampling):
+def test_a_decoder_shows_the_idct_of_the_levels(huffman, sampling):
     planes, qtables, height, width, _ = read_jpeg(astronaut(90, sampling=sampling))
     samples = []
     for plane, table in zip([planes.luma[None], planes.chroma], [0, 1], strict=True):
@@ -139,8 +139,8 @@ def test_decoders_of_two_other_libraries_agree(huffman, sampling, tmp_path):
     reference = decode(data)
     path = tmp_path / "a.jpg"
     path.write_bytes(data)
-    # Those of the Independent JPEG Group, not libjpeg-turbo; from version 7 on they upsample
-    # chroma by a larger inverse DCT instead.
+    # The first library is the IJG's, not libjpeg-turbo; from version 7 on it upsamples chroma by a
+    # larger inverse DCT.
     with jpeglib.version("9f" if sampling == "444" else "6b"):
         other = jpeglib.read_spatial(str(path)).spatial.astype(int)
     assert np.mean(np.abs(other - reference) <= 1) > 0.999
@@ -195,9 +195,9 @@ def test_the_header_is_jfif_and_nothing_else(huffman, kind):
 @pytest.mark.parametrize("huffman", HUFFMAN)
 def test_the_largest_coefficients_of_the_standard_are_held(huffman):
     planes = zeros(16, 24, dtype=np.int32)
-    means = [[[1023, -1024, 1023]] * 2, [[[-1024, 1023, -1]] * 2] * 2]
-    for plane, mean in zip(planes, means, strict=True):
-        plane[..., 0, 0] = mean
+    dc = [[[1023, -1024, 1023]] * 2, [[[-1024, 1023, -1]] * 2] * 2]
+    for plane, of_plane in zip(planes, dc, strict=True):
+        plane[..., 0, 0] = of_plane
         plane[..., 1, :] = 1023
         plane[..., 7, 7] = -1023
     qtables = np.full((8, 8, 2), 255)
@@ -210,7 +210,7 @@ def test_the_largest_coefficients_of_the_standard_are_held(huffman):
 @pytest.mark.parametrize("huffman", HUFFMAN)
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize(
-    "plane, where, value, words",
+    "plane, index, value, words",
     [
         ("luma", (0, 0, 0, 1), 1024, "AC coefficient of size 1024"),
         ("chroma", (1, 0, 0, 7, 7), -1024, "AC coefficient of size 1024"),
@@ -222,10 +222,10 @@ def test_the_largest_coefficients_of_the_standard_are_held(huffman):
     ],
 )
 def test_a_coefficient_that_jpeg_cannot_hold_is_refused(
-    plane, where, value, words, sampling, huffman, capfd
+    plane, index, value, words, sampling, huffman, capfd
 ):
     planes = zeros(sampling=sampling, dtype=np.int64)
-    getattr(planes, plane)[where] = value
+    getattr(planes, plane)[index] = value
     with pytest.raises(ValueError, match=words):
         write_jpeg(planes, np.ones((8, 8, 2), int), 16, 16, sampling, huffman)
     assert capfd.readouterr() == ("", "")
@@ -234,7 +234,7 @@ def test_a_coefficient_that_jpeg_cannot_hold_is_refused(
 @pytest.mark.parametrize("huffman", HUFFMAN)
 def test_neighbours_of_420_are_those_of_its_scan(huffman):
     """A scan of all components goes through luma two rows of blocks at a time (T.81, A.2.3); in
-    progressive files luma's means have a scan of their own, row by row."""
+    progressive files luma's DC has a scan of its own, row by row."""
     in_a_row, in_an_mcu = np.zeros([2, 4, 4, 8, 8], int)
     in_a_row[0, 1:3, 0, 0] = 1024, -1024
     in_an_mcu[[0, 1], [1, 0], 0, 0] = 1024, -1024
@@ -371,7 +371,7 @@ def test_a_jpeg_of_another_kind_is_refused(mode, options, words):
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("height, width", [(1, 7), (9, 16), (33, 47)])
 def test_files_of_pillow_are_read_at_any_size(height, width, sampling):
-    """libjpeg pads to whole MCUs, with blocks that are no part of the picture's grids."""
+    """libjpeg pads to whole MCUs, with blocks outside the picture's grids."""
     data = astronaut(80, height, width, sampling)
     planes, qtables, *rest = read_jpeg(data)
     assert rest == [height, width, sampling]

@@ -1,4 +1,4 @@
-"""Progressive files: what libjpeg reads from them, and how small they are."""
+"""Progressive files: the levels that libjpeg reads from them, and their size."""
 
 import itertools
 from dataclasses import replace
@@ -18,8 +18,8 @@ FLAT = np.full([8, 8, 2], 16)
 
 
 def gray(blocks):
-    """A gray picture's file from int16 [rows, columns, 8, 8], and its integers as libjpeg reads
-    them."""
+    """A gray picture's file from levels int16 [rows, columns, 8, 8], and its levels as libjpeg
+    reads them."""
     rows, columns = blocks.shape[:2]
     data = jpeg_file.write_jpeg(
         Planes(blocks, None), FLAT, 8 * rows, 8 * columns, "444", "progressive"
@@ -32,12 +32,12 @@ def gray(blocks):
 def test_a_file_is_no_larger_than_mozjpegs_lossless_transcoder_makes_it(quality, sampling):
     pixels = skimage.data.astronaut()[:, :501]
     qtables = tuning.tuned_qtables(quality, "visual")
-    integers = Trellis("visual")(analyse(pixels, qtables, sampling))
+    planes = Trellis("visual")(analyse(pixels, qtables, sampling))
     ours, baseline = (
-        jpeg_file.write_jpeg(integers, qtables, *pixels.shape[:2], sampling, huffman)
+        jpeg_file.write_jpeg(planes, qtables, *pixels.shape[:2], sampling, huffman)
         for huffman in ("progressive", "optimized")
     )
-    # At 4:4:4 it has the same order of the means, and one scan less of them.
+    # At 4:4:4 the order of the DC levels is the same, with one scan less for them.
     assert len(ours) <= len(mozjpeg_lossless_optimization.optimize(baseline)) + 20
     np.testing.assert_array_equal(jpeg_file.decode(ours), jpeg_file.decode(baseline))
 
@@ -52,16 +52,16 @@ def test_more_blocks_without_levels_than_one_run_holds():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_levels_of_any_size_and_sparsity(seed, monkeypatch):
-    """Also with all that the choice of scans may choose."""
+    """They are read back with the scans that are chosen, and with every al."""
     generator = np.random.default_rng(seed)
     sizes = 2.0 ** generator.uniform(0, 10, [30, 40, 8, 8])
     there = generator.random([30, 40, 8, 8]) < generator.choice(
         [0.001, 0.05, 0.3, 1], [30, 40, 1, 1]
     )
     blocks = np.int16(np.where(there, sizes * generator.choice([-1, 1], sizes.shape), 0))
-    for low in range(4):
-        plan = [(1, 2, low, False), (3, 63, low, False)]
-        plan += [(1, 63, bit, True) for bit in range(low - 1, -1, -1)]
+    for al in range(4):
+        plan = [(1, 2, al, False), (3, 63, al, False)]
+        plan += [(1, 63, bit, True) for bit in range(al - 1, -1, -1)]
         monkeypatch.setattr(progressive, "_plan", lambda levels, plan=plan: plan)
         np.testing.assert_array_equal(gray(blocks)[1], blocks)
     monkeypatch.undo()
@@ -70,18 +70,18 @@ def test_levels_of_any_size_and_sparsity(seed, monkeypatch):
 
 def test_all_bands_are_counted_as_their_scans_are():
     pixels = np.asarray(picture(240, 160))
-    integers = Trellis("psnr")(analyse(pixels, tuning.tuned_qtables(70, "psnr"), "444")).luma
-    levels = progressive.Levels.of(integers.reshape(-1, 64))
+    luma = Trellis("psnr")(analyse(pixels, tuning.tuned_qtables(70, "psnr"), "444")).luma
+    levels = progressive.Levels.of(luma.reshape(-1, 64))
     bands = np.array([1, 2, 6, 20, 64])
-    for low in range(3):
+    for al in range(3):
         counts = np.zeros([5, 5, 256], np.int64)
         parts = np.array([[0, 100], [100, 101], [101, 600]])
-        scans.count_bands(parts, levels.starts, levels.places, levels.values, bands, low, counts)
+        scans.count_bands(parts, levels.starts, levels.positions, levels.values, bands, al, counts)
         bits, symbols = np.zeros([2, 5, 5], np.int64)
         huffman.bits_of_bands(counts, bits, symbols)
         for i, j in itertools.combinations(range(5), 2):
-            some = (replace(levels, starts=levels.starts[a : b + 1]) for a, b in parts)
-            walks = [one.walk(bands[i], bands[j] - 1, low, False) for one in some]
+            of_parts = (replace(levels, starts=levels.starts[a : b + 1]) for a, b in parts)
+            walks = [of_part.walk(bands[i], bands[j] - 1, al, False) for of_part in of_parts]
             expected, others = progressive.counted(*walks)
             np.testing.assert_array_equal(counts[i, j], expected)
             assert bits[i, j] == huffman.least_lengths(expected)[1] + others
@@ -89,7 +89,7 @@ def test_all_bands_are_counted_as_their_scans_are():
 
 
 def test_a_picture_in_colour_has_scans_that_show_it_from_the_start():
-    """The means come first, then AC; each scan has at most one table."""
+    """DC comes first, then AC; each scan has at most one table."""
     luma, chroma = grid(40, 56, "420")
     generator = np.random.default_rng(0)
     planes = [np.int16(generator.integers(-4, 5, [*n, 8, 8])) for n in (luma, [2, *chroma])]

@@ -1,4 +1,4 @@
-"""Files written anew: what decoders show, and how small they are."""
+"""Files with new scans: the pixels that decoders show, and the size."""
 
 import io
 
@@ -31,7 +31,7 @@ def test_a_file_is_smaller_than_mozjpegs_lossless_transcoder_makes_it(quality, s
 
 
 def test_small_pictures_take_no_more_either():
-    """Where headers are most of the file."""
+    """In these files the headers take most of the bytes."""
     for side in (1, 8, 17, 64):
         data = saved(picture(side, side), "JPEG", quality=75)
         assert len(anew(data)) <= len(mozjpeg_lossless_optimization.optimize(data))
@@ -40,7 +40,7 @@ def test_small_pictures_take_no_more_either():
 @pytest.mark.parametrize("factors", FACTORS)
 @pytest.mark.parametrize("shared", [False, True])
 def test_any_coefficients_and_factors_stay_the_same(factors, shared, tmp_path, monkeypatch):
-    """Also with a table for each scan, which are more than there are slots."""
+    """They do so, too, with a table for each scan, which makes more tables than slots."""
     if not shared:
         monkeypatch.setattr(rescan, "_joined", lambda items, cost, join: list(items))
     made(factors, 61, 99).write_dct(tmp_path / "made.jpg")
@@ -53,7 +53,7 @@ def test_any_coefficients_and_factors_stay_the_same(factors, shared, tmp_path, m
         np.testing.assert_array_equal(one[:rows, :columns], other[:rows, :columns])
 
 
-def test_later_scans_of_any_places_are_read_back(tmp_path, monkeypatch):
+def test_refinements_of_any_positions_are_read_back(tmp_path, monkeypatch):
     monkeypatch.setattr(
         rescan,
         "_plan",
@@ -74,7 +74,7 @@ def test_later_scans_of_any_places_are_read_back(tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_places_of_a_plan_come_once_and_their_bits_in_order():
+def test_the_positions_of_a_plan_come_once_and_their_bits_in_order():
     generator = np.random.default_rng(0)
     sizes = np.int16(2.0 ** generator.uniform(0, 9, [3000, 64]) * (generator.random(64) < 0.5))
     for blocks in (
@@ -84,9 +84,9 @@ def test_the_places_of_a_plan_come_once_and_their_bits_in_order():
         np.full([5, 64], 900, np.int16),
     ):
         missing = np.full(64, -1)
-        for first, last, low, later in rescan._plan(rescan.Levels.of(blocks)):
-            assert (missing[first : last + 1] == (low + 1 if later else -1)).all()
-            missing[first : last + 1] = low
+        for ss, se, al, refinement in rescan._plan(rescan.Levels.of(blocks)):
+            assert (missing[ss : se + 1] == (al + 1 if refinement else -1)).all()
+            missing[ss : se + 1] = al
         assert (missing[1:] == 0).all()
 
 
@@ -100,7 +100,7 @@ def test_tables_of_more_than_8_bits_stay_the_same(tmp_path):
     np.testing.assert_array_equal(Image.open(io.BytesIO(anew(data))), Image.open(io.BytesIO(data)))
 
 
-def test_it_needs_no_more_than_the_writer_of_the_encoder():
+def test_files_are_no_larger_than_those_of_the_encoder():
     generator = np.random.default_rng(0)
     for most in (2, 30):
         blocks = generator.integers(-most, most + 1, [20, 30, 8, 8], dtype=np.int16)

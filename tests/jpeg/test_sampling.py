@@ -33,5 +33,5 @@ def test_up_is_the_triangle_filter():
         assert up(samples, 9, 11)[row, column] == (value + 8 - column % 2) // 16
 
 
-def test_up_repeats_what_is_narrow():
+def test_up_repeats_narrow_samples():
     assert np.array_equal(up([[1, 5]], 2, 3), [[1, 1, 5], [1, 1, 5]])

@@ -29,20 +29,20 @@ def test_ijg_tables_of_many_qualities_are_the_same_in_numpy_and_tensorflow():
     assert (tables.shape, tables.dtype) == ((433, 8, 8, 2), np.float32)
     np.testing.assert_array_equal(tables[49], ijg_qtables(50))
     np.testing.assert_array_equal(ijg_qtables(qualities, tf.experimental.numpy), tables)
-    # A quality between two whole ones gives whole entries between theirs.
+    # The tables of a quality between two whole numbers have whole entries between theirs.
     assert (tables == np.round(tables)).all() and tables.min() == 1 and tables.max() == 255
     assert (np.diff(tables[np.argsort(qualities)], axis=0) <= 0).all()
 
 
 def test_zigzag_is_that_of_the_file():
-    """A table in the file's order, as Pillow's writer puts it there, holds the places."""
-    places = list(range(1, 65))
+    """Pillow writes a table of the entries 1 to 64 in zigzag order."""
+    entries = list(range(1, 65))
     file = io.BytesIO()
-    Image.new("L", (8, 8)).save(file, "JPEG", qtables=[places])
+    Image.new("L", (8, 8)).save(file, "JPEG", qtables=[entries])
     data = file.getvalue()
     start = data.index(b"\xff\xdb") + 5
     in_file = data[start : start + 64]
-    assert [places[place] for place in standard.ZIGZAG] == list(in_file)
+    assert [entries[f] for f in standard.ZIGZAG] == list(in_file)
 
 
 def test_the_dct_matrix_is_orthonormal_and_scipys():
@@ -65,8 +65,8 @@ def test_the_colour_matrices_are_jfifs_and_inverse():
 
 
 def test_the_bounds_are_those_of_8_bit_jpeg():
-    """T.81, tables F.1 and F.2: 10 bits for AC; for the mean, whose differences have 11, what
-    a level-shifted block of black and one of white can have at a table of 1."""
+    """AC has 10 bits (T.81, table F.2). DC, whose differences have 11 bits (table F.1), is bounded
+    by a block of black and a block of white with a table entry of 1."""
     assert (standard.LOWEST.ravel()[1:] == -1023).all()
     assert (standard.HIGHEST.ravel()[1:] == 1023).all()
     assert standard.LOWEST[0, 0] == -128 * 8

@@ -21,8 +21,8 @@ def noise(height, width, channels=3):
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def file_and_integers(pixels, path, **options):
-    """What Pillow writes and decodes, and what the file holds: (pixels, Planes, tables)."""
+def file_and_levels(pixels, path, **options):
+    """The pixels that Pillow decodes of its own file, and the file's levels and tables."""
     Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(path, **options)
     jpeg = jpeglib.read_dct(path)
     chroma = None if jpeg.Cb is None else np.stack([jpeg.Cb, jpeg.Cr])
@@ -37,20 +37,20 @@ def file_and_integers(pixels, path, **options):
 def test_the_pixels_are_those_of_pillow(size, sampling, quality, tmp_path):
     path = tmp_path / "x.jpg"
     options = {"quality": quality, "subsampling": PILLOW[sampling]}
-    expected, integers, tables = file_and_integers(noise(*size), path, **options)
-    assert np.array_equal(inverse(integers, tables, *size, sampling), expected)
+    expected, levels, tables = file_and_levels(noise(*size), path, **options)
+    assert np.array_equal(inverse(levels, tables, *size, sampling), expected)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 17)])
 def test_the_pixels_of_a_gray_picture_are_those_of_pillow(size, tmp_path):
     path = tmp_path / "x.jpg"
-    expected, integers, tables = file_and_integers(noise(*size, 1), path, quality=50)
-    assert np.array_equal(inverse(integers, tables, *size, "444"), expected)
+    expected, levels, tables = file_and_levels(noise(*size, 1), path, quality=50)
+    assert np.array_equal(inverse(levels, tables, *size, "444"), expected)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("size", SIZES)
-def test_forward_is_the_transform_of_the_repeated_picture(size, sampling):
+def test_forward_is_the_dct_of_the_repeated_picture(size, sampling):
     pixels = noise(*size)
     ycbcr = np.moveaxis(pixels @ RGB_TO_YCBCR.T - [128, 0, 0], -1, 0)
     chroma = ycbcr[1:] if sampling == "444" else down(ycbcr[1:])
@@ -75,10 +75,10 @@ def test_forward_of_a_gray_picture():
     np.testing.assert_allclose(planes.luma[..., 0, 0], 16, atol=1e-4)
 
 
-def test_there_and_back_is_within_a_level():
+def test_the_inverse_of_forward_is_within_3():
     pixels = noise(24, 40)
-    integers = Planes(*(np.rint(plane).astype(np.int16) for plane in forward(pixels, "444")))
-    back = inverse(integers, ijg_qtables(100), 24, 40, "444")
+    levels = Planes(*(np.rint(plane).astype(np.int16) for plane in forward(pixels, "444")))
+    back = inverse(levels, ijg_qtables(100), 24, 40, "444")
     assert np.abs(back.astype(int) - pixels).max() <= 3
 
 

@@ -11,7 +11,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 FILES = [(3, "4:2:0"), (30, "4:2:0"), (30, "4:4:4"), (75, "4:2:0"), (92, "4:4:4"), (98, "4:4:4")]
-# What `butteraugli_main` of libjxl 0.7.0 (Debian's libjxl-devtools) calls the 3-norm of these.
+# The 3-norms that `butteraugli_main` of libjxl 0.7.0 (Debian's libjxl-devtools) prints for FILES.
 MEASURED = {
     ("photograph", 203, 191): [10.054688, 1.857212, 1.832559, 1.111222, 0.641773, 0.359592],
     ("photograph", 64, 150): [10.684010, 1.762759, 1.757689, 1.092563, 0.638201, 0.397473],
@@ -79,12 +79,12 @@ def test_butteraugli_of_extremes_is_the_programs(tmp_path):
         assert Butteraugli(a).compare(b) == pytest.approx(expected, rel=1e-3)
 
 
-def test_nothing_is_seen_of_equal_images():
+def test_equal_images_have_no_visible_difference():
     image = picture("photograph", 40, 50)
     assert Butteraugli(image).compare(image.copy()) == 0
 
 
-def test_an_error_is_seen_less_where_the_original_is_busy():
+def test_an_error_is_less_visible_where_the_original_is_busy():
     flat = np.full((60, 60, 3), 128, np.uint8)
     busy = flat + np.random.default_rng(0).integers(-60, 60, (60, 60, 1)).astype(np.uint8)
     error = np.random.default_rng(1).integers(0, 9, (60, 60, 1)).astype(np.uint8)
@@ -96,10 +96,10 @@ def test_the_map_shows_where_the_difference_is_and_its_norms_are_the_figure():
     changed = image.copy()
     changed[40:48, 60:68] = jpeg(image, 3, "4:2:0")[40:48, 60:68]
     reference = Butteraugli(image)
-    seen = reference.seen(changed).astype(np.float64)
-    assert seen.shape == (96, 112)
-    row, column = np.unravel_index(seen.argmax(), seen.shape)
+    visible = reference.error_map(changed).astype(np.float64)
+    assert visible.shape == (96, 112)
+    row, column = np.unravel_index(visible.argmax(), visible.shape)
     assert 38 <= row < 50 and 58 <= column < 70
-    assert seen[:16].max() < 0.1 * seen.max()
-    norms = [np.mean(seen**n) ** (1 / n) for n in (3, 6, 12)]
+    assert visible[:16].max() < 0.1 * visible.max()
+    norms = [np.mean(visible**n) ** (1 / n) for n in (3, 6, 12)]
     assert np.mean(norms) == pytest.approx(reference.compare(changed), rel=1e-5)

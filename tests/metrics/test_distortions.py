@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-# Each with the least side of an image.
+# Each distortion, with the least side of its images.
 TERMS = [(lpips_tf2.lpips, lpips_tf2.MIN_SIZE), (ms_ssim_error, MIN_SIZE), (hvs_m_error, 8)]
 
 
@@ -18,7 +18,7 @@ def tensor(image):
     return tf.constant(image[None], tf.float32) / 255
 
 
-def test_they_agree_with_the_metrics_of_evaluations(photograph):
+def test_distortions_agree_with_the_metrics_of_evaluations(photograph):
     image = photograph[:296, :200]  # whole blocks
     other = noisy(image)
     figures = measures.Reference(image).measure(other, ["ms_ssim", "psnr_hvs_m"])

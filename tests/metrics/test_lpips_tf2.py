@@ -13,7 +13,7 @@ KODAK = Path(__file__).parents[3] / "shared" / "data" / "kodak"
 
 
 def convolve(x, kernel, bias, stride, pad):
-    """[H, W, C] in float64, by the definition."""
+    """A convolution of [H, W, C] and ReLU by the definition, in float64."""
     x = np.pad(x, ((pad, pad), (pad, pad), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], axis=(0, 1))
     y = np.tensordot(windows[::stride, ::stride], kernel, axes=((3, 4, 2), (0, 1, 2)))
@@ -45,7 +45,7 @@ def reference_lpips(x, y):
 
 @pytest.fixture(scope="module")
 def crops():
-    """Two stacks of photographs, [2, 61, 48, 3] in [0, 1]: the second is a noisy first."""
+    """Photographs [2, 61, 48, 3] in [0, 1], and the same with noise."""
     astronaut, coffee = skimage.data.astronaut(), skimage.data.coffee()
     x = np.stack([astronaut[60:121, 200:248], coffee[150:211, 250:298]]) / 255
     noise = np.random.default_rng(1).normal(0, [[[[0.05]]], [[[0.2]]]], x.shape)

@@ -78,7 +78,7 @@ def test_a_reference_computes_the_originals_half_once(pair, monkeypatch):
 
 
 def test_the_figures_are_those_of_this_version():
-    """Where this fails for more than rounding, `metrics.VERSION` counts up, and these change."""
+    """If figures change by more than rounding, raise `measures.VERSION` and replace them here."""
     image = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((192, 176)))
     coarse = np.clip(np.round(image / 24.0) * 24, 0, 255).astype(np.uint8)
     expected = {

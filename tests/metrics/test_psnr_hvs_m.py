@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def reference(a, b):
-    """By the package `psnr-hvsm`, NumPy's variant."""
+    """The masked error by the package `psnr-hvsm`, in its variant for NumPy."""
     from psnr_hvsm import BACKENDS
 
     functions = BACKENDS["numpy"]
@@ -34,7 +34,7 @@ def test_flat_blocks_agree_with_the_package():
     assert PsnrHvsM(image).compare(decoded) == pytest.approx(reference(image, decoded), rel=1e-6)
 
 
-def test_is_the_weighted_luma_difference_where_there_is_nothing_to_mask():
+def test_the_error_of_flat_images_is_the_weighted_difference_of_luma():
     # Flat gray: only DC differs. BT.601 luma is 16 + 219 / 255 of the level, rounded: 102 and 119,
     # and the contrast sensitivity of DC is 1.608443 (Ponomarenko et al. 2007).
     a, b = (np.full((19, 33, 3), level, np.uint8) for level in (100, 120))

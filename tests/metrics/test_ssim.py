@@ -22,7 +22,7 @@ def image():
 
 
 def reference_ms_ssim(a, b):
-    """In float64 with SciPy's Gaussian, as Wang et al. 2003 define it, mean of the channels."""
+    """MS-SSIM as Wang et al. 2003 define it, in float64 with SciPy's Gaussian."""
 
     def blur(x):
         return scipy.ndimage.gaussian_filter(x, 1.5, radius=5)[5:-5, 5:-5]

@@ -21,7 +21,7 @@ def image():
 
 
 def reference_ssimulacra2(a, b):
-    """By the package of that name, which reads files."""
+    """The figure by the package `ssimulacra2`, which reads files."""
     from ssimulacra2 import compute_ssimulacra2
 
     files = [io.BytesIO(), io.BytesIO()]

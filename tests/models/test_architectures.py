@@ -1,4 +1,4 @@
-"""The list of architectures: each has what every command asks of it."""
+"""The list of architectures: each has the attributes that the commands need."""
 
 import argparse
 import inspect
@@ -34,17 +34,17 @@ def test_the_name_is_that_of_script_and_class(name):
     assert architecture.architecture == architecture.__module__ == name
 
 
-def test_an_unknown_name_is_answered_with_those_that_there_are():
+def test_the_error_of_an_unknown_name_lists_the_known_names():
     with pytest.raises(UserError, match="'jpegli'; there are .*ljpeg_attention"):
         architectures.load("jpegli")
 
 
-def test_those_that_can_be_trained_are_all_but_the_anchor():
+def test_all_architectures_but_the_anchor_can_be_trained():
     assert set(architectures.trained()) == set(architectures.names()) - {"ljpeg_PIL"}
 
 
 def arguments_of(architecture):
-    """{name: default} of what its __init__ takes, base classes' included."""
+    """{name: default} of the arguments of its __init__ and those of its base classes."""
     found = {}
     for kind in architecture.__mro__[:-1]:
         for name, parameter in inspect.signature(kind.__init__).parameters.items():
@@ -61,20 +61,20 @@ def test_every_option_of_the_model_is_an_argument_and_comes_from_train(architect
         line = ["--train_glob", "x"]
         assert set(architecture.model_options) <= set(vars(parser.parse_args(line)))
         if "--published" in parser.format_help():
-            # A model that is built without options, as of a training that predates them, is the
-            # published one; the preset's values are defaults at the second parse.
+            # A model that is built without options, as from an old training, is the published
+            # model; the preset's values are defaults at the second parse.
             parser.parse_args([*line, "--published"])
             options = vars(parser.parse_args(line))
             for name in architecture.model_options:
                 assert arguments_of(architecture)[name] == options[name], name
     assert set(architecture.model_options) <= set(arguments_of(architecture))
-    # All that shapes model or loss is kept with a checkpoint, or is what draws its start.
+    # Arguments that are not stored with a checkpoint do not shape the model.
     assert set(arguments_of(architecture)) - set(architecture.model_options) <= (
         {"seed", "lmbda", "weights"} | {"lpips_weight", "rounding"}
     )
 
 
-def test_the_dial_is_within_its_bounds(architecture):
+def test_the_values_of_the_rate_setting_are_within_its_bounds(architecture):
     rate_setting = architecture.rate_setting
     if rate_setting is not None:
         assert isinstance(rate_setting, RateSetting) and rate_setting.name in ("quality", "lambda")

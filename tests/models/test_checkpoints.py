@@ -1,4 +1,4 @@
-"""The folder of a trained model: description, digest, note, and the model made of it."""
+"""The folder of a trained model: description, digest, note, and the restored model."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ def edit_config(folder, **options):
 
 
 def fake(folder, **options):
-    """A folder that only looks like one with a checkpoint."""
+    """A folder with the names, but not the content, of a checkpoint."""
     folder.mkdir()
     name = "ljpeg_attention"
     config = {"architecture": name, "options": options, "versions": {}, "step": 7}
@@ -87,7 +87,7 @@ def test_a_broken_description_is_named(tmp_path, text):
         ("lpips_weight", [1]),
     ],
 )
-def test_an_option_that_cannot_be_is_named(run, name, value):
+def test_a_wrong_value_of_an_option_is_an_error(run, name, value):
     edit_config(run, **{name: value})
     with pytest.raises(UserError, match="config.json: no model of ljpeg has these options"):
         checkpoints.restore(run)
@@ -110,7 +110,7 @@ def test_a_training_that_predates_an_option_has_its_default(run):
     assert (pipeline.rate_of_bits, pipeline.sampling) == (False, "444")
 
 
-def test_a_model_is_restored_from_what_tensorflow_saves(tmp_path, photograph):
+def test_a_model_is_restored_from_a_checkpoint_of_tensorflow(tmp_path, photograph):
     """The format of earlier versions: a Keras model and its optimizer under a manager."""
     pipeline = checkpoints.build(ljpeg.LJPEG, {"seed": 5})
     model = tf.keras.Model()
@@ -145,7 +145,7 @@ def test_without_its_note_a_checkpoint_is_not_passed_over(run):
     (run / "checkpoint").unlink()
     with pytest.raises(UserError, match=line):
         checkpoints.restore(run)
-    (run / "checkpoint").write_text(line)  # as it says
+    (run / "checkpoint").write_text(line)  # as the error says
     assert checkpoints.newest(run) == run / "learned_jpeg-3"
 
 
@@ -157,7 +157,7 @@ def test_a_missing_file_is_named(run, ending):
             use(run)
 
 
-def test_nothing_there_is_said(tmp_path):
+def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no trained model here"):
         checkpoints.restore(tmp_path)
     with pytest.raises(UserError, match="no checkpoint here"):
@@ -166,7 +166,7 @@ def test_nothing_there_is_said(tmp_path):
 
 @pytest.mark.parametrize("ending", ["index", "data-00000-of-00001"])
 def test_a_damaged_checkpoint_is_named(run, ending):
-    """Each byte changed, each length: an error, or what was saved."""
+    """Changed bytes and cut files give an error, or the saved weights."""
     file = run / f"learned_jpeg-3.{ending}"
     whole, generator = file.read_bytes(), np.random.default_rng(0)
     saved = checkpoints.restore(run).scaled_qtables.numpy()
@@ -191,7 +191,7 @@ def test_a_damaged_checkpoint_is_named(run, ending):
 # The digest
 
 
-def test_the_digest_is_of_all_that_the_files_depend_on(tmp_path):
+def test_the_digest_depends_on_all_that_the_files_depend_on(tmp_path):
     weights = tmp_path / "weights.npz"
     weights.write_text("a")
     folder = fake(tmp_path / "a", lmbda=1, backbone_weights=str(weights))

@@ -1,4 +1,4 @@
-"""From pixels to a file: tiles, gray pictures, scaled tables, choices."""
+"""From pixels to a file: tiles, gray pictures, scaled tables, options."""
 
 import ljpeg_PIL
 from learned_jpeg.jpeg import jpeg_file
@@ -13,11 +13,11 @@ from learned_jpeg.search.tuning import TUNES
 import numpy as np
 import pytest
 
-# Those whose integers are found by the search have tests of their own.
+# The models whose files are rounded; those of the search have tests of their own.
 ROUNDED = [name for name in architectures.names() if architectures.load(name).quantizer == "round"]
 
 
-def dial_of(pipeline, value=40.0):
+def rate_of(pipeline, value=40.0):
     return None if pipeline.rate_setting is None else value
 
 
@@ -37,7 +37,7 @@ def test_tiles_give_the_same_file_as_the_whole_image(
     name, height, width, kind, photograph, randomized, monkeypatch
 ):
     pipeline, pixels = randomized(name, 20, kind), photograph[:height, :width]
-    rate_setting = dial_of(pipeline)
+    rate_setting = rate_of(pipeline)
     whole = encoding.encode(pipeline, pixels, rate_setting)
     monkeypatch.setattr(pipeline, "tile", 64)
     assert encoding.encode(pipeline, pixels, rate_setting) == whole
@@ -52,8 +52,8 @@ def test_tiles_give_the_same_file_as_the_whole_image(
 @pytest.mark.parametrize("name", ROUNDED)
 def test_a_gray_image_gives_the_luma_of_its_rgb_form(name, kind, photograph, randomized):
     pipeline, gray = randomized(name, 20, kind), photograph[:45, :70, 1:2]
-    one, *_, found = read(pipeline, gray, dial_of(pipeline))
-    three, *_ = read(pipeline, np.repeat(gray, 3, axis=-1), dial_of(pipeline))
+    one, *_, found = read(pipeline, gray, rate_of(pipeline))
+    three, *_ = read(pipeline, np.repeat(gray, 3, axis=-1), rate_of(pipeline))
     assert one.chroma is None and found == "444"
     np.testing.assert_array_equal(one.luma, three.luma)
 
@@ -72,13 +72,13 @@ def test_a_file_may_have_another_sampling_than_the_model(name, photograph, rando
     pixels = photograph[:45, :70]
     for of_model, of_file in (SAMPLINGS, SAMPLINGS[::-1]):
         pipeline = randomized(name, 20, of_model)
-        rate_setting = dial_of(pipeline)
+        rate_setting = rate_of(pipeline)
         other = encoding.encode(pipeline, pixels, rate_setting, Coding(sampling=of_file))
         assert jpeg_file.read_jpeg(other)[-1] == of_file
         assert encoding.encode(randomized(name, 20, of_file), pixels, rate_setting) == other
 
 
-def test_without_a_dial_set_it_is_the_default(photograph):
+def test_the_rate_setting_has_a_default(photograph):
     pipeline, pixels = ljpeg_PIL.LJPEGPIL(), photograph[:20, :20]
     default = encoding.encode(pipeline, pixels, pipeline.rate_setting.default)
     assert encoding.encode(pipeline, pixels) == default
@@ -86,17 +86,17 @@ def test_without_a_dial_set_it_is_the_default(photograph):
 
 
 @pytest.mark.parametrize("rate_setting", [0, 100.5, -1, float("nan")])
-def test_a_dial_beyond_its_bounds_is_refused(rate_setting, photograph):
+def test_a_rate_setting_beyond_its_bounds_is_refused(rate_setting, photograph):
     with pytest.raises(UserError, match="quality .* not in 1 to 100"):
         encoding.encode(ljpeg_PIL.LJPEGPIL(), photograph, rate_setting)
 
 
-def test_a_model_without_a_dial_has_none_to_set(photograph, randomized):
+def test_a_model_without_a_rate_setting_refuses_a_value(photograph, randomized):
     with pytest.raises(UserError, match="ljpeg has tables of its own"):
         encoding.encode(randomized("ljpeg"), photograph, 50)
 
 
-def test_what_is_left_open_is_taken_from_the_model_and_nothing_else():
+def test_open_choices_are_the_models_and_others_stay():
     assert Coding().with_defaults("420", "trellis") == Coding("progressive", "420", "trellis")
     chosen = Coding("standard", "444", "round", "visual")
     assert chosen.with_defaults("420", "trellis") == chosen
@@ -113,12 +113,12 @@ def test_every_model_can_search_and_its_file_is_smaller_at_the_same_tables(
         encoding.encode(model, picture, coding=Coding("optimized", sampling, quantizer))
         for quantizer in ("round", "trellis")
     )
-    # A random network of pixels may leave hardly more than headers.
+    # Files of a random network that edits pixels may be hardly more than headers.
     assert len(searched) < (1.02 if name == "google_baseline" else 0.97) * len(rounded)
     read = [jpeg_file.read_jpeg(data) for data in (rounded, searched)]
     np.testing.assert_array_equal(read[0][1], read[1][1])
     assert read[1][4] == sampling
-    levels = [np.abs(one[0].luma.astype(int)) for one in read]
+    levels = [np.abs(planes.luma.astype(int)) for planes, *_ in read]
     assert np.abs(levels[0] - levels[1]).max() <= 2 + 0.5 * levels[0].max()
 
 
@@ -127,15 +127,15 @@ def test_auto_takes_one_of_both_samplings(photograph):
     picture = photograph[:64, :64]
     auto = encoding.encode(model, picture, coding=Coding(sampling="auto", quantizer="trellis"))
     both = [
-        encoding.encode(model, picture, coding=Coding(sampling=one, quantizer="trellis"))
-        for one in ("444", "420")
+        encoding.encode(model, picture, coding=Coding(sampling=sampling, quantizer="trellis"))
+        for sampling in ("444", "420")
     ]
     assert auto in both
     assert encoding.encode(model, picture, coding=Coding(sampling="auto")) == auto
 
 
-def test_a_default_gives_way_to_what_it_cannot_go_with(photograph):
-    """Rounding has no search that finds a sampling or refines; given together, they are refused."""
+def test_sampling_auto_and_refine_choose_the_search(photograph):
+    """Rounding can do neither: as the default it gives way, as a choice it is an error."""
     rdo, ijg = shipped.load("rdo_visual"), shipped.load("ljpeg_PIL")
     picture = photograph[:64, :64]
 
@@ -161,7 +161,7 @@ def test_bands_that_are_refined_are_analysed_as_in_the_whole_picture(
     sampling, photograph, monkeypatch
 ):
     model = shipped.load("rdo_visual")
-    prices = importance.field(photograph[..., 0] / 255)
+    prices = importance.prices(photograph[..., 0] / 255)
     found = []
 
     def refine(search, analyse, pixels, *rest):

@@ -24,7 +24,7 @@ def test_equal_weights_make_equal_files(tmp_path):
     assert x == y
 
 
-def test_a_folder_without_any_has_none(tmp_path):
+def test_a_folder_without_weights_has_none(tmp_path):
     assert portable.read(tmp_path) is None
 
 
@@ -33,13 +33,13 @@ def test_broken_weights_are_one_line_with_the_name_of_the_file(damage, tmp_path)
     portable.write(Pipeline(), tmp_path)
     path = tmp_path / portable.WEIGHTS
     data = path.read_bytes()
-    where = data.index(b"NUMPY")
+    offset = data.index(b"NUMPY")
     if damage == "pickle":
         np.savez(path, a=np.array([{}], object))
     elif damage == "nan":
         np.savez(path, a=np.float32([np.nan]))
     else:
-        changed = data[:where] + b"x" + data[where + 1 :]
+        changed = data[:offset] + b"x" + data[offset + 1 :]
         path.write_bytes(
             {"cut": data[:200], "empty": b"", "changed": changed, "text": b"hello"}[damage]
         )

@@ -1,4 +1,4 @@
-"""The shipped models by name, and what a name or a folder stands for."""
+"""The shipped models by name, and the checkpoints of a name or a folder."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ def train(folder, lmbda=0.01):
     return folder
 
 
-def test_every_shipped_run_is_listed_and_every_listed_one_shipped():
+def test_the_listed_runs_are_the_shipped_runs():
     runs = {path.relative_to(EXAMPLES).parts[0] for path in EXAMPLES.glob("*/**/config.json")}
     assert set(shipped.shipped()) == runs
     for name in runs:
@@ -29,12 +29,12 @@ def test_every_shipped_run_is_listed_and_every_listed_one_shipped():
 
 def test_the_rates_are_those_that_were_measured():
     rows = []
-    for place in (".", "_tuned"):
-        with open(EXAMPLES / place / "KODAK_progressive_points.csv") as file:
+    for folder in (".", "_tuned"):
+        with open(EXAMPLES / folder / "KODAK_progressive_points.csv") as file:
             rows += csv.DictReader(file)
     for name in shipped.shipped():
         model = shipped.describe(name)
-        # The curve of the baseline is called by its architecture, those beside it by its run.
+        # The curve of the baseline has the name of its architecture, others that of the run.
         labels = f"{name} ({model['architecture']})", model["architecture"]
         found = [
             float(row["bpp"])
@@ -45,7 +45,7 @@ def test_the_rates_are_those_that_were_measured():
             assert model["bpp"] == pytest.approx([min(found), max(found)], abs=0.0051)
 
 
-def test_a_model_is_a_checkpoint_a_run_or_a_part_of_one(tmp_path):
+def test_a_model_is_a_checkpoint_a_run_or_a_part_of_a_run(tmp_path):
     fine, coarse = (train(tmp_path / "run" / f"lambda_{n}" / "train", n) for n in (0.1, 0.001))
     only = train(tmp_path / "one" / "train")
     assert shipped.folders(tmp_path / "run") == [coarse, fine]
@@ -74,7 +74,7 @@ def test_the_published_name_of_the_baseline_is_a_folder_of_its_lambda():
     assert lambdas == [0.005, 0.01, 0.05]
 
 
-def test_the_list_shows_what_a_script_can_use(capsys):
+def test_the_list_shows_the_models_of_a_script(capsys):
     ljpeg = SimpleNamespace(architecture="ljpeg", default_model="learned_bits")
     assert shipped.show(ljpeg) == 0
     text = capsys.readouterr().out

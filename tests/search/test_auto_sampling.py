@@ -27,7 +27,7 @@ def test_a_photograph_has_full_chroma_at_high_quality_alone(quality, sampling):
     assert chosen(np.asarray(picture(160, 192)), quality) == sampling
 
 
-def test_colours_that_half_resolution_would_mix_keep_theirs():
+def test_colours_that_half_resolution_would_mix_stay():
     stripes = np.zeros([64, 64, 3], np.uint8)
     stripes[:, ::2] = [255, 0, 0]
     stripes[:, 1::2] = [0, 110, 0]
@@ -90,8 +90,8 @@ def test_one_sampling_alone_is_searched(monkeypatch):
 
 
 def graphic(name):
-    place = PROJECT / "benchmarks" / "graphics.py"
-    spec = importlib.util.spec_from_file_location("graphics", place)
+    path = PROJECT / "benchmarks" / "graphics.py"
+    spec = importlib.util.spec_from_file_location("graphics", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return np.asarray(module.GRAPHICS[name]())
@@ -106,14 +106,14 @@ def graphic(name):
         ("rdo_lpips", {}, "lpips", 93),
     ],
 )
-def test_what_is_taken_is_better_at_equal_bytes(name, options, metric, quality):
+def test_the_chosen_sampling_is_better_at_equal_bytes(name, options, metric, quality):
     pixels = np.ascontiguousarray(skimage.data.astronaut()[64:320, 64:320])
     assert_better(pixels, name, options, metric, quality)
 
 
 @pytest.mark.parametrize("quality", [50, 75, 92])
 @pytest.mark.parametrize("name", ["chart", "poster", "city_map", "lines"])
-def test_what_is_taken_of_a_graphic_is_better_at_equal_bytes(name, quality):
+def test_the_chosen_sampling_of_a_graphic_is_better_at_equal_bytes(name, quality):
     assert_better(graphic(name)[:256, 200:456], "rdo_visual", {}, "ssimulacra2", quality)
 
 
@@ -123,8 +123,8 @@ def assert_better(pixels, name, options, metric, quality):
     sizes, figures = {}, {}
     for sampling in SAMPLINGS:
         files = [
-            model.encode(pixels, quality=rate_setting, sampling=sampling, **options)
-            for rate_setting in np.clip(np.arange(-9, 9, 3) + quality, 1, 99.9)
+            model.encode(pixels, quality=value, sampling=sampling, **options)
+            for value in np.clip(np.arange(-9, 9, 3) + quality, 1, 99.9)
         ]
         sizes[sampling] = np.log([len(data) for data in files])
         decoded = map(jpeg_file.decode, files)

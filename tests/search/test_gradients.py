@@ -2,7 +2,7 @@ from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes, grid, halved, up
 from learned_jpeg.jpeg.standard import DCT_MATRIX
 from learned_jpeg.jpeg.transform import from_blocks, inverse
 from learned_jpeg.search import gradients
-from learned_jpeg.search.gradients import Picture, tiles, to_coefficients, up_adjoint
+from learned_jpeg.search.gradients import TiledLpips, tiles, to_coefficients, up_adjoint
 
 import numpy as np
 import pytest
@@ -21,11 +21,11 @@ def random_planes(size, sampling, generator):
 @pytest.mark.parametrize("size", [(6, 8), (7, 9), (32, 21)])
 def test_the_adjoint_of_the_decoders_upsampling(size):
     generator = np.random.default_rng(0)
-    # Of multiples of 16 the decoder's filter rounds nothing.
+    # The decoder's filter rounds nothing if samples are multiples of 16.
     samples = 16 * generator.integers(-99, 99, [2, halved(size[0]), halved(size[1])])
-    slope = generator.normal(size=[2, *size])
-    changed = (up(samples, *size) * slope).sum()
-    assert (samples * up_adjoint(slope)).sum() == pytest.approx(changed, abs=0.01)
+    gradient = generator.normal(size=[2, *size])
+    changed = (up(samples, *size) * gradient).sum()
+    assert (samples * up_adjoint(gradient)).sum() == pytest.approx(changed, abs=0.01)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
@@ -37,9 +37,9 @@ def test_coefficients_change_the_decoded_picture_as_their_gradient_says(size, sa
     change = inverse(planes, ONES, *size, sampling) - inverse(gray, ONES, *size, sampling).astype(
         np.float32
     )
-    slope = to_coefficients(change, sampling)
-    inner = sum((a * b).sum() for a, b in zip(slope, planes, strict=True))
-    assert inner == pytest.approx((change**2).sum(), rel=0.01)  # but for roundings
+    gradient = to_coefficients(change, sampling)
+    inner = sum((a * b).sum() for a, b in zip(gradient, planes, strict=True))
+    assert inner == pytest.approx((change**2).sum(), rel=0.01)  # but for rounding
 
 
 @pytest.mark.parametrize("size", [(1, 1), (768, 1537), (1700, 3000)])
@@ -62,17 +62,17 @@ def coded(pixels, decode, tmp_path, quality=20):
 
 def test_the_gradient_is_that_of_finite_differences(photograph, decode, tmp_path):
     pixels = photograph[100:270, 20:190]
-    picture = Picture(pixels, 0, 170, "444")
+    lpips = TiledLpips(pixels, 0, 170, "444")
     decoded = coded(pixels, decode, tmp_path).astype(np.float32)
     found = []
-    value = picture.gradients(decoded, lambda tile, planes: found.append(planes))
-    assert value == pytest.approx(picture.lpips(decoded), rel=1e-3)
-    # Downhill, in luma alone: the same for all colours.
+    value = lpips.gradients(decoded, lambda tile, planes: found.append(planes))
+    assert value == pytest.approx(lpips.lpips(decoded), rel=1e-3)
+    # A step along the gradient in luma alone, which is the same in R, G and B.
     luma = found[0].luma
     step = luma / np.abs(luma).max()
     direction = from_blocks(DCT_MATRIX.T @ step @ DCT_MATRIX)[:170, :170, None]
     little = np.float32(0.5 / np.abs(direction).max())
-    up, down = (picture.lpips(decoded + s * little * direction) for s in (1, -1))
+    up, down = (lpips.lpips(decoded + s * little * direction) for s in (1, -1))
     assert (up - down) / (2 * little) == pytest.approx((luma * step).sum(), rel=0.1)
 
 
@@ -86,14 +86,14 @@ def test_a_picture_in_parts_has_about_the_same_gradient(
     def luma(bands):
         result = np.zeros([38, 26, 8, 8])
         for start, end in bands:
-            picture = Picture(photograph, start, end, "420")
+            lpips = TiledLpips(photograph, start, end, "420")
 
             def accept(tile, planes, start=start, height=end - start):
                 (top, bottom, left, right), (down, across) = tile.blocks(8)
                 part = planes.luma[down:, across:][: bottom - top, : right - left]
                 result[start // 8 + top : start // 8 + bottom, left:right] = part * height
 
-            picture.gradients(decoded[start:end], accept)
+            lpips.gradients(decoded[start:end], accept)
         return result.ravel()
 
     whole = luma([(0, 300)])

@@ -22,13 +22,13 @@ def analysis(sampling, height=150, width=90, channels=3):
 def whole(weights, analysis, log_step, xp=np):
     seen = lambda_map.features(analysis.unrounded, analysis.qtables)
     seen = type(seen)(*(None if part is None else part[None] for part in seen))
-    return lambda_map.fields(weights, seen, np.float32(log_step), xp)
+    return lambda_map.predict(weights, seen, np.float32(log_step), xp)
 
 
-def test_at_the_start_no_block_is_dearer_than_another():
+def test_the_initial_map_is_0():
     start = lambda_map.start(np.random.default_rng(2))
-    fields = lambda_map.of_picture(start, analysis("420"), 0.3)
-    assert not fields.luma.any() and not fields.chroma.any()
+    found = lambda_map.of_picture(start, analysis("420"), 0.3)
+    assert not found.luma.any() and not found.chroma.any()
 
 
 @pytest.mark.parametrize("sampling", ["444", "420"])
@@ -44,7 +44,7 @@ def test_numpy_and_tensorflow_agree(weights, sampling):
 
 @pytest.mark.parametrize("sampling", ["444", "420"])
 @pytest.mark.parametrize("rows", [4, 8])
-def test_a_picture_in_parts_is_that_of_the_whole(weights, sampling, rows, monkeypatch):
+def test_the_map_of_parts_is_that_of_the_whole_picture(weights, sampling, rows, monkeypatch):
     given = analysis(sampling)
     expected = whole(weights, given, 0.5)
     monkeypatch.setattr(lambda_map, "ROWS", rows)

@@ -14,7 +14,7 @@ def flat(blocks):
     return np.ascontiguousarray(blocks.reshape(-1, 64) / STEPS, np.float32)
 
 
-def test_activity_is_the_variance_and_the_masking_of_the_metric():
+def test_activity_is_the_variance_and_the_masking_threshold_of_psnr_hvs_m():
     picture = np.random.default_rng(0).normal(0, 30, [8, 24]).astype(np.float32)
     visibility = (10 / IJG_BASE_TABLES[..., 0].ravel().astype(np.float32)) ** 2
     visibility[0] = 0
@@ -29,7 +29,7 @@ def test_activity_is_the_variance_and_the_masking_of_the_metric():
         np.testing.assert_allclose(masking_threshold[i], np.sqrt(energy * ratio) / 32, rtol=1e-4)
 
 
-def test_luma_takes_over_what_the_decoder_makes_of_chroma():
+def test_luma_takes_over_the_error_of_chroma_behind_the_decoder():
     generator = np.random.default_rng(1)
     height, width = 21, 27
     levels = generator.integers(-3, 4, [2, 2, 2, 64]).astype(np.int16)
@@ -41,14 +41,14 @@ def test_luma_takes_over_what_the_decoder_makes_of_chroma():
     factors = np.float32([0.4, 0.2])
     x = np.zeros([12, 64], np.float32)
     luma.take_over_420(x, 4, 0, chroma, decoded, factors, STEPS, ONES, 0 * ONES, np.ones(12, "f4"))
-    lost = chroma - up(decoded[:, :11, :14], height, width)
+    error = chroma - up(decoded[:, :11, :14], height, width)
     change = np.zeros([24, 32], np.float32)
-    change[:height, :width] = 0.4 * lost[0] + 0.2 * lost[1]
+    change[:height, :width] = 0.4 * error[0] + 0.2 * error[1]
     np.testing.assert_allclose(x, flat(dct(change)), atol=0.8)
     np.testing.assert_allclose(x.mean(), flat(dct(change)).mean(), atol=0.01)
 
 
-def test_only_black_and_white_move_and_only_outwards():
+def test_only_samples_of_black_and_white_move_and_only_outwards():
     picture = np.full([8, 24], 127, np.float32)
     picture[2:5, 9:12] = -30
     picture[:, 16:] = 10

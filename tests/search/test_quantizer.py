@@ -54,7 +54,7 @@ def test_round_goes_to_the_nearest_and_stays_in_range():
 @pytest.mark.parametrize("tune", TUNES)
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("name", PICTURES)
-def test_any_picture_gives_a_file_that_decodes_to_what_was_found(name, sampling, tune, decode):
+def test_the_file_of_any_picture_decodes_to_the_levels(name, sampling, tune, decode):
     pixels = PICTURES[name]
     for quality in (1, 60, 100):
         qtables = tuned_qtables(quality, tune)
@@ -81,15 +81,15 @@ def test_the_search_costs_less_than_rounding_at_the_same_error(photograph, sampl
     )
 
 
-def test_luma_makes_up_for_chroma_and_what_is_clipped_is_free(photograph):
-    for pixels, part in ((photograph, "take_over"), (text(), "clipping")):
+def test_taking_over_and_clipping_save_bits(photograph):
+    for pixels, option in ((photograph, "take_over"), (text(), "clipping")):
         qtables = tuned_qtables(40, "psnr")
         analysis = analyse(pixels, qtables, "420")
         found = {}
         for whether in (False, True):
-            tune = dataclasses.replace(TUNES["psnr"], **{part: whether})
+            tune = dataclasses.replace(TUNES["psnr"], **{option: whether})
             result = Trellis(tune).search(analysis)
-            found[whether] = psnr(pixels, result.integers, qtables, "420"), result.bits
+            found[whether] = psnr(pixels, result.levels, qtables, "420"), result.bits
         gain, more = found[True][0] - found[False][0], found[True][1] / found[False][1] - 1
         assert gain - 12 * more > 0.02  # a percent of bits is about 0.12 dB at most
 
@@ -104,7 +104,7 @@ def test_bits_are_about_those_of_the_file_and_fewest_in_the_kind_that_was_search
     for kind in ("optimized", "progressive"):
         search = Trellis("visual", huffman=kind)
         found = search.search(analysis)
-        data = write_jpeg(found.integers, qtables, *photograph.shape[:2], "420", huffman)
+        data = write_jpeg(found.levels, qtables, *photograph.shape[:2], "420", huffman)
         if kind == huffman:
             assert found.bits / 8 < len(data) < 1.05 * found.bits / 8 + 400
         costs[kind] = sum(found.error) + search.bit_price(qtables) * 8 * len(data)
@@ -122,7 +122,7 @@ def test_dc_is_nearer_where_it_weighs_more(photograph):
         errors.append(
             [
                 np.square(x - v)[..., 0, 0].mean()
-                for x, v in zip(analysis.unrounded, found.integers, strict=True)
+                for x, v in zip(analysis.unrounded, found.levels, strict=True)
             ]
         )
         bits.append(found.bits)
@@ -133,16 +133,16 @@ def test_dc_is_nearer_where_it_weighs_more(photograph):
 def test_dearer_bits_are_fewer_where_they_are_dearer(photograph):
     analysis = analyse(photograph, tuned_qtables(60, "psnr"), "420")
     plain = Trellis("psnr").search(analysis)
-    fields = [np.zeros(plane.shape[:-2], np.float32) for plane in analysis.unrounded]
-    even = Trellis("psnr").search(dataclasses.replace(analysis, log2_bit_price=Planes(*fields)))
-    assert all(np.array_equal(*pair) for pair in zip(plain.integers, even.integers, strict=True))
-    fields[0][:, 10:] = 2
-    dear = Trellis("psnr")(dataclasses.replace(analysis, log2_bit_price=Planes(*fields)))
+    maps = [np.zeros(plane.shape[:-2], np.float32) for plane in analysis.unrounded]
+    even = Trellis("psnr").search(dataclasses.replace(analysis, log2_bit_price=Planes(*maps)))
+    assert all(np.array_equal(*pair) for pair in zip(plain.levels, even.levels, strict=True))
+    maps[0][:, 10:] = 2
+    dear = Trellis("psnr")(dataclasses.replace(analysis, log2_bit_price=Planes(*maps)))
 
-    def levels(luma):
+    def nonzero(luma):
         return (luma != 0).sum((-1, -2))
 
-    before, after = levels(plain.integers.luma), levels(dear.luma)
+    before, after = nonzero(plain.levels.luma), nonzero(dear.luma)
     assert after[:, 10:].sum() < 0.9 * before[:, 10:].sum()
     assert abs(after[:, :10].sum() - before[:, :10].sum()) < 0.05 * before[:, :10].sum()
 
@@ -152,5 +152,5 @@ def test_threads_may_share_a_search(photograph):
     search = Trellis("visual")
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(search, [analysis] * 4))
-    for one in found[1:]:
-        assert all(np.array_equal(*pair) for pair in zip(one, found[0], strict=True))
+    for planes in found[1:]:
+        assert all(np.array_equal(*pair) for pair in zip(planes, found[0], strict=True))

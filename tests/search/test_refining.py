@@ -21,16 +21,16 @@ PICTURE = skimage.data.astronaut()[:201, 100:263]
 
 
 def refined(pixels, tune, sampling, steps, share, quality=50, **options):
-    """(Planes, file) of a picture."""
+    """The levels, Planes, and the file of a picture after steps of refining."""
     qtables = tuned_qtables(quality, tune)
     analysis = analyse(pixels, qtables, sampling)
     search = Trellis(tune, huffman="optimized")
     if not steps:
-        integers = search(analysis)
+        levels = search(analysis)
     else:
-        of = functools.partial(refining.rows, analysis)
-        integers, _ = refine(search, of, pixels, sampling, steps, share, **options)
-    return integers, write_jpeg(integers, qtables, *pixels.shape[:2], sampling, "optimized")
+        of_rows = functools.partial(refining.rows, analysis)
+        levels, _ = refine(search, of_rows, pixels, sampling, steps, share, **options)
+    return levels, write_jpeg(levels, qtables, *pixels.shape[:2], sampling, "optimized")
 
 
 def equal(first, second):
@@ -49,7 +49,7 @@ def test_two_steps_lessen_lpips_at_about_the_same_size(sampling, decode):
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("quality", [60, 85])
-def test_without_a_mixture_error_and_bits_together_fall(sampling, quality, decode):
+def test_without_lpips_the_cost_falls(sampling, quality, decode):
     costs = []
     for steps in (0, 1):
         _, data = refined(PICTURE, "psnr", sampling, steps, 0, quality)
@@ -59,7 +59,7 @@ def test_without_a_mixture_error_and_bits_together_fall(sampling, quality, decod
     assert costs[1] < costs[0]
 
 
-def test_a_search_that_goes_astray_leaves_the_plain_one(monkeypatch):
+def test_steps_that_do_not_improve_leave_the_first_search(monkeypatch):
     plain, _ = refined(PICTURE, "visual", "420", 0, 0)
     far = np.full([2, *plain.chroma.shape[1:]], 9, np.float32)
     monkeypatch.setattr(refining._Band, "chroma_shift", lambda self, *found: far)
@@ -69,7 +69,7 @@ def test_a_search_that_goes_astray_leaves_the_plain_one(monkeypatch):
     assert equal(refined(PICTURE, "visual", "420", 2, LPIPS)[0], plain)
 
 
-def test_it_is_the_same_every_time():
+def test_refining_gives_the_same_file_every_time():
     first, second = (refined(PICTURE[:99], "visual", "420", 1, LPIPS)[1] for _ in range(2))
     assert first == second
 
@@ -85,10 +85,10 @@ def test_a_gray_picture_has_less_lpips_too(decode):
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 4), (33, 33)])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_small_pictures_are_refined_by_what_there_is_of_them(size, sampling):
+def test_pictures_of_any_size_are_refined(size, sampling):
     pixels = PICTURE[: size[0], : size[1]]
-    integers, _ = refined(pixels, "visual", sampling, 1, LPIPS, 20)
-    assert isinstance(integers, Planes)
+    levels, _ = refined(pixels, "visual", sampling, 1, LPIPS, 20)
+    assert isinstance(levels, Planes)
 
 
 def test_sixteen_bits_are_refined():
@@ -99,10 +99,10 @@ def test_sixteen_bits_are_refined():
     )
 
 
-def test_the_part_that_is_done_is_told():
-    told = []
-    refined(PICTURE[:64, :64], "psnr", "420", 3, 0, progress=told.append)
-    assert told == [0.25, 0.5, 0.75, 1]
+def test_the_part_that_is_done_is_reported():
+    reported = []
+    refined(PICTURE[:64, :64], "psnr", "420", 3, 0, progress=reported.append)
+    assert reported == [0.25, 0.5, 0.75, 1]
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
@@ -111,9 +111,9 @@ def test_bands_are_as_good_as_a_whole(sampling, tune, decode, monkeypatch):
     options = PICTURE, tune, sampling, 1, SHARES[tune]
     _, whole = refined(*options)
     monkeypatch.setattr(refining, "BAND", PICTURE.shape[1] * 80)
-    told = []
-    _, parts = refined(*options, progress=told.append)
-    assert len(told) == 6 and told[-1] == pytest.approx(1)
+    reported = []
+    _, parts = refined(*options, progress=reported.append)
+    assert len(reported) == 6 and reported[-1] == pytest.approx(1)
     reference = Reference(PICTURE)
     a, b = (reference.measure(decode(data), ["lpips", "psnr"]) for data in (whole, parts))
     # 0.1 dB are about 2% of the bits.
@@ -123,18 +123,18 @@ def test_bands_are_as_good_as_a_whole(sampling, tune, decode, monkeypatch):
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_the_pixels_that_are_looked_at_are_a_decoders(sampling, decode):
+def test_the_pixels_in_refining_are_nearly_a_decoders(sampling, decode):
     analysis = analyse(PICTURE, tuned_qtables(50, "visual"), sampling)
     search = Trellis("visual", huffman="optimized")
     band = refining._Band(search, analysis, None, 0)
-    integers = search(analysis)
-    pixels = band.pixels(band.decode(integers)).astype(int)
-    data = write_jpeg(integers, analysis.qtables, *PICTURE.shape[:2], sampling, "optimized")
+    levels = search(analysis)
+    pixels = band.pixels(band.decode(levels)).astype(int)
+    data = write_jpeg(levels, analysis.qtables, *PICTURE.shape[:2], sampling, "optimized")
     difference = np.abs(decode(data) - pixels)
     assert difference.max() <= 4 and difference.mean() < 0.2
 
 
-def test_files_are_refined_if_searched_for(decode):
+def test_only_files_of_the_search_are_refined(decode):
     def encode(**options):
         return encoding.encode(LJPEGPIL(), PICTURE, 50.0, Coding(**options))
 

@@ -23,15 +23,17 @@ def search(
     lengths,
     zeroing_penalty=0.0,
     band=(1, 63),
-    ends=None,
+    eob_bits=None,
 ):
-    """(levels, cost) of what is found. ends: the bits of the ends of 0, 1, .. blocks in a row; by
-    default each has the symbol 0 of its own."""
+    """The levels that the search finds, and their cost.
+
+    eob_bits: of EOB runs of 0, 1, .. blocks; by default each block has an end of its own.
+    """
     blocks = len(x)
     out, full = np.full([blocks, 64], 99, np.int16), np.empty(blocks, np.bool_)
     one, price = np.ones(blocks, np.float32), np.full(blocks, bit_price, np.float32)
     cost = np.empty(blocks, np.float32)
-    ends = np.float32(lengths[0] * np.arange(33) if ends is None else ends)
+    eob_bits = np.float32(lengths[0] * np.arange(33) if eob_bits is None else eob_bits)
     x, squared_weight, dead_zone_weight, dead_zone = map(
         np.ascontiguousarray, (x, squared_weight, dead_zone_weight, dead_zone)
     )
@@ -45,16 +47,18 @@ def search(
         price,
     )
     margin = trellis.slack(lengths)
-    trellis.search_band(x, *weights, *band, lengths, margin, ends[1], out, cost, full)
-    return out, trellis.choose_eob_runs(cost, full, price, ends, *band, out)
+    trellis.search_band(x, *weights, *band, lengths, margin, eob_bits[1], out, cost, full)
+    return out, trellis.choose_eob_runs(cost, full, price, eob_bits, *band, out)
 
 
 def sparse_blocks(generator, count, most):
-    """Blocks with up to `most` coefficients that do not round to 0, at any places."""
+    """Blocks with up to `most` coefficients that do not round to 0, at random positions."""
     x = generator.uniform(-0.49, 0.49, [count, 64])
     for block in x:
-        places = generator.choice(np.arange(1, 64), generator.integers(0, most + 1), replace=False)
-        block[places] = generator.laplace(0, 1.5, len(places))
+        positions = generator.choice(
+            np.arange(1, 64), generator.integers(0, most + 1), replace=False
+        )
+        block[positions] = generator.laplace(0, 1.5, len(positions))
     return x.astype(np.float32)
 
 
@@ -75,7 +79,7 @@ def test_no_levels_of_a_block_cost_less(hidden, zeroing_penalty):
         assert cost <= reference.best_block(block, error, 0.15, lengths) + 1e-4
 
 
-def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
+def test_dense_blocks_cost_what_the_search_says_and_no_more_than_rounded_blocks():
     generator = np.random.default_rng(2)
     lengths = lengths_of(generator)
     squared_weight = np.ones(64, np.float32)
@@ -86,8 +90,8 @@ def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
         levels = levels[ZIGZAG[1:]].tolist()
         rounded = np.trunc(block + np.copysign(0.5, block))[ZIGZAG[1:]].astype(int).tolist()
         cost, plain = (
-            reference.block_cost(block, some, (squared_weight, NONE, NONE, 0.0), 0.2, lengths)
-            for some in (levels, rounded)
+            reference.block_cost(block, given, (squared_weight, NONE, NONE, 0.0), 0.2, lengths)
+            for given in (levels, rounded)
         )
         assert cost <= plain + 1e-4
         costs.append(cost - float((block[1:].astype(np.float64) ** 2).sum()))
@@ -95,42 +99,51 @@ def test_dense_blocks_cost_no_more_than_rounded_ones_and_what_is_said():
 
 
 @pytest.mark.parametrize("band", [(1, 63), (3, 20)])
-def test_blocks_that_end_in_a_row_share_a_symbol_where_that_costs_least(band):
-    """All ways to leave the levels of some blocks out, and the search's own levels for others."""
+def test_eob_runs_cost_the_least(band):
+    """Every subset of the blocks is tried without levels, the others with the search's levels."""
     generator = np.random.default_rng(4)
     squared_weight = np.ones(64, np.float32)
     for bit_price in (0.05, 0.15, 0.3):
         lengths = lengths_of(generator)
-        ends = np.concatenate([[0], np.cumsum(generator.uniform(0, 3, 32)) + 2])
+        eob_bits = np.concatenate([[0], np.cumsum(generator.uniform(0, 3, 32)) + 2])
         x = sparse_blocks(generator, 9, 2)
-        x[:, ZIGZAG[band[1]]] = 0  # a level there has no end, which counts among the levels' bits
+        x[:, ZIGZAG[band[1]]] = 0  # a block with a level there has no end
         found, total = search(
-            x, squared_weight, NONE, NONE, bit_price, lengths, band=band, ends=ends
+            x, squared_weight, NONE, NONE, bit_price, lengths, band=band, eob_bits=eob_bits
         )
-        places = ZIGZAG[band[0] : band[1] + 1]
-        paid = np.full(33, -100)  # for each block with levels
-        every, _ = search(x, squared_weight, NONE, NONE, bit_price, lengths, band=band, ends=paid)
-        assert len(np.unique(every[:, places].any(1))) == 2
+        positions = ZIGZAG[band[0] : band[1] + 1]
+        paid = np.full(33, -100)  # so cheap that all blocks with nonzero coefficients have levels
+        every, _ = search(
+            x, squared_weight, NONE, NONE, bit_price, lengths, band=band, eob_bits=paid
+        )
+        assert len(np.unique(every[:, positions].any(1))) == 2
 
-        def cost(levels, bit_price=bit_price, lengths=lengths, x=x, ends=ends, places=places):
-            bits, row = 0.0, 0
-            for block in levels[:, places]:
+        def cost(
+            levels,
+            bit_price=bit_price,
+            lengths=lengths,
+            x=x,
+            eob_bits=eob_bits,
+            positions=positions,
+        ):
+            bits, run = 0.0, 0
+            for block in levels[:, positions]:
                 if block.any():
-                    bits += ends[row] + reference.band_bits(block.tolist(), lengths)
-                    row = 0
-                row += 1
-            return bit_price * (bits + ends[row]) + ((x - levels)[:, places] ** 2).sum()
+                    bits += eob_bits[run] + reference.band_bits(block.tolist(), lengths)
+                    run = 0
+                run += 1
+            return bit_price * (bits + eob_bits[run]) + ((x - levels)[:, positions] ** 2).sum()
 
         best = min(
             cost(np.where(np.array(kept)[:, None], every, 0))
             for kept in itertools.product((False, True), repeat=len(x))
         )
         assert cost(found) == pytest.approx(best, rel=1e-5)
-        zero = float((x[:, places] ** 2).sum())
+        zero = float((x[:, positions] ** 2).sum())
         assert total == pytest.approx(cost(found) - zero, rel=1e-4, abs=1e-4)
 
 
-def test_the_means_are_the_best_of_all_near_the_rounded_ones():
+def test_dc_levels_are_the_best_of_all_near_the_rounded_ones():
     generator = np.random.default_rng(3)
     lengths = lengths_of(generator)
     for _ in range(100):
@@ -150,7 +163,7 @@ def test_the_means_are_the_best_of_all_near_the_rounded_ones():
         assert found <= best + 1e-4
 
 
-def test_levels_stay_in_what_a_file_holds():
+def test_levels_stay_within_the_bounds_of_a_file():
     x = np.full([2, 64], 5000, np.float32) * np.float32([[1], [-1]])
     lengths = np.full(256, 4, np.float32)
     found, _ = search(x, np.ones(64, np.float32), NONE, NONE, 0.1, lengths)
