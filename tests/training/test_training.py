@@ -70,7 +70,7 @@ def truncated(path):
     [
         (lambda folder: None, "matches no file"),
         (lambda folder: (folder / "a.png").write_text("x"), "none of the 1 files"),
-        (lambda folder: Image.new("RGB", (8, 8)).save(folder / "a.png"), "smaller --patchsize"),
+        (lambda folder: Image.new("RGB", (8, 8)).save(folder / "a.png"), "lower --patchsize"),
         (lambda folder: truncated(folder / "a.png"), "can be read to its end"),
     ],
 )

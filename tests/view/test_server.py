@@ -149,7 +149,7 @@ def test_pictures_that_are_broken_or_too_large_are_a_line_and_leave_nothing(serv
         error = found.add(name, data)["error"]
         assert words in error and "\n" not in error and "/" not in error, error
     monkeypatch.setattr(pictures, "MOST_BYTES", len(PNG) - 1)
-    assert "more than" in found.add("a.png", PNG)["error"]
+    assert "at most" in found.add("a.png", PNG)["error"]
     monkeypatch.setattr(pictures, "MOST_BYTES", len(PNG))
     assert [found.add("a.png", PNG).get("name") for _ in range(3)] == ["a.png", "a.png", None]
     assert "too many pictures" in found.add("a.png", PNG)["error"]
