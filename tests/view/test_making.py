@@ -166,7 +166,7 @@ def test_what_a_choice_lacks_is_a_line(serve, folder):
         ({"refine": -1}, "--refine"),
     ):
         assert words in found.file(1, **choice)["error"]
-    assert "not kept any more" in found.file(9)["error"]
+    assert "removed from the page" in found.file(9)["error"]
 
 
 def test_of_one_place_the_newest_job_alone_goes_on_and_others_wait_for_their_turn():
