@@ -12,6 +12,9 @@ luma_kernels = lazy_import("learned_jpeg.search.luma")
 _FREQUENCIES = BLOCK * BLOCK
 # 4:2:0 may cause an error of this part of a file's error; a tune can raise the part up to _MOST.
 _PART, _MOST = 0.55, 0.9
+# A factor on that part: 4:4:4 is dear where much of a file is chroma, so by chroma's share of the
+# coefficients that are not 0.
+_CHEAP, _DEARER = 0.7, 0.75
 # The simple quantizer sets coefficients below this to 0, so that its error is about the search's.
 _DEAD_ZONE = 0.6
 
@@ -29,10 +32,13 @@ def choose(analysis, tune):
         return "444"
     steps = tables[..., 0].ravel(), tables[..., 1].ravel()
     luma, chroma = _decoded(planes.luma[None], steps[0])[0], _decoded(planes.chroma, steps[1])
-    coded = _decoded(_quantized(planes.luma)[None], steps[0])[0]
+    levels, chroma_levels = _quantized(planes.luma), _quantized(planes.chroma)
     halves = _error(analysis, luma, luma, chroma)
-    files = _error(analysis, luma, coded, _decoded(_quantized(planes.chroma), steps[1]))
+    coded = _decoded(levels[None], steps[0])[0], _decoded(chroma_levels, steps[1])
+    files = _error(analysis, luma, *coded)
     part = min(_PART + tune.fine_chroma_error / reference_step(tables[..., 0]), _MOST)
+    nonzero = np.count_nonzero(levels), np.count_nonzero(chroma_levels)
+    part *= _CHEAP + _DEARER * nonzero[1] / max(sum(nonzero), 1)
     return "444" if halves > part * files else "420"
 
 
