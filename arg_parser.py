@@ -1,6 +1,6 @@
 """The command line of an architecture's script.
 
-`compress` and `models` are the package's own; here are `train` and the options of all trainings.
+This module has `train` and the options of all trainings; the other commands are the package's.
 """
 
 import argparse
@@ -25,14 +25,14 @@ _FIRST = (
     "train_glob checkpoint_dir lmbda lpips_weight last_step valid_glob init_checkpoint seed "
     "published evolve against"
 ).split()
-# What all architectures of the published code have in common: its defaults of `train`.
+# The defaults of `train` in the published code, for all its architectures.
 PUBLISHED = {"last_step": 1_000_000, "lr": 1e-4, "settle": 0.0, "patchsize": 256, "lmbda": 0.01}
 
 
 class Preset(argparse.Action):
-    """A flag whose `const`, {dest: value}, holds for all that is not given beside it.
+    """A flag whose `const`, {dest: value}, holds for all options that are not given.
 
-    It makes them the defaults of its parser, so the arguments have to be parsed once more.
+    It makes these values the defaults of its parser, so that the arguments must be parsed again.
     """
 
     def __init__(self, **kwargs):
@@ -44,13 +44,15 @@ class Preset(argparse.Action):
 
 
 def add_train_options(parser, architecture):
-    """Adds the options of `train` that all architectures read, and --lambda to those that do.
+    """Adds the options of `train` that all architectures read, and --lambda where it is read.
 
     An architecture's `add_options` sets other defaults where its training needs them.
     """
     options.add_jobs(parser)
     parser.add_argument(
-        "--json", action="store_true", help="print how it ended as JSON, all else on standard error"
+        "--json",
+        action="store_true",
+        help="print the outcome as JSON, and all else on standard error",
     )
     data = parser.add_argument_group("images")
     data.add_argument(
@@ -73,10 +75,10 @@ def add_train_options(parser, architecture):
         type=number(float, 1),
         default=1.0,
         metavar="FACTOR",
-        help="shrink the photographs by this factor first, against the traces of JPEG in them",
+        help="shrink the photographs by this factor first, which removes JPEG artifacts from them",
     )
     data.add_argument(
-        "--batchsize", type=number(int, 1), default=8, metavar="N", help="crops in a step"
+        "--batchsize", type=number(int, 1), default=8, metavar="N", help="number of crops in a step"
     )
     data.add_argument(
         "--patchsize",
@@ -85,7 +87,8 @@ def add_train_options(parser, architecture):
         metavar="PIXELS",
         help="side of the square crops in pixels; smaller photographs are left out",
     )
-    threads = {"default": 16, "metavar": "N", "help": "photographs decoded at the same time"}
+    said = "number of photographs decoded at the same time"
+    threads = {"default": 16, "metavar": "N", "help": said}
     data.add_argument("--preprocess_threads", type=number(int, 1), **threads)
 
     if "lmbda" in architecture.model_options:
@@ -105,8 +108,8 @@ def add_train_options(parser, architecture):
         type=number(int, 0),
         default=4000,
         metavar="STEP",
-        help="train until this step, counted from the very start, not from a resumption; with 0 "
-        "ljpeg_rdo learns its tables and error weights alone, and no network",
+        help="train until this step, counted from the first start of the training; with 0 "
+        "ljpeg_rdo learns only its tables and error weights, and no network",
     )
     steps.add_argument(
         "--lr",
@@ -128,7 +131,7 @@ def add_train_options(parser, architecture):
         type=number(float, 0, 1),
         default=0.2,
         metavar="PART",
-        help="last part of the steps, during which the learning rate falls to a hundredth",
+        help="part of the steps, at the end, during which the learning rate falls to a hundredth",
     )
     steps.add_argument(
         "--seed",
@@ -142,24 +145,24 @@ def add_train_options(parser, architecture):
         type=number(int, 1),
         default=200,
         metavar="N",
-        help="steps between checkpoints, the most that a power cut can cost",
+        help="number of steps between checkpoints, and the most that a power cut can lose",
     )
     steps.add_argument(
         "--init_checkpoint",
         metavar="DIR",
-        help="start from the weights of another run of the same architecture, for example of a "
-        "neighbouring lambda; its step and optimizer state are not used",
+        help="start from the weights in this checkpoint folder of the same architecture, for "
+        "example of a neighbouring lambda; its step and optimizer state are not used",
     )
 
 
 def add_rounding(parser):
-    """Adds --rounding, for architectures whose loss goes through the rounding."""
+    """Adds --rounding, for architectures whose loss has a gradient through the rounding."""
     parser.add_argument(
         "--rounding",
         choices=ROUNDINGS,
         default="mixed",
-        help="surrogate gradient of the rounding: cubic, as published, or with slope 1 for "
-        "coefficients that do not become 0, which LPIPS and google_baseline need",
+        help="gradient that stands for the rounding's: cubic, as published, or mixed, with slope 1 "
+        "for coefficients that do not become 0, which LPIPS and google_baseline need",
     )
 
 
@@ -176,7 +179,7 @@ def _add_train(parser, subparsers, architecture):
         "the same folder stopped. Ctrl-C saves the model before the training ends.",
         _EXAMPLES.format(script=f"{name}.py"),
     )
-    # Without a default of its own, so that the option counts on either side of `train`.
+    # Without a default, so that the option counts before and after `train`.
     train.add_argument(
         "--checkpoint_dir",
         default=argparse.SUPPRESS,
@@ -198,7 +201,7 @@ def parse(architecture, description, argv=None):
     more = [add_train] if architecture.trained else []
     parser = command.make_parser(architecture, description, more=more)
     args = parser.parse_args(argv)
-    if getattr(args, "published", False):  # whose values are defaults now
+    if getattr(args, "published", False):  # its values are the defaults now
         args = parser.parse_args(argv)
     return args
 

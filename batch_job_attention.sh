@@ -1,7 +1,7 @@
 #!/bin/bash
-# One run for evaluate.py: trains one model for each lambda, each into its own folder.
+# Makes a run for evaluate.py: trains a model for each lambda, each into its own folder.
 
-# Each can be set from the environment and holds for every lambda.
+# The environment can set each of these options of `train`, for all lambdas.
 hyperparameters=(
   LAST_STEP BATCHSIZE PATCHSIZE LR LR_DECAY LPIPS_WEIGHT TOTAL_WEIGHT_REGULARIZER BACKBONE
   FEATURE_CACHE PREPROCESS_THREADS SEED
@@ -28,8 +28,8 @@ usage: /bin/bash batch_job_attention.sh RUN_FOLDER [TRAIN_OPTION ...]
 
 Trains $ARCHITECTURE for each lambda of
   $LAMBDAS
-into RUN_FOLDER/lambda_*/train, so that RUN_FOLDER is one run for evaluate.py.
-Finished lambdas are skipped, interrupted ones continue.
+into RUN_FOLDER/lambda_*/train, so that RUN_FOLDER is a run for evaluate.py.
+The script skips finished trainings and continues interrupted trainings.
 
 The environment may set LAMBDAS, TRAIN_GLOB, ARCHITECTURE (a script that trains, for example ljpeg),
 PYTHON, and instead of the defaults of "$ARCHITECTURE.py train"
@@ -84,9 +84,9 @@ if [[ -n ${SLURM_ARRAY_TASK_ID-} ]]; then
 fi
 
 options=(--train_glob "$TRAIN_GLOB")
-# Of the others, those that are set and that the architecture has.
-command -v "$PYTHON" >/dev/null || fail "no program $PYTHON; PYTHON=.venv/bin/python3, say, names one"
+command -v "$PYTHON" >/dev/null || fail "there is no program $PYTHON; set PYTHON, for example to .venv/bin/python3"
 known=$("$PYTHON" "$script" train --help) || fail "$ARCHITECTURE.py has no train, or does not start with $PYTHON"
+# The hyperparameters that are set and that the architecture has.
 for name in "${hyperparameters[@]}"; do
   option=--$(tr '[:upper:]' '[:lower:]' <<<"$name")
   if [[ -n ${!name-} && $known == *" $option "* ]]; then
@@ -97,8 +97,8 @@ if [[ -z $FEATURE_CACHE && $known == *" --cached_crops "* ]]; then
   options+=(--cached_crops 0)
 fi
 
-# A training that is told to stop saves and ends well, which must not start the next one. It runs
-# in the background, so that a signal to this script alone is passed on at once.
+# A training that gets a signal saves and ends, and the next training must not start then. A
+# training runs in the background, so that a signal to this script is passed on at once.
 training=
 stop() {
   trap '' INT TERM

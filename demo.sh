@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The whole way on photographs that scikit-image carries: trains ljpeg at two lambdas, writes JPEG
-# files of three photographs that it has not seen, and compares them with Pillow's; then compares
-# the shipped default model with Pillow, mozjpeg and jpegli. `make demo` installs what it needs.
+# A demonstration on photographs of scikit-image: trains ljpeg at two lambdas, writes JPEG files of
+# three other photographs, and compares them with Pillow's files; then compares the shipped default
+# model with Pillow, mozjpeg and jpegli. `make demo` installs all packages and runs this script.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export TF_CPP_MIN_LOG_LEVEL=3
@@ -55,15 +55,15 @@ rates = {
     for row in shipped["bd_rates"]
     if row["curve"].startswith("rdo_visual") and row["metric"] == "ssimulacra2"
 }
-print("\nBits of LearnedJPEG's default model at equal visible quality (SSIMULACRA2) on demo/photos:")
+print("\nLearnedJPEG's default model, at equal visible quality (SSIMULACRA2) on demo/photos, needs:")
 for name, curve in {
     "libjpeg-turbo": "Pillow 4:2:0", "mozjpeg": "mozjpeg 4:2:0", "jpegli": "jpegli 4:2:0"
 }.items():  # fmt: skip
     if curve in rates:
         more = "fewer" if rates[curve] < 0 else "more"
-        print(f"  {abs(rates[curve]):4.1f}% {more} than {name}")
+        print(f"  {abs(rates[curve]):4.1f}% {more} bits than {name}")
     else:
         print(f"  {name} is not installed: pip install --no-deps -r requirements-rivals.txt")
-print("Open demo/shipped/photos_progressive.html in a browser: curves, and pictures at equal bytes.")
-print("The two trained models are in demo/runs, their page is demo/runs/photos_optimized.html.")
+print("Open demo/shipped/photos_progressive.html in a browser: it shows the curves, and pictures of")
+print("equal bytes. demo/runs has the two trained models, and their page photos_optimized.html.")
 PYTHON

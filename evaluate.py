@@ -45,9 +45,9 @@ def main(argv=None):
 
 
 def _run(args):
-    """Measures and shows all test sets; returns their Reports."""
+    """Measures and shows all test sets; returns their SetReports."""
     reports = []
-    say = functools.cache(measuring.say)  # once for all sets
+    say = functools.cache(measuring.say)  # each line once for all sets
     try:
         sets = _find_sets(args.test_image_glob)
         with (
@@ -72,7 +72,7 @@ def _find_sets(globs):
         if name in sets:
             raise UserError(
                 f"--test_image_glob: two sets have the name {name}; quote a glob, so that the "
-                "shell does not make one of each image"
+                "shell does not split it into images"
             )
         sets[name] = images
     return sets
@@ -83,10 +83,10 @@ def _report(args, set_name, images, pool, say):
     found = curves.find_curves(args, set_name, say)
     points = {point: f"{curve.name}/{point.name}" for curve in found for point in curve.points}
     measured, images = measuring.measure_all(points, images, args.metrics, pool)
-    # Sizes that nobody asked for are those of the sheet alone.
+    # Without --rates, only the images of the sheet have files of equal bytes.
     names = series.chosen([image.name for image in images], SHEET_IMAGES)
     indices = [i for i, image in enumerate(images) if args.rates or image.name in names]
-    sized = {point: f"{curve.name}/{point.name}" for curve in found for point in curve.sized}
+    sized = {point: f"{curve.name}/{point.name}" for curve in found for point in curve.at_size}
     compared = [images[index] for index in indices]
     known = {point: s for curve in found for point, s in _known_sizes(curve, measured, indices)}
     searched, _ = measuring.measure_all(sized, compared, args.metrics, pool, known)
@@ -107,7 +107,7 @@ def _report(args, set_name, images, pool, say):
                 point.fingerprint["dial"]: drawn_point(
                     point, searched[point].spread(len(images), indices)
                 )
-                for point in curve.sized
+                for point in curve.at_size
                 if not searched[point].failed
             },
         )
@@ -119,7 +119,7 @@ def _report(args, set_name, images, pool, say):
         Path(args.output_dir),
         f"{set_name}_{curves.protocol(args.coding)}",
         ", ".join(subject),
-        [one for one in drawn if one.points],
+        [curve for curve in drawn if curve.points],
         images,
         indices,
         args.metrics,
@@ -134,7 +134,7 @@ def _known_sizes(curve, measured, indices):
         for point in curve.points
         if not measured[point].failed
     }
-    for point in curve.sized:
+    for point in curve.at_size:
         if len(point.coders) > 1 and set(point.coders) <= set(sizes):
             known = np.stack([sizes[coder] for coder in point.coders], axis=1)
             yield point, np.maximum.accumulate(known, axis=1)

@@ -4,19 +4,19 @@
     python3 benchmarks/compress.py --command "photos/*.png"
     python3 benchmarks/compress.py --files 10000
 
-Each line is a process of its own, after a first small picture that pays for what is done once.
-The picture is one of scikit-image's photographs, enlarged. All encoders have the IJG tables at
-one quality; the networks have random weights, which take as long as trained ones.
+Each line is measured in a process of its own, after a small picture that takes the time of all work
+that is done once. The picture is a photograph of scikit-image, enlarged. All encoders have the IJG
+tables at one quality. The networks have random weights, which take as long as trained weights.
 
-For a network, `network` is the part of the seconds that its forward pass over the picture alone
-takes, in the same tiles but without their overlap; `file` is the part that `jpeg_file` takes.
-The CPU seconds say what a machine that does other things at the same time blurs.
+For a network, `network` is the part of the seconds that its forward pass over the picture takes, in
+the same tiles without their overlap; `file` is the part that `jpeg_file` takes. CPU seconds hardly
+depend on other programs that run at the same time; seconds do.
 
 `--command` measures the whole command `learned-jpeg` on photographs, from the start of Python to
-its end, beside a `cjpeg` of mozjpeg for each: from the same PPM files at 4:2:0, the best of some
-rounds that take turns. `parts` is where its CPU seconds go: `start` is Python's imports, `kernels`
-the loading of what numba has compiled, `check` the decoding of the file for its PSNR.
-`--files` says how much memory the command has while it goes through so many small pictures.
+its end, beside mozjpeg's `cjpeg` for each photograph: from the same PPM files at 4:2:0, the best of
+several rounds, which alternate. `parts` are the parts of its CPU seconds: `start` is Python's
+imports, `kernels` the loading of compiled code, `check` the decoding of the file for its PSNR.
+`--files` measures the memory of the command while it compresses that number of small pictures.
 """
 
 import argparse
@@ -39,7 +39,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT)}
 
 
 def photograph(megapixels):
-    """uint8 [H, W, 3] of 3:2 with about so many pixels."""
+    """uint8 [H, W, 3] of 3:2 with about the given number of pixels."""
     import numpy as np
     import skimage.data
     from PIL import Image
@@ -188,7 +188,7 @@ def seconds_of_parts(folder):
 
 
 def _two_at_once(command, folder):
-    """The seconds of two processes that begin together: what the machine's cores are good for."""
+    """The seconds of two processes that begin together, which show the speed of two cores."""
     start = time.perf_counter()
     both = [
         subprocess.Popen([*command, "--output_dir", f"../{i}"], env=ENVIRONMENT, cwd=folder)
@@ -200,7 +200,7 @@ def _two_at_once(command, folder):
 
 
 def of_command(patterns, quality, rounds):
-    """Prints what the whole command takes for photographs, and `cjpeg`."""
+    """Prints the time of the whole command for photographs, and of `cjpeg`."""
     from learned_jpeg.pictures import reading
     from learned_jpeg.rivals.mozjpeg import _cjpeg
 
@@ -256,7 +256,7 @@ def of_command(patterns, quality, rounds):
 
 
 def of_many(number):
-    """Prints the memory of the command after parts of so many small pictures."""
+    """Prints the memory of the command after parts of a number of small pictures."""
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder, "pictures")
         pictures.mkdir()
@@ -281,7 +281,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 12, 48])
-    parser.add_argument("--encoders", nargs="+", help="by default two and all architectures")
+    parser.add_argument(
+        "--encoders", nargs="+", help="(default: Pillow, mozjpeg and all architectures)"
+    )
     parser.add_argument("--quality", type=int, default=75)
     parser.add_argument("--huffman", default="progressive")
     parser.add_argument("--sampling", default="444")

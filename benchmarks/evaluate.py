@@ -1,14 +1,14 @@
-"""Seconds of an evaluation: each part of a point's first time, and the command with all found.
+"""Seconds of an evaluation: the parts of measuring a point, and the command with stored figures.
 
     python3 benchmarks/evaluate.py --checkpoint_dir RUN/lambda_*/train \
         --test_image_glob "KODAK/*.png" [--points 6] [--batch_dir BATCH]
 
-"encoding" is by the first checkpoint alone, "encoding together" a file of all of them, or of all
-values of a rate setting, which share what their networks make of an image.
-The parts are those of one process, TensorFlow with all cores, per file and per megapixel; what the
-first image pays (TensorFlow's graphs, compiled code) stands apart. An original's part of the
-metrics is computed once for --points files. With --batch_dir, the command evaluate.py runs on that
-folder twice; the second time finds all pickles there.
+"encoding" is the time of the first checkpoint alone. "encoding together" is the time of a file when
+all checkpoints, or all values of a rate setting, share the outputs of their networks for an image.
+The parts are measured in one process, TensorFlow with all cores, per file and per megapixel. The
+one-time work at the first image (TensorFlow's graphs, compiled code) is listed separately. The
+metrics' work on an original is done once for --points files. With --batch_dir, evaluate.py runs on
+that folder twice; at the second time all pickles exist.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def main():
     parser.add_argument("--checkpoint_dir", nargs="+", required=True, metavar="DIR")
     parser.add_argument("--test_image_glob", required=True)
     parser.add_argument("--huffman", choices=jpeg_file.HUFFMAN, default="standard")
-    parser.add_argument("--dial", type=float, help="for a model that has one")
+    parser.add_argument("--dial", type=float, help="the value of the model's rate setting")
     parser.add_argument("--points", type=int, default=6, help="files of an image; default: 6")
     parser.add_argument("--batch_dir")
     args = parser.parse_args()

@@ -1,9 +1,9 @@
-"""Pictures that are no photographs, made by code: the same at each call.
+"""Pictures that are no photographs, made by code and the same at each call.
 
     python3 benchmarks/graphics.py FOLDER    # writes them as PNG files
 
-GRAPHICS has a function for each, which gives uint8 [height, width, 3]. What has photographs in it
-takes them from scikit-image, text is set in the fonts that come with matplotlib.
+GRAPHICS has a function for each picture, which returns uint8 [height, width, 3]. Photographs in the
+pictures are scikit-image's, and fonts are matplotlib's.
 """
 
 import argparse
@@ -25,13 +25,13 @@ def font(size, name="DejaVuSans"):
 
 
 def canvas(colour, size=SIZE):
-    """(image, what draws on it)."""
+    """(image, the object that draws on it)."""
     image = Image.new("RGB", size, colour)
     return image, ImageDraw.Draw(image)
 
 
 def photograph(name):
-    """One of scikit-image's, as large as the canvas."""
+    """A photograph of scikit-image, as large as the canvas."""
     import skimage.data
 
     image = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
@@ -44,7 +44,7 @@ WORDS = "the search finds what a file of few bytes shows best of each block and 
 
 
 def words(rng, number):
-    """Some words in a row."""
+    """A line of random words."""
     return " ".join(rng.choice(WORDS, number))
 
 

@@ -1,10 +1,10 @@
-"""What each learned part of a ljpeg_rdo model gives, and refining: BD-rates in five metrics, time.
+"""The gain of each learned part of a ljpeg_rdo model, and of refining: BD-rates and time.
 
     python3 benchmarks/learned_parts.py "photos/*.png" [--model rdo_visual] [--refine 0 3]
 
-Each row is an encoder whose files, progressive at 4:2:0, are decoded and measured; its BD-rate is
-in percent against the anchor, as benchmarks/quantizer.py takes it. The first row has nothing
-learned: it is `ljpeg_PIL.py compress --tune`. Time is that of the CPU from pixels to file.
+Each row is an encoder whose files, progressive at 4:2:0, are decoded and measured in five metrics.
+Its BD-rate is in percent against the anchor, computed as in benchmarks/quantizer.py. The first row,
+`ljpeg_PIL.py compress --tune`, has no learned part. Time is CPU time from pixels to file.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main(argv=None):
     parser.add_argument("--anchor", default="mozjpeg_420", help="of evaluate.py's encoders")
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=METRICS)
     parser.add_argument("--refine", nargs="+", type=int, default=[0], help="steps, a row each")
-    parser.add_argument("--number", type=int, help="take the first so many pictures alone")
+    parser.add_argument("--number", type=int, help="take only this number of pictures, the first")
     args = parser.parse_args(argv)
 
     images = [reading.read(path) for path in reading.find(args.images, "images")[: args.number]]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""JPEG files without loss: bytes and CPU time beside jpegtran and mozjpeg's lossless transcoder.
+"""Rewriting JPEG files without loss: bytes and CPU time beside jpegtran and mozjpeg's transcoder.
 
     python3 benchmarks/lossless.py "KODAK/kodim*.png" [--quality 85] [--subsampling 2]
 
-Pictures that are no JPEG files become such by Pillow first. Both decoded files are compared. It
-needs `pip install mozjpeg-lossless-optimization`, as requirements-dev.txt has it, and jpegtran.
+Pillow first turns other pictures into JPEG files. The decoded pixels before and after are compared.
+The script needs jpegtran, and the package mozjpeg-lossless-optimization of requirements-dev.txt.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from PIL import Image  # noqa: E402
 
 
 def jpeg_of(path, quality, subsampling):
-    """The bytes of a JPEG file, or of what Pillow makes of another."""
+    """The bytes of a JPEG file; Pillow turns other pictures into one."""
     data = Path(path).read_bytes()
     if data.startswith(b"\xff\xd8"):
         return data
@@ -37,7 +37,7 @@ def jpeg_of(path, quality, subsampling):
 
 
 def jpegtran(data):
-    """As its manual says for the smallest file."""
+    """The file of jpegtran, with the options that its manual gives for the smallest file."""
     command = ["jpegtran", "-copy", "all", "-optimize", "-progressive"]
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout
 
@@ -50,7 +50,7 @@ WAYS = {
 
 
 def seconds():
-    """Of the CPU, of this process and those that it has started."""
+    """The CPU seconds of this process and of the processes that it has started."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 

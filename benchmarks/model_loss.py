@@ -3,8 +3,7 @@
     python3 benchmarks/model_loss.py --glob "photos/*.png" RUN/lambda_*/train ...
 
 Prints for each model the terms of its loss, the bits per pixel of its progressive files and their
-PSNR,
-as means over the crops: what tells whether another training of the same loss is better.
+PSNR, as means over the crops. These figures compare trainings of the same loss.
 """
 
 import argparse

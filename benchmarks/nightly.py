@@ -1,12 +1,12 @@
-"""Thousands of small pictures, by a command that is killed ten times and goes on: is anything lost?
+"""Checks that a command on thousands of pictures loses nothing when it is killed ten times.
 
     python3 benchmarks/nightly.py [PICTURE ...] [--files 5000] [--kills 10] [--option=--update]
 
-Small pictures of five kinds are made by code, and the given ones are put among them. The command
-gets SIGKILL, SIGTERM and SIGINT in turn after some files, and is started again as it was. After
-each end it is checked that inputs are as they were, that all outputs are whole and are told of by
-a line of JSON, and at the last one the status, that each picture has its file, and that the files
-are those of one run. The memory of the last run over all files, without a kill, is printed.
+The script makes small pictures of five kinds, and adds the given pictures. The command gets
+SIGKILL, SIGTERM and SIGINT in turn after a number of files, and is started again. After each end
+the script checks that the inputs are unchanged, and that all outputs are whole and have a line of
+JSON. At the last end it also checks the status, that each picture has its file, and that the files
+are those of a single run. It prints the memory of a run over all files without a kill.
 """
 
 import argparse
@@ -58,8 +58,8 @@ def digests(folder):
 
 
 def run(folder, output, option, files=None, with_signal=None, watch=None):
-    """(status, lines of JSON) of the command, which gets a signal where there are so many files;
-    watch: called with its process now and then."""
+    """(status, lines of JSON) of the command, which gets a signal after a number of files; watch:
+    called with its process now and then."""
     command = [sys.executable, PROJECT / "ljpeg_rdo.py", "compress", folder, "--output_dir", output]
     command += ["--json", "--quality", "60", *([option] if option else [])]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -79,7 +79,7 @@ def run(folder, output, option, files=None, with_signal=None, watch=None):
 
 
 def check(output, lines, known):
-    """Outputs are whole, and those that are new are told of."""
+    """Checks that outputs are whole, and that new outputs have lines of JSON."""
     found = digests(output) if output.exists() else {}
     for name in found:
         with Image.open(output / name) as image:

@@ -1,18 +1,18 @@
-"""What metrics say of JPEG files, beside what people say of them.
+"""How well metrics agree with people's judgement of JPEG files.
 
     python3 benchmarks/people.py [--weights ssimulacra2=0.5 butteraugli=0.5]
 
 people.csv has 31 settings of three encoders: `elo` is the Elo score of people's choices in mucped23
 (L. Versari, Z. Szabadka, M. Bruse, J. Alakuijala: Multi-bitrate JPEG compression perceptual
 evaluation dataset 2023, in the repository google-research/google-research, CC BY 4.0), within 45
-either way. The rest are means over 41 of its 49 pictures, encoded again at the same settings:
-arithmetic ones, but of Butteraugli's 3-norm and LPIPS the geometric ones.
+either way. The other columns are means over 41 of its 49 pictures, encoded again at the same
+settings: geometric means of Butteraugli's 3-norm and LPIPS, arithmetic means of the others.
 
-For each metric: the rank correlation with Elo; how far Elo is from a cubic of the metric, rms;
-and the bits that one encoder needs more than another at equal score, in percent, the mean over the
-scores that both have. The last row is the mixture of metrics that `ljpeg_rdo.py train` evolves
-for, or that of --weights: the weighted mean of the bits that files of a metric's score need, in
-doublings, by a cubic over all settings.
+The table has for each metric the rank correlation with Elo, the rms distance of Elo from a cubic of
+the metric, and the bits that one encoder needs more than another at equal score, in percent, the
+mean over the scores that both have. The last row is the mixture of metrics that `ljpeg_rdo.py
+train` evolves for, or the mixture of --weights: the weighted mean of the bits that files of a
+metric's score need, in doublings, by a cubic over all settings.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def read():
 
 
 def cubic(x, y):
-    """The values of the cubic in x that is nearest to y."""
+    """The values of the cubic in x that fits y best."""
     return np.polynomial.Polynomial.fit(x, y, 3)(x)
 
 
@@ -90,7 +90,7 @@ def bits(encoders, figures, scores, tested, anchor):
 
 
 def row(encoders, figures, scores):
-    """What is said of scores: [rank correlation, rms, bits of each of PAIRS]."""
+    """A row of the table for scores: [rank correlation, rms, bits of each of PAIRS]."""
     from scipy.stats import spearmanr
 
     elo = figures["elo"]

@@ -1,16 +1,16 @@
-"""What editing pixels before a standard JPEG encoder gains: networks, a descent, the integers.
+"""The gain of editing pixels before a standard JPEG encoder, by networks or gradient descent.
 
     python3 benchmarks/pixel_edits.py --glob "KODAK/*.png" [--side 64] [--steps 40]
     python3 benchmarks/pixel_edits.py --glob "photos/*.png" --side 256 --steps 0 --model RUN ...
 
 Each `--model` is a google_baseline, shipped or a folder. `free pixels` has no network: gradient
-descent moves the pixels of each crop themselves, through the same differentiable JPEG, on the
-same loss with the first model's own estimate of the rate, for this crop and quality alone;
-lambda is the slope of the unedited files' curve there. The loss is printed before and after.
-Since all that pixels can change of a file is its integers, `search` chooses these directly, by
-its bits and the squared error. All have the IJG tables. Printed are the BD-rates of the scans of
-real progressive files against unedited pixels, in percent of the bits, over the qualities 5 to 25
-that the networks were trained for; ~ where the interval over the crops includes 0.
+descent moves the pixels of a crop, through the same differentiable JPEG, on the same loss with the
+first model's estimate of the rate, for this crop and quality alone; lambda is the slope of the
+unedited files' curve there. The loss is printed before and after. Pixels change only the integers
+of a file, and `search` chooses the integers directly, by the file's bits and the squared error. All
+rows have the IJG tables. The table has the BD-rates of the scans of real progressive files against
+unedited pixels, in percent of the bits, over the qualities 5 to 25 that the networks were trained
+for; ~ marks an interval over the crops that includes 0.
 """
 
 import argparse
@@ -47,14 +47,14 @@ def deep(pixels):
 
 
 def edited(pipeline, originals):
-    """What a network makes of uint8 [N, H, W, 3]: uint16 of the same shape."""
+    """The pixels that a network edits, uint8 [N, H, W, 3], as uint16 of the same shape."""
     images = (x[None].astype(np.float32) / 255 for x in originals)
     return deep(np.concatenate([pipeline.edit_image(x, False).numpy() for x in images]))
 
 
 def descend(pipeline, originals, quality, lmbda, rounding, rate, steps):
-    """The pixels, uint16 [B, H, W, 3], after so many steps down the loss; the loss before and
-    after."""
+    """The pixels, uint16 [B, H, W, 3], after a number of steps of gradient descent, and the loss
+    before and after."""
     pipeline.rounding, wanted = rounding, originals.astype(np.float32) / 255
     pixels = tf.Variable(wanted)
     schedule = tf.keras.optimizers.schedules.CosineDecay(rate / 255, steps)

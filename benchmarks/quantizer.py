@@ -1,11 +1,11 @@
-"""What each part of the search gives: BD-rates in six metrics, and time, on any pictures.
+"""The gain of each part of the search: BD-rates in six metrics, and time, on any pictures.
 
     python3 benchmarks/quantizer.py "photos/*.png" [--anchor mozjpeg_420] [--metrics psnr ...]
 
 Each row is an encoder whose files are written, optimized without loss and decoded. Its BD-rate is
 in percent against the anchor, negative where it needs fewer bits: the mean over the pictures, of
-the points from 0.15 to 2.5 bits per pixel. Rows build on the one above, but for those of another
-sampling. Time is that of the CPU for analysis and search, files apart.
+the points from 0.15 to 2.5 bits per pixel. Each row adds a part to the row above, except rows of
+another sampling. Time is CPU time for analysis and search, without writing files.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def integers(pixels, qtables, tune, how):
 
 
 def steps(tune):
-    """The steps whose files are measured: about equal ratios over the rates that count."""
+    """The steps whose files are measured, at about equal ratios of the rate."""
     import numpy as np
 
     steepness = (1 + tune.table_slope / 2) ** 0.6
@@ -116,8 +116,8 @@ def main():
     parser.add_argument("images", nargs="+", help="globs, folders or files")
     parser.add_argument("--anchor", default="mozjpeg_420", help="of evaluate.py's encoders")
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=METRICS)
-    parser.add_argument("--number", type=int, help="take the first so many pictures alone")
-    parser.add_argument("--rows", help="take the rows alone that contain this")
+    parser.add_argument("--number", type=int, help="take only this number of pictures, the first")
+    parser.add_argument("--rows", help="take only rows whose names contain this text")
     args = parser.parse_args()
 
     from learned_jpeg.evaluation.bd_rates import bd_rates

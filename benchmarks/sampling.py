@@ -1,10 +1,10 @@
-"""What `--sampling auto` loses against the better of the two samplings, at equal bytes.
+"""The loss of `--sampling auto` against the better of the two samplings, at equal bytes.
 
     python3 benchmarks/sampling.py ["photos/*.png" ...] [--model rdo_visual] [--metric ssimulacra2]
 
-Without photographs it is for the pictures of graphics.py. At each quality, the file of auto stands
-beside the curve that the other sampling has over the bytes; a cell names the sampling, and says how
-far it is behind that curve in the metric, or that it is not.
+Without photographs the script takes the pictures of graphics.py. At each quality it compares the
+file of auto with the other sampling's curve over the bytes. A cell names the sampling of auto, and
+its distance behind that curve in the metric, if it is behind.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def curve(model, original, pixels, sampling, metric, options):
 
 
 def behind(point, other):
-    """How far a point is behind a curve at its bytes; negative in front of it."""
+    """The distance of a point behind a curve at equal bytes; negative in front of the curve."""
     bytes_of, values = map(np.array, zip(*sorted(other.values()), strict=True))
     return np.interp(point[0], bytes_of, values) - point[1]
 

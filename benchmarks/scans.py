@@ -3,8 +3,8 @@
 
     python3 benchmarks/scans.py "KODAK/*.png" [--tune visual] [--qualities 10,25,50,75,90]
 
-The same integers are written by both, `--tune` chooses them. It needs
-`pip install mozjpeg-lossless-optimization`, as requirements-dev.txt has it.
+Both write the same integers, which the search of `--tune` chooses. The script needs the package
+mozjpeg-lossless-optimization of requirements-dev.txt.
 """
 
 import argparse

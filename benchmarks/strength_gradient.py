@@ -1,12 +1,13 @@
-"""How much of the true change of each distortion the gradient of the lambda map sees.
+"""How much of the true change of each distortion the gradient of the lambda map predicts.
 
     python3 benchmarks/strength_gradient.py --train_glob "photos/*.png"
 
-The bits of a group of blocks get dearer: "true" is what bits and distortions change by, from files
-with these blocks a quarter of a doubling dearer and cheaper, all others as they are. The gradient
-that ljpeg_rdo's network is trained with is taken from two searches with ALL blocks dearer and
-cheaper, and the gradients of the distortions between them: each row is its prediction over the true
-change, 1 at best. Groups are thirds of the blocks by the energy of their AC coefficients.
+The bit price of a group of blocks rises. The "true" change of bits and distortions is measured on
+files with the price of these blocks a quarter of a doubling higher and lower, and the price of all
+others unchanged. The gradient that trains ljpeg_rdo's network comes from two searches with the
+prices of ALL blocks higher and lower, and from the gradients of the distortions between them. Each
+row is this gradient's prediction divided by the true change, 1 at best. Groups are thirds of the
+blocks by the energy of their AC coefficients.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def of_levels(model, images, qtables, levels):
 
 
 def compare(model, search, pixels, step):
-    """(what the gradient says, what is true): [groups, bits and distortions] of a batch."""
+    """(predicted changes, true changes): [groups, bits and distortions] of a batch."""
     parameters, images = np.zeros(PARAMETERS), tf.constant(pixels, tf.float32) / 255
     luma, _ = search.features(pixels, parameters, step)
     energy = luma[..., 1:].sum(-1)

@@ -1,11 +1,11 @@
-"""How much of the true change of the loss the gradient of the tables sees, for each surrogate.
+"""How much of the true change of the loss the gradient of the tables predicts, by each surrogate.
 
     python3 benchmarks/table_gradient.py --train_glob "photos/*.png"
 
-The tables are those of the IJG library at a quality. "True" is what each term of the loss changes
-by when all entries of a group grow by 1%, from the exact loss on random crops with tables 10%
-coarser and 10% finer; each surrogate's row is the gradient's prediction over it, 1 at best. The
-groups are diagonals of the tables.
+The tables are those of the IJG library at a quality. The "true" change of a term of the loss, when
+all entries of a group grow by 1%, is measured by the exact loss on random crops with tables 10%
+coarser and 10% finer. Each surrogate's row is its gradient's prediction divided by the true change,
+1 at best. The groups are diagonals of the tables.
 """
 
 import argparse
@@ -30,7 +30,7 @@ BATCH = 8
 
 
 def groups():
-    """{name: what of the tables belongs to the group, 0 or 1 [8, 8, 2]}."""
+    """{name: the entries of the group, 0 or 1 [8, 8, 2]}."""
     diagonal = np.add.outer(np.arange(8), np.arange(8))
     masks = {"all": np.ones([8, 8, 2], np.float32)}
     for channel, letter in enumerate("YC"):
@@ -49,14 +49,14 @@ def values(model, images):
 
 @tf.function
 def gradients(model, images):
-    """Those of TERMS with respect to the tables, [terms, 8, 8, 2]."""
+    """The gradients of TERMS with respect to the tables, [terms, 8, 8, 2]."""
     with tf.GradientTape(persistent=True) as tape:
         terms = tf.unstack(values(model, images))
     return TABLE_SCALE * tf.stack([tape.gradient(term, model.scaled_qtables) for term in terms])
 
 
 def mean(function, model, crops, qtables):
-    """The mean over batches of crops of what a function gives for a model with these tables."""
+    """The mean over batches of crops of a function of a model with these tables."""
     model.scaled_qtables.assign(qtables * TABLE_SCALE)
     starts = range(0, len(crops), BATCH)
     return np.mean([function(model, tf.constant(crops[i : i + BATCH])) for i in starts], 0)

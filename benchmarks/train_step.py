@@ -4,8 +4,8 @@
 
 Each architecture trains in a process of its own with the dataset, the step and the optimizer of
 `train`, in a plain loop that can time the two parts of a step; without checkpoints and summaries.
-"Waiting" is the time in which no step could run because its crops were not there yet. Memory is
-the peak of the process.
+"Waiting" is the time in which no step could run because its crops were not ready. Memory is the
+peak of the process.
 """
 
 import argparse
@@ -29,7 +29,7 @@ CASES = [
     ("google_baseline", 8, 64, False),
     ("google_baseline+bfloat16", 8, 64, False),
 ]
-# Behind a + in the name of a case: the options of training that it is measured with.
+# The training options of a case, by the word behind + in its name.
 OPTIONS = {"lpips": {"lpips_weight": 500.0}, "bfloat16": {"bfloat16": True}}
 
 

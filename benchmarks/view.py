@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How long the page of `view` waits: seconds of one core from a choice to its file and its numbers.
+"""The waiting time of the page of `view`: CPU seconds from a choice to its file and its metrics.
 
     python3 benchmarks/view.py megapixel/*.png
 
-Medians over the pictures of what the server's process takes, warm; Linux. A picture of a megapixel
-is what the page promises an answer within half a second for.
+Prints medians over the pictures of the CPU time of the server's process, after a first request;
+needs Linux. The page promises an answer within half a second for a picture of a megapixel.
 """
 
 import argparse
@@ -20,13 +20,13 @@ MODELS = ({"model": "rdo_visual"}, {"model": "rdo_psnr"}, {"model": "ljpeg_PIL",
 
 
 def seconds(process):
-    """Of a core that a process has taken."""
+    """The CPU seconds that a process has taken."""
     words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ask(process, address, picture, choice):
-    """(seconds to the file, seconds to all numbers) of a choice."""
+    """(seconds to the file, seconds to all metrics) of a choice."""
     body = json.dumps({"place": "benchmark", "picture": picture, "choice": choice}).encode()
     origin = {"Origin": address.rsplit("/", 2)[0]}
     start, to_file = seconds(process), None

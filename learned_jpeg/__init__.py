@@ -29,7 +29,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> "Any":
-    # The package's modules import each other through here: the face waits until it is asked for.
+    # Each import of a module runs this file, so that the public functions are imported when used.
     if name == "register_pillow":
         from learned_jpeg import pillow_plugin
 

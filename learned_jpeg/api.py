@@ -1,4 +1,4 @@
-"""The public face: `encode`, `save`, `load` and `transcode`. See docs/python.md."""
+"""The public functions: `encode`, `save`, `load` and `transcode`. See docs/python.md."""
 
 import functools
 import importlib
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 DEFAULT_MODEL = "rdo_visual"
-# Pillow's modes whose samples are those of a file; the others of _AS are converted without loss.
+# Pillow's modes whose samples a file can have; the modes of _AS are converted without loss.
 _SAMPLES = ("RGB", "L", "I;16")
 _AS = {"1": "L", "P": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 
@@ -34,30 +34,30 @@ class Model:
 
     @property
     def architecture(self) -> str:
-        """The name of its architecture."""
+        """The name of the model's architecture."""
         return str(self._model.architecture)
 
     @property
     def quality_range(self) -> tuple[float, float] | None:
-        """The lowest and the highest `quality`, or None for a model of one rate."""
+        """The lowest and the highest `quality`, or None for a model without a quality."""
         rate_setting = self._model.rate_setting
         return None if rate_setting is None else (rate_setting.low, rate_setting.high)
 
     @property
     def default_quality(self) -> float | None:
-        """The `quality` of `encode` without any, or None for a model of one rate."""
+        """The `quality` that `encode` takes by default, or None for a model without a quality."""
         rate_setting = self._model.rate_setting
         return None if rate_setting is None else rate_setting.default
 
     @property
     def dial(self) -> RateSetting | None:
-        """Deprecated: what `quality_range` and `default_quality` say."""
+        """Deprecated: use `quality_range` and `default_quality`."""
         _deprecated("Model.dial", "quality_range and default_quality")
         return self._model.rate_setting
 
     @property
     def lmbda(self) -> float | None:
-        """The weight of the distortion that it was trained with; None if it had none."""
+        """The weight of the distortion in the model's training; None if it had no such weight."""
         return self._model.lmbda
 
     def encode(
@@ -81,28 +81,29 @@ class Model:
         """One picture to the bytes of a standard JPEG file.
 
         Args:
-          image: a Pillow image, of mode RGB or L or one that converts to these without loss; or an
-            array, uint8 or uint16 [H, W, 3] of sRGB, or [H, W] or [H, W, 1] for a gray file. 1 to
-            65500 pixels a side. A Pillow image's ICC profile goes into the file, as with Pillow.
-          quality: 1 to 100 on about mozjpeg's scale, more for better and larger files, whole or
-            not; None for the model's default, 75 for the shipped ones of the search.
-          sampling: of chroma, "444", "420", or "auto" for the one that suits the picture; None for
-            what the model was trained for, like quantizer and tune.
-          refine: steps of searching again for what is seen, seconds a megapixel each; quantizer
-            "trellis" alone has them, and it needs TensorFlow.
+          image: a Pillow image, of mode RGB or L or of a mode that converts to these without loss;
+            or an array, uint8 or uint16 [H, W, 3] of sRGB, or [H, W] or [H, W, 1] for a gray file.
+            1 to 65500 pixels a side. A Pillow image's ICC profile goes into the file, as with
+            Pillow.
+          quality: 1 to 100 on about mozjpeg's scale, higher for better and larger files, also
+            fractions; None for the model's default, 75 for the shipped models of the search.
+          sampling: the resolution of chroma: "444" full, "420" half in both directions, or "auto"
+            for the better of both; None, as for quantizer and tune, for the model's default.
+          refine: the number of further searches for less visible error; each takes seconds a
+            megapixel, and needs TensorFlow and the quantizer "trellis".
           huffman: "progressive", "optimized" (sequential), or "standard" (the example tables).
           quantizer: "round", or "trellis" for the search.
           tune: the error that the search minimizes, "psnr" or "visual".
           table_scale: a factor on the quantization tables, for rates between two models'.
-          exif, icc_profile, xmp: metadata of the file, as Pillow's `Image.save` takes them.
+          exif, icc_profile, xmp: metadata of the file, as in Pillow's `Image.save`.
           progress: called with the part of refining that is done, 0 to 1, in each step.
-          threads: how many a large picture may have, beside other pictures at the same time; None
-            for the cores that the process may use. The bytes are the same with any number.
+          threads: the most threads for a large picture; other pictures at the same time have their
+            own. None for the cores that the process may use. The bytes do not depend on it.
           dial: deprecated, the former name of quality.
 
         Raises:
-          UserError: an image of another kind, a choice that does not exist, or metadata that a
-            JPEG file cannot hold.
+          UserError: an image of another kind, a value that an option does not have, or metadata
+            that a JPEG file cannot hold.
         """
         if dial is not None:
             _deprecated("dial", "quality")
@@ -112,7 +113,7 @@ class Model:
         items = _items(exif, icc_profile, xmp)
         coding = Coding(huffman, sampling, quantizer, tune, refine)
         if threads is not None and (not isinstance(threads, int | np.integer) or threads < 1):
-            raise UserError(f"threads is {threads!r}, not 1 or more")
+            raise UserError(f"threads is {threads!r}; a whole number of 1 or more is needed")
         pixels = _pixels(image)
         with at_work(threads):
             data = encoding.encode(self._model, pixels, quality, coding, table_scale, progress)
@@ -147,13 +148,13 @@ def _pixels(image: "np.typing.ArrayLike | Image.Image") -> "np.typing.NDArray[An
         if image.has_transparency_data or image.mode not in (*_SAMPLES, *_AS):
             raise UserError(
                 f"an image of mode {image.mode}{' with transparency' * image.has_transparency_data}"
-                ': JPEG has none of that; convert it first, with image.convert("RGB") say'
+                ': a JPEG file cannot hold it; convert it first, as by image.convert("RGB")'
             )
         image = image.convert(_AS.get(image.mode, image.mode))
     try:
         pixels = np.asarray(image)
     except ValueError as error:  # of lists of different lengths
-        raise UserError(f"no array of pixels: {error}") from error
+        raise UserError(f"the image is no array of pixels: {error}") from error
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if (
@@ -166,15 +167,17 @@ def _pixels(image: "np.typing.ArrayLike | Image.Image") -> "np.typing.NDArray[An
             "[H, W, 1] is needed"
         )
     if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
-        raise UserError(f"pixels are {list(pixels.shape)}; JPEG holds 1 to {MAX_SIDE} a side")
-    # Of one kind, for which all is compiled: read-only, flipped and strided arrays are copied.
+        raise UserError(
+            f"pixels are {list(pixels.shape)}; a JPEG file has 1 to {MAX_SIDE} pixels a side"
+        )
+    # The kernels are compiled for contiguous, writable arrays: others are copied.
     return np.require(pixels, requirements=["C", "W"])
 
 
 def _items(
     exif: "bytes | Image.Exif | None", icc_profile: bytes | None, xmp: bytes | None
 ) -> metadata.Items:
-    """The metadata of a file. Raises UserError for what it cannot hold."""
+    """The metadata of a file. Raises UserError for metadata that it cannot hold."""
     if isinstance(exif, Image.Exif):
         exif = exif.tobytes()
     for name, item in {"exif": exif, "icc_profile": icc_profile, "xmp": xmp}.items():
@@ -190,13 +193,13 @@ def _items(
 
 
 def load(folder: str | os.PathLike[str]) -> Model:
-    """The trained model in a checkpoint folder, or by the name of a shipped one.
+    """The trained model in a checkpoint folder, or the shipped model of a name.
 
-    Names are "rdo_visual" and the others that the command `learned-jpeg models` lists, in a clone
-    also those of its runs, "attention_bits/lambda_001" say, and "ljpeg_PIL", which has nothing to
-    train. A folder that exists goes first.
+    Names are "rdo_visual" and the others that the command `learned-jpeg models` lists; in a clone
+    also its runs, such as "attention_bits/lambda_001", and "ljpeg_PIL", which is not trained. A
+    folder that exists goes before a name.
 
-    Raises UserError where there is none, or several, or it is broken.
+    Raises UserError where there is no model, or several, or a broken one.
     """
     return Model(shipped.load(folder))
 
@@ -208,7 +211,10 @@ def _default() -> Model:
 
 def _chosen(model: Model | None) -> Model:
     if not isinstance(model, Model | None):
-        raise UserError(f"model is {model!r}: learned_jpeg.load makes one of a name or a folder")
+        raise UserError(
+            f"model is {model!r}, which is no Model: learned_jpeg.load makes one from a name or a "
+            "folder"
+        )
     return model or _default()
 
 
@@ -221,7 +227,7 @@ def encode(
 ) -> bytes:
     """One picture to the bytes of a JPEG file: `Model.encode` of the default model, "rdo_visual".
 
-    model: another one, of `load`.
+    model: another model, made by `load`.
     """
     return _chosen(model).encode(image, quality, **options)
 
@@ -236,27 +242,27 @@ def save(
 ) -> None:
     """Writes the file of a picture: `Model.save` of the default model, "rdo_visual".
 
-    model: another one, of `load`.
+    model: another model, made by `load`.
     """
     _chosen(model).save(image, path, quality, **options)
 
 
 def transcode(data: bytes, *, strip: bool = False) -> bytes:
-    """A JPEG file to a smaller one, without loss: every decoder shows the same pixels.
+    """Rewrites a JPEG file with fewer bytes, without loss: every decoder shows the same pixels.
 
-    Coefficients and tables stay, entropy coding is made anew; metadata and what stands behind the
-    picture stay byte by byte. Where nothing becomes smaller, these are the bytes that came, and
-    also where the last bits of a progressive file were never sent, which decoders smooth over.
+    Coefficients and tables stay, and the entropy coding is new. Metadata and the bytes behind the
+    picture stay byte by byte. The result is `data` itself where it would not become smaller, and
+    where the last bits of a progressive file were never sent: decoders smooth such a picture.
 
     Args:
       data: the file: gray, YCbCr, RGB, CMYK or YCCK of any sampling factors, 8 bits a sample,
-        sequential or progressive. One that only lacks its end marker is read, with a warning.
+        sequential or progressive. A file that only lacks its end marker is read, with a warning.
         Arithmetic codes become Huffman codes, which may take more bytes, with a warning.
-      strip: leave out all metadata but what decides how the picture is shown: JFIF, Adobe's
-        marker, the ICC profile, and an EXIF orientation.
+      strip: keep only the metadata that decides how the picture is shown: JFIF, Adobe's marker,
+        the ICC profile, and an EXIF orientation.
 
     Raises:
-      UserError: not a JPEG file, one of another kind, or a broken one.
+      UserError: not a JPEG file, a JPEG file of another kind, or a broken file.
     """
     found, notes = lossless.transcode(data, strip)
     for note in notes:
@@ -264,7 +270,7 @@ def transcode(data: bytes, *, strip: bool = False) -> bytes:
     return bytes(found)
 
 
-# The modules of kernels.
+# The modules with compiled kernels.
 _COMPILED = {
     "jpeg": ("arithmetic", "block_kernels", "entropy", "downsampling", "huffman", "scans"),
     "search": ("luma", "refining_kernels", "trellis"),
@@ -273,10 +279,10 @@ _COMPILED = {
 
 
 def warm_up() -> None:
-    """Does once what a first file would wait for: compiles all kernels, and keeps them.
+    """Compiles all kernels, and keeps them on disk, so that a first file does not wait for that.
 
-    For a container's image, say: as the user who runs it, or where that user may read. What is
-    there already is not compiled again.
+    Call it for example while a container's image is built, as the user who runs the container, or
+    where that user may read. Kernels that are on disk already are not compiled again.
     """
     for folder, modules in _COMPILED.items():
         for module in modules:

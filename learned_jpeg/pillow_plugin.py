@@ -1,4 +1,4 @@
-"""Pillow's `Image.save` with this encoder, registered when asked."""
+"""Pillow's `Image.save` with this encoder, after a call of `register_pillow`."""
 
 from typing import IO
 
@@ -13,8 +13,8 @@ _SAMPLINGS = {0: "444", "4:4:4": "444", 2: "420", "4:2:0": "420", -1: None}
 def register_pillow() -> None:
     """Lets Pillow save by this encoder: `image.save(path, format="LEARNED_JPEG", quality=75)`.
 
-    Of the options of Pillow's JPEG quality, subsampling, exif, icc_profile and xmp count, and
-    those of `api.Model.encode` by the same names as there. Saving as "JPEG" stays Pillow's own.
+    It reads Pillow's options quality, subsampling, exif, icc_profile and xmp, and the options of
+    `api.Model.encode` by their names. The format "JPEG" stays Pillow's own.
     """
     Image.register_save(FORMAT, _save)
 

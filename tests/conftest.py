@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Fixtures that several test files share."""
 
 import functools
 import io
@@ -16,7 +16,7 @@ import skimage.data
 import tensorflow as tf
 from PIL import Image
 
-# What `make quick` leaves out: whole trainings and evaluations, clusters, a browser, brute force.
+# `make quick` leaves these out: whole trainings and evaluations, clusters, browsers, brute force.
 SLOW = set(
     "batch_job cluster encoders evaluate feature_cache fuzz google_baseline jobs_page "
     "ljpeg_attention page plots report saving sheet summaries trainer training trellis "
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
-    """Where there is no tensorflow-compression to install, what needs it is skipped."""
+    """Skips tests that need tensorflow-compression where it cannot be installed."""
     report = yield
     if (
         sys.version_info >= (3, 12)
@@ -105,7 +105,7 @@ class Training:
 
     def step(self, pixels):
         """pixels: uint8 [B, H, W, 3]. Returns the loss."""
-        # Outside of the graph, which may not make variables.
+        # Outside of the graph, which must not make variables.
         self.optimizer.build(self.variables)
         return float(self._graph(tf.constant(pixels)))
 

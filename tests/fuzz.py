@@ -1,14 +1,14 @@
-"""Broken pictures, models and caches: each is read right or refused in one line.
+"""Broken pictures, models and caches: each is read correctly or refused in one line.
 
     python3 tests/fuzz.py [pictures] [models] [caches] [--inputs 20000] [--seconds S] [--seed N]
 
-Every input follows from the seed and its number. They are tried in processes of their own, so
-that a crash, a hang (120 s) or a leak of memory is found too. What failed is printed and kept
-below --keep, with the number in its name; the exit status is 1 then.
+Every input follows from the seed and its number. Other processes try the inputs, so that a crash,
+a hang (120 s) or a leak of memory is found, too. Failures are printed, their inputs are kept below
+--keep, with the number in their names, and the exit status is 1.
 
-Pictures are of every kind that is read: changed, cut, spliced with another, behind the header of
-another. Each goes through the command `compress`, and whatever djpeg (where it is installed),
-libvips or Pillow say of its damage has to be said, too.
+Pictures are of every kind that can be read: changed, cut, spliced with another file, or behind the
+header of another file. Each goes through the command `compress`. If djpeg (where it is installed),
+libvips or Pillow reports damage, the command must report it, too.
 """
 
 import argparse
@@ -56,11 +56,11 @@ VALUES = (b"-1", b"1e999", b"null", b"[]", b'""', b"{}", b"99999999999999999999"
 
 
 class FailureError(Exception):
-    """What an input did that it must not."""
+    """A wrong behaviour at an input."""
 
 
 def mutated(data, others, rng):
-    """Bytes changed at 1 to 20 places, or cut, or with a part of another's."""
+    """Bytes changed at 1 to 20 places, or cut, or with a part of other bytes."""
     data = bytearray(data)
     for _ in range(rng.choice([1, 1, 2, 5, 20])):
         kind = rng.randrange(9)
@@ -104,7 +104,7 @@ def with_checksums(data):
 
 
 def with_other_value(data, rng):
-    """A text with one number, or what stands between quotes, replaced."""
+    """A text with a number, or a text between quotes, replaced."""
 
     places = list(re.finditer(rb'-?\d[\d.e+-]*|"[^"]*"', data))
     if not places:
@@ -114,14 +114,14 @@ def with_other_value(data, rng):
 
 
 def flipped(data, others, rng):
-    """One bit, mostly of what is decoded."""
+    """A file with one bit changed, mostly a bit that is decoded."""
     data, start = bytearray(data), rng.choice([0, 1, 2]) * len(data) // 3
     data[rng.randrange(start, len(data))] ^= 1 << rng.randrange(8)
     return bytes(data)
 
 
 def cut(data, others, rng):
-    """Without its end, or without a part near it."""
+    """A file without its end, or without a part near its end."""
     most = rng.choice([9, 80, len(data)])
     end = max(len(data) - rng.randrange(1, most), 1)
     return data[:end] + rng.choice([b"", b"", data[-2:], data[end + rng.randrange(1, 9) :]])
@@ -136,7 +136,7 @@ def spliced(data, others, rng):
 
 
 def headed(data, others, rng):
-    """What a file holds behind another's header."""
+    """The content of a file behind the header of another file."""
     other, size = rng.choice(others), rng.choice([2, 4, 8, 16, 33, 64])
     return other[:size] + data[rng.choice([0, size]) :]
 
@@ -146,13 +146,13 @@ ARGUMENTS = ([], ["--strip"], ["--srgb"], ["--skip_larger"], ["--target_size", "
 
 
 class Pictures:
-    """Pictures of all kinds, compressed by the command, and what others say of them."""
+    """Pictures of all kinds, compressed by the command, and judged by other programs."""
 
     def __init__(self):
         self.originals = list(originals())
         self.counts = Counter()
-        # Only who reads a file as it was can say what has become of it; behind another's header,
-        # who reads all files of that kind.
+        # A program that reads the unbroken file can judge the broken file; behind another file's
+        # header, a program that reads all files of the header's kind.
         self.judges = [
             {name for name, judge in judges.ALL.items() if judge(data) is None}
             for data in self.originals
@@ -210,7 +210,7 @@ class Pictures:
         self._compare(data, number % len(self.originals), status, said)
 
     def _compare(self, data, index, status, said):
-        """Damage that another says has to be said here, too."""
+        """Raises FailureError for damage that another program reports and `compress` does not."""
         kind = judges.kind(data)
         ours = "refused" if status else "warned" if "damaged: " in said else "silent"
         self.counts[kind, "files"] += 1
@@ -227,7 +227,7 @@ class Pictures:
 
 
 def originals():
-    """The bytes of pictures of all kinds that are read."""
+    """The bytes of pictures of all kinds that can be read."""
     picture, saved = makers.picture(17, 31), makers.saved
     larger = makers.picture(72, 97)
     rgb = np.asarray(picture)
@@ -380,7 +380,7 @@ SUBJECTS = {"pictures": Pictures, "models": Models, "caches": Caches}
 
 
 def run(kind, numbers, seed, keep=None, say=lambda number: None, counts=None):
-    """Tries inputs in this process; yields (number, what went wrong). counts: of the subject's."""
+    """Tries inputs in this process; yields (number, failure). counts: the subject's."""
     subject = SUBJECTS[kind]()
     if counts is not None:
         subject.counts = counts
@@ -405,7 +405,7 @@ def _keep(kind, number, seed, keep, subject=None):
 
 
 def _megabytes():
-    """Of this process in memory; 0 where the system does not tell."""
+    """The megabytes of this process in memory; 0 where the system does not say."""
     try:
         return (
             int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -477,7 +477,7 @@ def _watched(kind, first, count, args, counts):
 
 
 def _print(counts):
-    """A table of what was counted: a row for each kind of file, and their sum."""
+    """Prints a table of the counts: a row for each kind of file, and their sum."""
     kinds = sorted({kind for kind, _ in counts}, key=lambda kind: -counts[kind, "files"])
     names = list(dict.fromkeys(name for _, name in counts))
     rows = [["", *names], *([kind, *(counts[kind, name] for name in names)] for kind in kinds)]
@@ -488,7 +488,7 @@ def _print(counts):
 
 
 def main():
-    """Runs the inputs and prints what failed; returns the exit status."""
+    """Runs the inputs and prints the failures; returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

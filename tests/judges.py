@@ -1,4 +1,4 @@
-"""What other programs say of a picture's file that is damaged: in words, or None."""
+"""The reports of other programs on damage in a picture's file: in words, or None."""
 
 import contextlib
 import io
@@ -13,9 +13,9 @@ import pyvips
 from PIL import Image
 
 DJPEG = shutil.which("djpeg")
-# Of headers that are strange, while the picture is whole.
+# Reports on strange headers of whole pictures.
 _STRANGE = re.compile("JFIF revision|Adobe color transform")
-# What Pillow says of data that are cut or that a decoder gives up.
+# Pillow's errors for data that are cut, or that a decoder cannot decode.
 _BROKEN = re.compile("truncated|broken|decoder error|corrupt|not enough data|unrecognized data")
 _OF_SAMPLES = re.compile("JPEG data|error at|ecoding error|incorrect data|enough|Bad code|remature")
 _notes = []
@@ -23,7 +23,7 @@ pyvips.cache_set_max(0)
 
 
 def djpeg(data):
-    """libjpeg's own program, of a JPEG file, where it is installed."""
+    """The report of libjpeg's own program on a JPEG file; None where it is not installed."""
     if DJPEG is None or not data.startswith(b"\xff\xd8\xff"):
         return None
     line = [DJPEG, "-scale", "1/8", "-grayscale"]
@@ -36,7 +36,7 @@ def djpeg(data):
 
 
 def libvips(data):
-    """libvips, as strict as it can be."""
+    """The report of libvips, with its strictest settings."""
     said = _said_by_libvips(data, "warning")
     if said is None or _STRANGE.search(said):
         return None
@@ -64,7 +64,7 @@ class _Notes(logging.Handler):
 
 
 def pillow(data):
-    """Pillow, while it decodes; what it refuses before is another kind, not damage."""
+    """Pillow's error while it decodes; a file that it does not open is of another kind."""
     with warnings.catch_warnings(), _silent():
         warnings.simplefilter("ignore")
         with contextlib.suppress(Exception), Image.open(io.BytesIO(_samples(data))) as image:
@@ -77,7 +77,7 @@ def pillow(data):
 
 @contextlib.contextmanager
 def _silent():
-    """Without what libtiff and GLib print by themselves."""
+    """A context that hides the messages that libtiff and GLib print."""
     before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     try:
@@ -89,7 +89,7 @@ def _silent():
 
 
 def _samples(data):
-    """A PNG without texts and the like, whose checksums are no matter of the picture."""
+    """A PNG without texts and similar chunks, whose checksums do not concern the picture."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return data
     parts, place = [data[:8]], 8

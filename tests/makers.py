@@ -1,4 +1,4 @@
-"""Files of pictures, made by hand where no library writes them so."""
+"""Makes files of pictures, by hand where no library writes such files."""
 
 import functools
 import io
@@ -68,7 +68,7 @@ def jpeg(segments=(), trailer=b"", image=None, **options):
 
 
 def jpeg_segments(data):
-    """[(marker, payload)] of a JPEG before its scan, read in another way than the program's."""
+    """[(marker, payload)] of a JPEG before its scan, read independently of the program."""
     found, file = [], io.BytesIO(data)
     assert file.read(2) == b"\xff\xd8"
     while True:
@@ -81,12 +81,12 @@ def jpeg_segments(data):
 
 @functools.cache  # a new one has a new date
 def srgb_profile():
-    """LittleCMS's own."""
+    """The sRGB profile of LittleCMS."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def exif(orientation=6):
-    """EXIF with an orientation, as Pillow's."""
+    """Pillow's EXIF with an orientation."""
     tags = Image.Exif()
     tags[0x010F] = "A camera"
     tags[0x0112] = orientation
@@ -95,13 +95,13 @@ def exif(orientation=6):
 
 
 def lab(image):
-    """An image in CIELAB, as Pillow's."""
+    """Pillow's image in CIELAB."""
     profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     return ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
 
 
 def psnr(a, b):
-    """In dB, of values from 0 to 255."""
+    """The PSNR in dB of values from 0 to 255."""
     mse = np.mean((np.asarray(a, float) - np.asarray(b, float)) ** 2)
     return np.inf if mse == 0 else 10 * np.log10(255**2 / mse)
 
@@ -139,7 +139,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 9: 4, 10: 8}
 
 
 def directory(tags, place, order="<", inner=None):
-    """A directory at a place of a TIFF structure, and what it points to behind it.
+    """A directory at an offset of a TIFF structure, followed by the values that it points to.
 
     tags: {tag: (type, [number] or bytes)}; inner: {tag: tags of the directory that it holds}.
     """

@@ -1,4 +1,4 @@
-"""What other programs read of a JPEG file's metadata: by rule, without forgiving, and by asking."""
+"""The metadata of a JPEG file as others read it: by strict rules here, and by other programs."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ EXIFTOOL = shutil.which("exiftool")
 def exif(data):
     """{(directory, tag): bytes of the value, as stored} of a JPEG file's EXIF, or {}.
 
-    Asserts what Exif 2.32 and TIFF 6.0 ask for.
+    Asserts the rules of Exif 2.32 and TIFF 6.0.
     """
     (found,) = [p for m, p in jpeg_segments(data) if m == 0xE1 and p[:4] == b"Exif"] or [None]
     if found is None:
@@ -67,7 +67,7 @@ def exiftool(data, tmp_path):
 
 
 def libvips(data):
-    """{name: value} of what libvips finds."""
+    """{name: value} of the metadata that libvips finds."""
     image = pyvips.Image.jpegload_buffer(data)
     return {name: image.get(name) for name in image.get_fields()}
 

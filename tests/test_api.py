@@ -1,4 +1,4 @@
-"""The public face: all that `learned_jpeg` exports, and the files of the shipped models."""
+"""The public functions of `learned_jpeg`, and the files of the shipped models."""
 
 import concurrent.futures
 import functools

@@ -1,4 +1,4 @@
-"""The layers of docs/architecture.md: one way of imports, no circle, TensorFlow only at need."""
+"""The layers of docs/architecture.md: imports point downwards, TensorFlow is imported when used."""
 
 import ast
 import functools
@@ -17,7 +17,7 @@ DOCUMENT = (PROJECT / "docs" / "architecture.md").read_text()
 EXTENDING = (PROJECT / "docs" / "extending.md").read_text()
 MOST_LINES = 300
 
-# What imports TensorFlow, Keras or what brings them; whatever needs these is imported at need.
+# Modules that import TensorFlow or Keras: other modules import them only when they are used.
 TENSORFLOW = {
     "conv_blocks",
     "image_utils",
@@ -128,7 +128,7 @@ def test_no_code_asks_which_architecture_it_is():
 
 
 def test_the_documents_example_is_an_architecture(tmp_path, monkeypatch):
-    """It trains, and what it was trained to compresses a picture that Pillow shows."""
+    """It trains, and the trained model compresses a picture that Pillow shows."""
     import io
 
     import arg_parser

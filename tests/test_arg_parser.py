@@ -55,7 +55,7 @@ def parse(*arguments, name="ljpeg_attention"):
 
 
 def refusal(capsys, *arguments, name="ljpeg_attention"):
-    """What stands on stderr for a usage that is refused."""
+    """The text on stderr for a usage that is refused."""
     with pytest.raises(SystemExit) as exit_:
         parse(*arguments, name=name)
     assert exit_.value.code == 2
@@ -197,7 +197,7 @@ def test_a_number_is_within_its_bounds(bounds, good, bad):
 
 
 def numbers_of_all_scripts(monkeypatch):
-    """(script, option, argparse action, its parser) of what takes a number or numbers."""
+    """(script, option, argparse action, its parser) of options that take a number or numbers."""
     parsers = []
 
     class MadeError(Exception):

@@ -21,7 +21,7 @@ LAMBDAS = {
     "0.02": "lambda_002",
 }
 
-# Stands in for python3: notes its arguments, one a line, then does what the test says.
+# Stands in for python3: notes its arguments, one in a line, then runs the test's code.
 STUB = """#!/bin/bash
 [[ $* != *--help ]] || {{ {help}; exit; }}
 printf '%s\\n' call "$@" >> "$NOTES"
@@ -77,7 +77,7 @@ def test_trains_every_lambda_into_its_folder(job):
     }
     rest = [[x for x in call if x not in trained and "lambda_" not in x] for call in calls]
     assert rest == [rest[0]] * 6
-    # All else is left to the defaults of `train`; the features are computed once.
+    # All other options have the defaults of `train`; the features are computed once.
     assert {x for x in rest[0] if x.startswith("--")} == {
         *("--checkpoint_dir", "--lambda", "--train_glob", "--feature_cache")
     }

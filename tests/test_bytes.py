@@ -1,7 +1,7 @@
-"""The bytes of files: which they are, held by digests, and how many at equal quality.
+"""The bytes of files, compared with digests, and their number at equal quality.
 
-A change that is meant to leave files as they are leaves tests/expected/files.json as it is. One
-that gives other bytes counts the version of what it changes up, in `fingerprints.ENCODING`; then
+A change that should not change files leaves tests/expected/files.json as it is. A change that gives
+other bytes raises the version of the changed part in `fingerprints.ENCODING`; then
 
     LEARNED_JPEG_REGENERATE=1 python3 -m pytest -n 0 tests/test_bytes.py
 
@@ -55,7 +55,7 @@ def pictures():
     drawing = np.hstack([astronaut[20:84, 150:190], np.uint8(horse)])
     tiles = [astronaut[100:164, 200:264], drawing[:, 8:72]]
     return {
-        # No coefficient of the rounded models is nearer than 0.003 to where it would go elsewhere.
+        # No coefficient of the rounded models is nearer than 0.003 to a rounding boundary.
         "small": astronaut[400:429, 336:373],
         "photo": photo,
         "gray": photo[..., 1:2],
@@ -168,7 +168,7 @@ CASES = {
 }
 
 
-# What else decides about the bytes of a part's files.
+# Packages that also decide about the bytes of a part's files.
 FURTHER = {
     "search": ["files"],
     "auto": ["files", "search"],
@@ -194,19 +194,19 @@ def test_no_byte_changes_without_its_version(part, files):
         assert digests.keys() <= before.keys(), f"no digests of {of} yet, see above"
 
 
-# How many bytes
+# The number of bytes
 
 METRICS = "psnr", "butteraugli", "ssimulacra2", "psnr_hvs_m"
 CURVE = 15, 30, 45, 60, 75, 88
-# Percent of the bits of Pillow's optimized progressive 4:2:0 files that files of the search spare
-# at equal quality in each of METRICS, the means of the crops.
+# Percent of the bits of Pillow's optimized progressive 4:2:0 files that files of the search save at
+# equal quality in each of METRICS, the means of the crops.
 SPARED = {
     "tune psnr": (34.72, 13.09, 9.22, -27.83),
     "tune visual": (17.98, 23.39, 29.77, 20.35),
     "rdo_visual": (26.66, 28.29, 29.79, 14.16),
 }
-# What spoils a part of the search costs 0.16 or more in one of them; other arithmetic, see above,
-# leaves all as they are.
+# A fault in a part of the search costs 0.16 or more in one of them; other arithmetic, see above,
+# changes none.
 CLOSE = 0.1
 
 

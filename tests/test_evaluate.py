@@ -45,7 +45,7 @@ def batch(tmp_path, trained):
 
 @pytest.fixture
 def at_once(monkeypatch):
-    """No processes and no plots; the calls that workers would get."""
+    """Without processes and plots; the calls that workers would get."""
     calls = []
 
     def completed(self, wanted):
@@ -97,7 +97,7 @@ def test_every_figure_is_that_of_the_written_file(batch, images, at_once, capsys
         re.match(r"curve +against +PSNR +MS-SSIM +LPIPS +SSIMULACRA2", line) for line in lines
     )
 
-    # Again: nothing to do, and the same to say.
+    # The second run measures nothing and prints the same.
     at_once.clear()
     assert run(batch, images) == 0
     assert at_once == []

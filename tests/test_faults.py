@@ -1,4 +1,4 @@
-"""Files that went wrong once, where they lie beside the project; each kind has its own test too."""
+"""Files that once failed, where they lie beside the project; each kind has its own test, too."""
 
 import io
 from pathlib import Path
@@ -110,7 +110,7 @@ SECOND = FAULTS / "second"
         ("flipped_byte_RGB.jpg", "damaged: Corrupt JPEG data"),
         ("stale_first.jpg", "damaged"),
         ("half.tif", "no width and height in its header"),
-        ("no_palette.png", "palette colours without its palette"),
+        ("no_palette.png", "its palette is missing"),
         ("b_cut16.png", "png"),
         ("exif.tif", ""),
         ("ycbcr_raw.tif", ""),

@@ -1,4 +1,4 @@
-"""What is installed, and what a stranger may do with it: requirements, notices, citation."""
+"""Installing and using the project: requirements, licences, notices, citation."""
 
 import hashlib
 import importlib.metadata
@@ -18,7 +18,7 @@ from packaging.version import Version
 PROJECT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 FILES = sorted(path.name for path in PROJECT.glob("requirements*.txt"))
-# What `make` installs, and no extra of a wheel has.
+# Packages that `make` installs, and that are in no extra of a wheel.
 MADE = ["requirements.txt", *(f"requirements-{name}.txt" for name in ("baseline", "dask", "dev"))]
 
 

@@ -1,4 +1,4 @@
-"""benchmarks/people.py: what metrics say of files that people have judged."""
+"""benchmarks/people.py: metrics of files that people have judged."""
 
 import importlib.util
 import subprocess

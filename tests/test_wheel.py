@@ -20,7 +20,7 @@ RANGES = PYPROJECT["project"]["dependencies"]
 OLDEST = [f"{name}=={low}" for name, low in (r.split(">=") for r in RANGES)]
 MOST_BYTES, MOST_INSTALLED = 3_000_000, 400_000_000
 
-# What a service does: arrays, metadata, the plugin, threads; nothing of it may print.
+# The calls of a service: arrays, metadata, the plugin, threads; none of them may print.
 USE = """
 import io, sys, concurrent.futures
 import numpy as np
@@ -47,7 +47,7 @@ except learned_jpeg.UserError as error:
     assert "rdo_visual" in str(error)
 """
 
-# Who wants to look: the page, and the file of the command.
+# The page of `view`, and the file of its command.
 VIEW = """
 import json, subprocess, urllib.request
 with subprocess.Popen(["learned-jpeg", "view", "a photo.png"], stdout=subprocess.PIPE) as process:

@@ -1,6 +1,7 @@
 """The command line.
 
-What a command of the project's does before anything else is imported; no other program gets it.
+The code below sets up the project's own commands before other imports; it does nothing in other
+programs.
 """
 
 import os
@@ -11,8 +12,8 @@ from learned_jpeg.runtime import packages
 
 
 def _one_line(kind, error, trace):
-    """For a package that is missing the project's own environment starts the script anew, where
-    there is one; or one line says what brings it."""
+    """An excepthook: where a package is missing, it starts the script again in the environment of
+    `make`, or prints one line with the command that installs the package."""
     if isinstance(error, ModuleNotFoundError) and (words := packages.missing(error)):
         if python := packages.own_python():
             os.execv(python, [python, *sys.orig_argv[1:]])
@@ -22,7 +23,7 @@ def _one_line(kind, error, trace):
 
 
 def _stop(*_):
-    """Ctrl-C while a script still imports, where packages make other errors of an exception."""
+    """Handles Ctrl-C while a script still imports: packages would turn an exception into others."""
     os.write(2, b"interrupted\n")
     os._exit(130)
 

@@ -28,10 +28,10 @@ exit status:
 """
 _EXAMPLES = """\
 examples:
-  {program} photo.png{model}
-  {program} photo.png small.jpg --target_size 8000{model}
-  {program} photos --output_dir smaller --update{model}
-  {program} - - --strip < photo.png > web.jpg{model}
+  {program} photo.png{model}  # writes photo.jpg
+  {program} photo.png small.jpg --target_size 8000{model}  # at most 8000 bytes
+  {program} photos --output_dir smaller --update{model}  # a folder; later only its changes
+  {program} - - --strip < photo.png > web.jpg{model}  # without metadata
 """
 _OTHERS = """
 other commands:
@@ -43,16 +43,16 @@ other commands:
 
 
 def add(subparsers, name, help, description, examples=""):
-    """Adds the parser of a command. examples: what its help ends with, before STATUS."""
+    """Adds the parser of a command. examples: the text at the end of its help, before STATUS."""
     text = {"help": help, "description": description, "epilog": f"{examples}\n{STATUS}"}
     return subparsers.add_parser(name, **text, formatter_class=options.Formatter)
 
 
 def make_parser(architecture, description, program=None, more=()):
-    """The parser of a command line, whose arguments hold `command`.
+    """The parser of a command line; its arguments contain `command`.
 
-    architecture: a class derived from FileModel; program: how `compress` is called, by default
-    as a script's; more: functions (parser, subparsers) that add other commands.
+    architecture: a class derived from FileModel; program: the command line of `compress`, None for
+    the architecture's script; more: functions (parser, subparsers) that add other commands.
     """
     formatter = {"formatter_class": options.Formatter}
     parser = argparse.ArgumentParser(description=description, epilog=STATUS, **formatter)
@@ -67,8 +67,8 @@ def make_parser(architecture, description, program=None, more=()):
         subparsers,
         "compress",
         "writes pictures as JPEG files (compress --help lists the options)",
-        "Writes pictures as standard JPEG files that look the same and are smaller: one, or many\n"
-        "with --output_dir.",
+        "Writes a picture as a standard JPEG file that looks the same and is smaller: photo.jpg\n"
+        "beside photo.png. With --output_dir it writes any number of pictures into a folder.",
         _EXAMPLES.format(program=program or script, model=model)
         + (_OTHERS.format(program=program) if program else ""),
     )
@@ -82,8 +82,9 @@ def make_parser(architecture, description, program=None, more=()):
         subparsers,
         "view",
         "shows pictures beside their JPEG files on a page of this machine",
-        "Shows pictures beside their JPEG files, to choose a quality by eye: prints the address\n"
-        "of a page that only this machine can open. No picture leaves it, and no file is written.",
+        "Shows pictures beside their JPEG files, to choose a quality by eye. It prints the\n"
+        "address of a page that only this machine can open; it writes no file.",
+        f"example:\n  {program or script.removesuffix(' compress')} view photos --open\n",
     )
     compress_options.add_view_options(viewed, architecture.trained)
     compress_options.add_compress_options(written, architecture.rate_setting)
@@ -92,19 +93,19 @@ def make_parser(architecture, description, program=None, more=()):
 
 
 def _default_model(architecture):
-    """The name of a shipped model, or the folder that `train` writes."""
+    """The name of the default model, or the folder that `train` writes by default."""
     return getattr(architecture, "default_model", None) or "train"
 
 
 class _Strict(argparse.ArgumentParser):
-    """Raises UserError for what is wrong, and ends no process."""
+    """A parser that raises UserError instead of ending the process."""
 
     def error(self, message):
         raise UserError(message)
 
 
 def _compress_parser(architecture):
-    """The parser of the arguments of `compress` alone, which raises UserError."""
+    """The parser of the arguments of `compress`, which raises UserError."""
     parser = _Strict(add_help=False)
     if architecture.trained:
         compress_options.add_model_options(parser, _default_model(architecture))
@@ -131,7 +132,7 @@ def do(architecture, args, program=None):
 
 
 def _with_model(architecture, args):
-    """The options of `compress`, with the model that they mean."""
+    """The options of `compress`, with `model` set to the model of any of its options."""
     if architecture.trained:
         args.model = args.model or args.run_dir or getattr(args, "checkpoint_dir", None)
         args.model = args.model or _default_model(architecture)
@@ -139,10 +140,11 @@ def _with_model(architecture, args):
 
 
 def run(main):
-    """Runs a script's `main() -> exit status`; a UserError is one line on stderr, status 2.
+    """Runs a script's `main() -> exit status`, and ends the process; a UserError becomes one line
+    on stderr, and status 2.
 
-    A reader of the output that goes away ends it quietly, with the status of `SIGPIPE`; an output
-    that cannot be written ends it at its end, with status 1.
+    When the reader of the output goes away, the process ends without a message, with the status of
+    SIGPIPE. When the output cannot be written, the work is finished, and the status is 1.
     """
     with streams.guarded() as output:
         status = _status_of(main)
@@ -156,7 +158,7 @@ def run(main):
 
 
 def _show_log():
-    """What the package has to say of long waits, on stderr."""
+    """Shows the package's log, which tells of long waits, on stderr."""
     log = logging.getLogger("learned_jpeg")
     log.setLevel(logging.INFO)
     if not log.handlers:
@@ -164,27 +166,27 @@ def _show_log():
 
 
 def _status_of(main):
-    sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal does not have
+    sys.stdout.reconfigure(errors="backslashreplace")  # characters that the terminal lacks
     _show_log()
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         status = main()
         sys.stdout.flush()
-    except SystemExit as end:  # of a usage that is wrong, or that asks for help
+    except SystemExit as end:  # of argparse, after a usage error or --help
         status = end.code
     except UserError as error:
         print(f"error: {shown(error)}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt as stop:
         print("interrupted", file=sys.stderr, flush=True)
-        # An import that was stopped leaves objects half made, whose ends are nobody's matter.
+        # A stopped import leaves unfinished objects, whose errors at their end do not matter.
         sys.unraisablehook = lambda _: None
         status = 130
         if isinstance(stop, Stopped):
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
-            os._exit(status)  # not after what its threads do
+            os._exit(status)  # without waiting for its threads
     except BrokenPipeError:
         sys.stdout.drop()
         status = 141

@@ -9,15 +9,16 @@ from learned_jpeg.jpeg.jpeg_file import HUFFMAN
 def add_model_options(parser, default):
     """Adds the options of `compress` that name a trained model.
 
-    default: what stands for none of them.
+    default: the name of the default model.
     """
     group = parser.add_argument_group("model").add_mutually_exclusive_group()
     group.add_argument(
         "--model",
         metavar="NAME",
         help="a shipped model (the command `models` lists them), NAME/lambda_* for one of its "
-        "lambdas, or the folder of a checkpoint or of a run with lambda_*/train; of several "
-        f"lambdas a --target_* chooses one, otherwise the middle one counts (default: {default})",
+        "lambdas, or the folder of a checkpoint or of a run with lambda_*/train; a --target_* "
+        "chooses among several lambdas, and without a target the middle lambda is used "
+        f"(default: {default})",
     )
     group.add_argument(
         "--checkpoint_dir",
@@ -38,9 +39,10 @@ def add_compress_options(parser, rate_setting):
         "inputs",
         nargs="+",
         metavar="IN",
-        help="a picture, optionally followed by the name of its JPEG file; - is the standard input "
-        "or output; with --output_dir any number of pictures, folders, quoted globs (** searches "
-        "subfolders) and @LIST, a text file with one of these in each line",
+        help="a picture, optionally followed by the name of its JPEG file (default: the picture's "
+        "name with .jpg); - is the standard input or output. With --output_dir: any number of "
+        "pictures, folders, quoted globs (** searches subfolders) and @LIST, a text file with one "
+        "of these in each line",
     )
     files.add_argument(
         "--output_dir",
@@ -63,8 +65,8 @@ def add_compress_options(parser, rate_setting):
         "--update",
         action="store_true",
         help="write only outputs that are missing, whose input has changed, or that were written "
-        "with other options (.learned_jpeg-update beside the outputs says so); files that this "
-        "program did not write are not overwritten",
+        "with other options (the file .learned_jpeg-update beside the outputs records that); "
+        "files of other programs are not overwritten",
     )
     files.add_argument(
         "--overwrite_input",
@@ -74,7 +76,7 @@ def add_compress_options(parser, rate_setting):
     files.add_argument(
         "--skip_larger",
         action="store_true",
-        help="rewrite a JPEG input without loss if its result would not be smaller, even if a "
+        help="if a JPEG input would not become smaller, rewrite it without loss instead, even if a "
         "target asks for more bytes",
     )
     add_jobs(files, "make at most this number of files at a time, on as many cores")
@@ -90,18 +92,20 @@ def add_compress_options(parser, rate_setting):
     said.add_argument(
         "--verbose",
         action="store_true",
-        help="also print which files are skipped, and metadata left out that few people miss",
+        help="also print which files are skipped, and which metadata is left out that few people "
+        "miss",
     )
     files.add_argument(
         "--json",
         action="store_true",
-        help="print a line of JSON for each file as soon as it is written, and a last one in total",
+        help="print a line of JSON for each file as soon as it is written, and at last a line with "
+        "totals",
     )
     files.add_argument(
         "--report",
         metavar="PAGE.html",
-        help="write a page for a browser: each file's name, bytes and quality, and the part of its "
-        "picture that lost the most, before and after",
+        help="write a page for a browser, with the name, bytes and quality of each file, and the "
+        "part of its picture that lost the most, before and after",
     )
 
     rate = parser.add_argument_group("size and quality")
@@ -112,14 +116,14 @@ def add_compress_options(parser, rate_setting):
             default=rate_setting.default,
             dest="dial",
             metavar=rate_setting.name[0].upper(),
-            help=f"{rate_setting.low:g} to {rate_setting.high:g}: higher for better and larger "
-            "files; a --target_* chooses it instead",
+            help=f"{rate_setting.name} from {rate_setting.low:g} to {rate_setting.high:g}, higher "
+            "for better and larger files; a --target_* chooses it for each file instead",
         )
     rate.add_argument(
         "--lossless",
         action="store_true",
-        help="for JPEG inputs: keep every pixel and all metadata, and make only the entropy coding "
-        "anew",
+        help="for JPEG inputs: keep every pixel and all metadata, and write only the entropy "
+        "coding again, with fewer bytes",
     )
     rate.add_argument(
         "--huffman",
@@ -130,26 +134,30 @@ def add_compress_options(parser, rate_setting):
     )
     add_coding_options(rate)
     target = rate.add_mutually_exclusive_group()
-    for kind, high, what in (
-        ("bpp", None, "each file takes at most this number of bits per pixel"),
-        ("size", None, "each file takes at most this number of bytes"),
-        ("psnr", 200, "each file has at least this PSNR in dB"),
+    for kind, unit, high, what in (
+        ("bpp", "BPP", None, "each file takes at most this number of bits per pixel"),
+        ("size", "BYTES", None, "each file takes at most this number of bytes"),
+        ("psnr", "DB", 200, "each file has at least this PSNR in dB"),
         (
             "ssimulacra2",
+            "SCORE",
             100,
-            "each file has at least this SSIMULACRA2, 70 good, 90 excellent",
+            "each file has at least this score of SSIMULACRA2 (a metric of visible quality: 70 is "
+            "good, 90 excellent)",
         ),
         (
             "butteraugli",
+            "DISTANCE",
             None,
-            "each file has at most this Butteraugli 3-norm, 2 good, 1 excellent",
+            "each file has at most this distance of Butteraugli (a metric of visible error, by its "
+            "3-norm: 2 is good, 1 excellent)",
         ),
     ):
         target.add_argument(
             f"--target_{kind}",
             type=number(float, 0, high, low_included=False),
-            metavar=kind.upper(),
-            help=f"{what} (within 1%% of it, if the model can)",
+            metavar=unit,
+            help=f"{what}, and comes within 1%% of it if the model can",
         )
 
     target.add_argument(
@@ -157,14 +165,15 @@ def add_compress_options(parser, rate_setting):
         type=number(int, 1),
         metavar="BYTES",
         help="all files together take at most this number of bytes, at the highest quality that "
-        "they can share; takes three to eight times as long",
+        "all of them can have; this takes three to eight times as long",
     )
 
     rate.add_argument(
         "--importance",
         metavar="MASK",
-        help="a gray picture of the same size, or a folder of such pictures by the inputs' names: "
-        "brighter areas get more of the file's bits, whose number stays; with --quantizer trellis",
+        help="a gray picture of the same size, or a folder of gray pictures with the inputs' "
+        "names: brighter areas get more of the file's bytes, whose number stays the same; needs "
+        "--quantizer trellis",
     )
 
     picture = parser.add_argument_group("picture")
@@ -197,7 +206,7 @@ def _add_max_megapixels(parser, default):
 
 
 def show_usage_first(parser):
-    """A short usage, and the options that people use first before all others, in the help."""
+    """Sets a short usage, and moves the most common options to the start of the help."""
     parser.usage = "%(prog)s [options] IN [OUT]\n       %(prog)s [options] IN ... --output_dir DIR"
     first = "inputs output_dir dial target_size target_ssimulacra2 update force strip lossless"
     show_first(parser, [*first.split(), "sampling", "report"])

@@ -27,7 +27,7 @@ _USAGE = "%(prog)s --quick\n       %(prog)s --test_image_glob GLOB ... [options]
 _FIRST = (
     "quick test_image_glob batch_dir runs jpeg_type encoders qualities huffman output_dir workers"
 ).split()
-# --quick: pictures that come with the project, a few points of each curve, a few of the curves.
+# --quick: pictures of the project, a few curves, and a few points of each.
 _QUICK = {
     "output_dir": "quick_look",
     "test_image_glob": [str(_PACKAGE / "quick_look" / "*.png")],
@@ -67,9 +67,8 @@ def _add_inputs(group):
     group.add_argument(
         "--quick",
         action="store_true",
-        help="a first look in about a minute: two of the shipped runs, Pillow and, if it is "
-        "installed, mozjpeg on three pictures that come with the project; further options change "
-        "this choice",
+        help="measure in about a minute two of the shipped runs, Pillow and, if it is installed, "
+        "mozjpeg on three pictures of the project; other options change this choice",
     )
     said = "folder of the runs, RUN/lambda_VALUE/train or RUN/train (default: the shipped runs)"
     group.add_argument("--batch_dir", metavar="DIR", help=said)
@@ -78,21 +77,22 @@ def _add_inputs(group):
         nargs="+",
         metavar="GLOB",
         help='images to measure on, quoted: "KODAK/*.png"; ** searches subfolders. Each glob is a '
-        "test set of its own, with the name of its folder",
+        "test set, which has the name of the glob's folder",
     )
     group.add_argument(
         "--jpeg_type",
         nargs="*",
         choices=architectures.names(),
         default=list(architectures.trained()),
-        help="measure only runs of these architectures; without a value only the other encoders",
+        help="measure only runs of these architectures; without a value, measure only the other "
+        "encoders",
     )
     group.add_argument("--runs", nargs="+", metavar="RUN", help="measure only these runs, by name")
     group.add_argument(
         "--google_dir",
         metavar="DIR",
-        help="checkpoint folder of a model with a setting for its rate (google_baseline), to "
-        "compare all runs with",
+        help="checkpoint folder of a model with a quality (google_baseline), to compare all runs "
+        "with",
     )
     group.add_argument(
         "--encoders",
@@ -114,8 +114,8 @@ def _add_inputs(group):
         "--rates",
         type=options.comma_separated(0.01, 24),
         metavar="BPP,BPP,...",
-        help="also compare files of equal bytes, searched for each image: at most these bits per "
-        "pixel (default: only for the images of the page, at the size of Pillow's 4:4:4 file of "
+        help="also compare files of equal bytes, which take at most these bits per pixel of each "
+        "image (default: only for the images of the page, at the size of Pillow's 4:4:4 file of "
         f"quality {curves.SHEET_QUALITY})",
     )
     group.add_argument(
@@ -124,7 +124,7 @@ def _add_inputs(group):
         choices=[metric.name for metric in series.EVERY],
         default=[metric.name for metric in series.SHOWN],
         metavar="NAME",
-        help="metrics to measure; colorvideovdp only if it is named",
+        help="metrics to measure; colorvideovdp is measured only if it is named here",
     )
 
 
@@ -143,8 +143,8 @@ def _add_coding(group):
         type=_choices,
         default=[],
         metavar="CHOICES",
-        help="measure each run once more with these values of --quantizer, --sampling, --tune and "
-        "refineN, with commas between them: trellis,420",
+        help="measure each run once more with other values of --quantizer, --sampling, --tune and "
+        "--refine, separated by commas: trellis,420,refine3",
     )
 
 
@@ -155,14 +155,14 @@ def _add_output(group):
         "--focus",
         nargs="+",
         metavar="RUN",
-        help="runs that the plots show in colour (default: the best one)",
+        help="runs that the plots show in colour (default: the best run)",
     )
     group.add_argument(
         "--workers",
         type=options.number(int, 1),
         default=machine.cores(),
         metavar="N",
-        help="processes that measure",
+        help="number of processes that measure",
     )
     group.add_argument(
         "--dask",
@@ -175,16 +175,16 @@ def _add_output(group):
 
 
 def _choices(text):
-    """An argparse type: the options of Coding that are chosen, as a tuple of pairs."""
+    """An argparse type: options of Coding, as a tuple of (name, value)."""
     known = {"quantizer": QUANTIZERS, "sampling": SAMPLINGS, "tune": TUNES}
     found = {}
     for choice in text.split(","):
         if re.fullmatch(r"refine\d{1,4}", choice):
             found["refine"] = int(choice.removeprefix("refine"))
             continue
-        names = [name for name, those in known.items() if choice in those]
+        names = [name for name, values in known.items() if choice in values]
         if not names or names[0] in found:
-            every = " ".join(choice for those in known.values() for choice in those)
+            every = " ".join(value for values in known.values() for value in values)
             raise argparse.ArgumentTypeError(f"{text!r} is not one or several of {every} refineN")
         found[names[0]] = choice
     return tuple(found.items())

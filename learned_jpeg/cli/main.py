@@ -10,7 +10,7 @@ from learned_jpeg.runtime.packages import COMMAND
 
 def _add_warm_up(_, subparsers):
     said = "compiles the encoder beforehand, for example in a Dockerfile"
-    text = "Compiles the encoder, once for all processes, so that the first file need not wait."
+    text = "Compiles the encoder, once for all processes, so that the first file does not wait."
     command.add(subparsers, "warm-up", said, text)
 
 

@@ -1,4 +1,4 @@
-"""The options that the commands share, and what options are made with."""
+"""The options that several commands share, and functions that make options."""
 
 import argparse
 import math
@@ -13,7 +13,7 @@ shtab = lazy_import("shtab")
 def number(kind, low, high=None, low_included=True):
     """An argparse type: a `kind` (int or float) within the bounds, or an error that states them.
 
-    high: None for any finite number, and any whole one of 32 bits.
+    high: None for any finite number, and for any whole number of 32 bits.
     """
     most = high if high is not None else {int: 2**31 - 1, float: sys.float_info.max}[kind]
 
@@ -45,11 +45,11 @@ def comma_separated(low, high):
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults in the help, where there are some, and the description as it is."""
+    """Shows defaults in the help, and the description with its own line breaks."""
 
     def _get_help_string(self, action):
-        # "(default: None)" and "(default: False)" tell nobody anything.
-        if action.default is None or action.default is False:
+        # "(default: None)", "(default: False)" and "(default: )" say nothing.
+        if action.default is None or action.default is False or action.default == []:
             return action.help
         if isinstance(action.default, list):
             return f"{action.help} (default: {' '.join(action.default)})"
@@ -57,7 +57,7 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
 
 
 class _Completion(argparse.Action):
-    """Prints what a shell needs to complete the command's options, and ends it."""
+    """Prints the code with which a shell completes the command's options, and ends the program."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         print(shtab.complete(parser, values))
@@ -65,15 +65,15 @@ class _Completion(argparse.Action):
 
 
 def show_first(parser, names):
-    """Shows some of a parser's arguments, named by their `dest`, before all others in its help."""
-    group = parser.add_argument_group("used most")
+    """Moves arguments of a parser, named by their `dest`, to the start of its help."""
+    group = parser.add_argument_group("common options")
     groups = parser._action_groups
     groups.insert(0, groups.pop())
     for name in names:
         for other in groups[1:]:
             found = [action for action in other._group_actions if action.dest == name]
             group._group_actions += found
-            other._group_actions = [one for one in other._group_actions if one not in found]
+            other._group_actions = [each for each in other._group_actions if each not in found]
 
 
 def add_completion(parser):
@@ -94,12 +94,12 @@ def add_jobs(parser, what="use at most this number of cores"):
 
 
 def add_coding_options(parser):
-    """Adds what else than the entropy coding decides how a file is written."""
+    """Adds the options that decide about the coefficients of a file."""
     parser.add_argument(
         "--quantizer",
         choices=QUANTIZERS,
-        help="how DCT coefficients are quantized: rounded, or chosen by a search for the least sum "
-        "of error and bits (default: as the model was trained)",
+        help="quantization of the DCT coefficients: rounding, or a search for the least sum of "
+        "error and bits (trellis) (default: as the model was trained)",
     )
     parser.add_argument(
         "--sampling",
@@ -111,8 +111,8 @@ def add_coding_options(parser):
     parser.add_argument(
         "--tune",
         choices=TUNES,
-        help="error that the search minimizes: the squared error, or the error that the eye sees "
-        "(default: as the model was trained)",
+        help="error that the search minimizes: the squared error (psnr), or the visible error "
+        "(visual) (default: as the model was trained)",
     )
     parser.add_argument(
         "--refine",
@@ -120,5 +120,6 @@ def add_coding_options(parser):
         default=0,
         metavar="N",
         help="search N times more, each time for less LPIPS (a metric of visible difference) or, "
-        "with --tune psnr, for more PSNR; takes seconds a megapixel; 3 is a good number",
+        "with --tune psnr, for more PSNR; this takes seconds a megapixel and needs TensorFlow; 3 "
+        "is a good number",
     )

@@ -1,1 +1,1 @@
-"""Rate-distortion points: what is measured, kept on disk, and shown."""
+"""Rate-distortion points: measuring them, storing their figures, and showing them."""

@@ -4,9 +4,10 @@ G. Bjontegaard, VCEG-M33, 2001, with the piecewise cubic interpolation of JVET's
 logarithm of the rate as a function of quality (pchip: F. N. Fritsch, J. Butland, SIAM J. Sci.
 Stat. Comput. 5, 1984), averaged over the qualities that both curves have.
 
-A curve is a row of points in any order. A point is left out if it is not finite, or if another of
-its curve is at least as good at no more bits, so that what remains rises strictly. A curve with
-fewer than two such points has no BD-rate.
+The BD-rate of a curve is the mean difference of its bits to an anchor's at equal quality, in
+percent. A curve is a row of points in any order. A point is left out if it is not finite, or if
+another point of its curve is at least as good at no more bits, so that the other points rise
+strictly. A curve with fewer than two such points has no BD-rate.
 """
 
 import numpy as np
@@ -36,9 +37,10 @@ def bd_rates(anchor_rate, anchor_quality, tested_rate, tested_quality):
 
 
 def rate_ratio(anchor_rate, anchor_quality, tested_rate, tested_quality, number=200):
-    """What the tested curve saves at equal quality: (qualities [number], percent [number]).
+    """The bits of the tested curve against the anchor's at equal quality, in percent.
 
-    All four are [P]; the qualities run over what both have; two empty arrays if that is nothing.
+    All four are [P]. Returns (qualities [number], percent [number], negative for fewer bits) over
+    the qualities that both curves have; two empty arrays where they share none.
     """
     from scipy.interpolate import PchipInterpolator
 
@@ -60,9 +62,9 @@ def rate_ratio(anchor_rate, anchor_quality, tested_rate, tested_quality, number=
 
 
 def bootstrap_means(values, seed=0, resamples=RESAMPLES):
-    """Means over images drawn anew with replacement.
+    """Means over images that are drawn with replacement.
 
-    values [I, P]: figures of images at points; NaN does not count, one infinite figure makes its
+    values [I, P]: figures of images at points; NaN does not count, an infinite figure makes its
     mean infinite. The same seed draws the same images. Returns [resamples, P].
     """
     values = np.asarray(values, np.float64)
@@ -76,7 +78,7 @@ def bootstrap_means(values, seed=0, resamples=RESAMPLES):
 
 
 def interval(values, confidence=0.95):
-    """The middle of a bootstrap's values (NaN left out): (low, high); NaN if most are NaN."""
+    """The confidence interval of a bootstrap's values: (low, high); NaN if most values are NaN."""
     values = values[~np.isnan(values)]
     if len(values) < RESAMPLES / 2:
         return np.nan, np.nan
@@ -84,7 +86,7 @@ def interval(values, confidence=0.95):
 
 
 class _Curves:
-    """N curves, each by its undominated points in rising order, NaN behind them.
+    """N curves, each with its undominated points in rising order, then NaN.
 
     count [N]; quality, log_rate [N, P]; low, high [N]: the range of quality.
     """
@@ -109,9 +111,9 @@ class _Curves:
         self.low, self.high = self.quality[:, 0], self._at(self.quality, self.count - 1)
 
     @staticmethod
-    def _at(values, places):
-        """values [N, P] at places [N]; any value where a place lies before the first."""
-        return np.take_along_axis(values, np.maximum(places, 0)[:, None], 1)[:, 0]
+    def _at(values, indices):
+        """values [N, P] at indices [N]; any value for a negative index."""
+        return np.take_along_axis(values, np.maximum(indices, 0)[:, None], 1)[:, 0]
 
     def _slopes(self):
         """The derivatives [N, P] at the points."""
@@ -141,7 +143,7 @@ class _Curves:
 
     def integral(self, low, high):
         """The integral of the logarithm of the rate over qualities from low to high [N] -> [N]."""
-        if self.quality.shape[1] < 3:  # room for the slopes at the ends
+        if self.quality.shape[1] < 3:  # the slopes at the ends need three columns
             pad = ((0, 0), (0, 3 - self.quality.shape[1]))
             self.quality = np.pad(self.quality, pad, constant_values=np.nan)
             self.log_rate = np.pad(self.log_rate, pad, constant_values=np.nan)
@@ -150,7 +152,7 @@ class _Curves:
         m0, m1 = step * slopes[:, :-1], step * slopes[:, 1:]
 
         def antiderivative(quality):
-            """Of the cubic Hermite polynomial of each interval, up to a quality [N]."""
+            """The integral of each interval's cubic Hermite polynomial, up to a quality [N]."""
             t = np.clip((quality[:, None] - start) / step, 0, 1)
             a, b = 2 * y0 + m0 - 2 * y1 + m1, -3 * y0 - 2 * m0 + 3 * y1 - m1
             return step * t * (y0 + t * (m0 / 2 + t * (b / 3 + t * a / 4)))

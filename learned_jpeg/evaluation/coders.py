@@ -1,10 +1,10 @@
-"""What writes the files of a curve, encoder or trained model, behind one interface.
+"""Coders: the encoders and trained models that write the files of a curve, with one interface.
 
 A coder can be sent to another process. It has
 
-    rate_setting: a model.RateSetting, or None where it has one rate;
+    rate_setting: a model.RateSetting, or None for a coder of a single rate;
     encode(pixels uint8 [H, W, 3], rate_setting, table_scale=1.0, sampling=None) -> the bytes of a
-        JPEG file; sampling: of chroma, None for the coder's.
+        JPEG file; sampling: of chroma, None for the coder's own.
 """
 
 import functools
@@ -24,18 +24,18 @@ import numpy as np
 
 tf = lazy_import("tensorflow")
 
-# Models in memory: those of a run encode each image together, to share its features.
+# Models in memory. The models of a run encode each image together, to share its features.
 TOGETHER = 8
-_MEMORY = 200_000_000  # bytes of a network's output to keep: features of some 12 megapixels
+_MEMORY = 200_000_000  # bytes of a network's kept output: features of about 12 megapixels
 
 
 @dataclass(frozen=True)
 class EncoderCoder:
-    """One of ENCODERS. huffman: as its `encode` takes it."""
+    """An encoder of ENCODERS. huffman: the argument of its `encode`."""
 
     name: str
     huffman: str
-    rounds = False  # for all that is known of it
+    rounds = False  # its integers may depend on the Huffman choice
     shared = None
 
     @property
@@ -56,12 +56,12 @@ class EncoderCoder:
 
 @dataclass(frozen=True)
 class ModelCoder:
-    """A checkpoint, or an architecture with nothing to train.
+    """A checkpoint, or an architecture without training.
 
-    folder: as `shipped.load` takes it; checkpoint: the digest of its content; coding: how its files
-    are written; rounds: whether its integers are rounded, whatever bits they take; shared: a name
-    for the network whose output for an image is the same at other points, of this model or of those
-    with the same frozen network; or None.
+    folder: the argument of `shipped.load`; checkpoint: the digest of its content; coding: how its
+    files are written; rounds: whether its integers are rounded, so that they do not depend on the
+    Huffman choice; shared: a name of the network whose output for an image is the same at other
+    points, of this model or of models with the same frozen network; or None.
     """
 
     folder: str
@@ -85,7 +85,7 @@ class ModelCoder:
 
 @functools.lru_cache(maxsize=TOGETHER)
 def _load(folder, checkpoint, shared):
-    """The model of a folder; the digest tells a model of yesterday from today's."""
+    """The model of a folder; the digest distinguishes versions of the same folder."""
     model = shipped.load(folder)
     if shared:
         model.share(functools.partial(_remember, shared))
@@ -95,7 +95,7 @@ def _load(folder, checkpoint, shared):
 
 
 class _Remembered:
-    """A network with its output for the pictures, or tiles of one, that it saw last.
+    """A network that remembers its outputs for recent pictures or tiles.
 
     network: images [1, H, W, 3] -> float32 [1, H', W', C].
     """
@@ -107,7 +107,7 @@ class _Remembered:
         self._known, self._bytes = {}, 0
 
     def __call__(self, images):
-        """The same within a graph, from memory where it can."""
+        """The network's output, within a graph, from memory where it is there."""
         found = tf.numpy_function(self._look_up, [images], tf.float32, stateful=False)
         return tf.ensure_shape(found, [None, None, None, self._channels])
 
@@ -122,11 +122,11 @@ class _Remembered:
         return self._known[key]
 
 
-_remembered = {}  # the _Remembered of the one `shared` in use
+_remembered = {}  # {shared: the _Remembered in use}, a single entry
 
 
 def _remember(shared, network):
-    """What calls a network only for what was not seen under that name."""
+    """The _Remembered of a network, which all networks of the same name share."""
     if shared not in _remembered:
         _remembered.clear()
         _remembered[shared] = _Remembered(network)
@@ -134,7 +134,7 @@ def _remember(shared, network):
 
 
 def of_size(coders, pixels, n_bytes):
-    """The file nearest to a size in bytes and not above it, of coarser to finer coders."""
+    """The file nearest to a size in bytes and not above it. coders: from coarse to fine."""
 
     @functools.cache
     def encode(setting, table_scale):

@@ -1,4 +1,4 @@
-"""Finding what is to be measured: the images of a test set, the points of runs and encoders."""
+"""Finds the images of a test set, and the points of runs and encoders that are measured."""
 
 import os
 from pathlib import Path
@@ -12,28 +12,29 @@ from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.errors import UserError
 
 ANCHOR = "pillow_444"  # the standard JPEG of the published comparison, always measured
-# Of the files whose sizes those of the sheet have: the artifacts of JPEG are plain there, and such
-# files still are in use.
+# The files of the sheet of crops have the sizes of the anchor's files of this quality: JPEG's
+# artifacts are plain there, and such files are in use.
 SHEET_QUALITY = 15
 
 
 def find_images(pattern):
-    """The files that a glob names, and the name of the set: that of the glob's own folder.
+    """The images of a test set, which a glob names, and the set's name: that of the glob's folder.
 
-    Returns ([TestImage], name). Raises UserError if there are none.
+    Returns ([TestImage], name). Raises UserError if the glob names no file.
     """
     folder, files = paths.expand(pattern, "--test_image_glob")
     images = [
         TestImage(path.relative_to(folder).as_posix(), path.resolve(), checkpoints.sha256(path))
         for path in files
     ]
-    return images, Path(os.path.abspath(folder)).name  # as it was typed, not what a link means
+    return images, Path(os.path.abspath(folder)).name  # as typed, without following links
 
 
 def find_curves(args, set_name, say):
-    """The curves that the command asks for.
+    """The Curves that the command asks for.
 
-    args: of evaluate.py; say: takes a line for each that is left out.
+    args: the arguments of evaluate.py; say: function that prints a line, for each curve that is
+    left out.
     """
     curves = [_encoder_curve(name, args, set_name, say) for name in dict.fromkeys(args.encoders)]
     if args.google_dir:
@@ -41,7 +42,7 @@ def find_curves(args, set_name, say):
     curves += _run_curves(args, set_name, say)
     for coding in args.also:
         again = SimpleNamespace(**vars(args) | {"coding": coding})
-        others = _run_curves(again, set_name, lambda line: None)  # which is said already
+        others = _run_curves(again, set_name, lambda line: None)  # the lines are printed already
         chosen = " ".join(_chosen(coding))
         for curve in others:
             curve.name, curve.label = f"{curve.name}, {chosen}", f"{curve.label}, {chosen}"
@@ -49,9 +50,11 @@ def find_curves(args, set_name, say):
     curves = [curve for curve in curves if curve is not None]
     for curve in curves:
         if not curve.points:
-            say(f"{curve.name} is left out: it has none of --qualities")
+            say(f"{curve.name} is left out: its qualities include none of --qualities")
     if missing := set(args.focus or ()) - {curve.name for curve in curves}:
-        raise UserError(f"--focus: no run {' and no '.join(sorted(missing))} is evaluated")
+        raise UserError(
+            f"--focus: no run {' and no '.join(sorted(missing))} is evaluated; name a run that is"
+        )
     return [curve for curve in curves if curve.points]
 
 
@@ -80,7 +83,7 @@ def _encoder_curve(name, args, set_name, say):
             )
             for quality in _values(coder.rate_setting, args)
         ],
-        _sized(args, folder, [(coder, fingerprints.of_encoder(name, huffman))]),
+        _points_at_sizes(args, folder, [(coder, fingerprints.of_encoder(name, huffman))]),
     )
 
 
@@ -89,7 +92,7 @@ def _at(name, value):
 
 
 def _values(rate_setting, args):
-    """The points of a rate setting: its own, or those of --qualities that it has."""
+    """The points of a rate setting: its own values, or those of --qualities in its range."""
     if rate_setting.name == "quality" and args.qualities:
         return [value for value in args.qualities if rate_setting.low <= value <= rate_setting.high]
     return rate_setting.values
@@ -102,8 +105,8 @@ def _sizes(args):
     return [Size(anchor, quality=SHEET_QUALITY)]
 
 
-def _sized(args, folder, found):
-    """The points of the searched sizes. found: [(coder, fingerprint)], from the coarsest on."""
+def _points_at_sizes(args, folder, found):
+    """The points of the searched sizes. found: [(coder, fingerprint)], from coarse to fine."""
     every = dict(found[0][1])
     if len(found) > 1:
         every["checkpoint"] = " ".join(fingerprint["checkpoint"] for _, fingerprint in found)
@@ -111,7 +114,7 @@ def _sized(args, folder, found):
     points = []
     for size in _sizes(args):
         fingerprint = every | fingerprints.of_size(size.label)
-        if these == (size.anchor,) and size.quality:  # its own file
+        if these == (size.anchor,) and size.quality:  # the anchor's file has that size itself
             points.append(
                 PointToMeasure(size.name, folder / size.name, fingerprint, these, size.quality)
             )
@@ -126,9 +129,9 @@ def _sized(args, folder, found):
 
 
 def _model(args, architecture, folder, options, checkpoint):
-    """(coder, fingerprint) of a checkpoint folder, or of an architecture with nothing to train."""
+    """(coder, fingerprint) of a checkpoint folder, or of an architecture without training."""
     kind = architectures.load(architecture)
-    # Where nothing is trained, a tune may bring the search along.
+    # In an untrained architecture, a tune may switch the search on.
     coding = args.coding if kind.trained else kind().complete(args.coding)
     rounds = coding.quantizer_or(kind.quantizer) == "round"
     shared = kind.shared(folder, options)
@@ -136,8 +139,8 @@ def _model(args, architecture, folder, options, checkpoint):
     return coder, fingerprints.of_model(coder)
 
 
-def _dial_curve(args, set_name, place, label, kind, architecture, model):
-    """The curve of one model with a rate setting. place: its folder below the set's."""
+def _rate_setting_curve(args, set_name, place, label, kind, architecture, model):
+    """The Curve of a model with a rate setting. place: its folder below the set's."""
     rate_setting = architectures.load(architecture).rate_setting
     folder = _output(args, set_name) / place
     coder, fingerprint = model
@@ -152,7 +155,7 @@ def _dial_curve(args, set_name, place, label, kind, architecture, model):
         for value in _values(rate_setting, args)
         for name in [f"{rate_setting.name}_{value:02g}"]
     ]
-    return Curve(place, label, kind, points, _sized(args, folder, [model]))
+    return Curve(place, label, kind, points, _points_at_sizes(args, folder, [model]))
 
 
 def _output(args, set_name):
@@ -160,7 +163,7 @@ def _output(args, set_name):
 
 
 def protocol(coding):
-    """What files of a Coding are called, within the names of files and folders."""
+    """The name of a Coding in the names of files and folders."""
     return "_".join([coding.huffman, *_chosen(coding)])
 
 
@@ -174,12 +177,14 @@ def _baseline_curve(args, set_name):
     try:
         architecture, options, checkpoint = checkpoints.describe(folder)
         if architectures.load(architecture).rate_setting is None:
-            raise UserError(f"{folder} holds a {architecture}, a model of one rate")
+            raise UserError(
+                f"{folder} holds a {architecture}, which has no quality; give a model that has one"
+            )
     except UserError as error:
         raise UserError(f"--google_dir {error}") from error
     model = _model(args, architecture, folder.resolve(), options, checkpoint)
     name = "_google_baseline"
-    return _dial_curve(args, set_name, name, architecture, "baseline", architecture, model)
+    return _rate_setting_curve(args, set_name, name, architecture, "baseline", architecture, model)
 
 
 def _run_curves(args, set_name, say):
@@ -192,7 +197,7 @@ def _run_curves(args, set_name, say):
     for name in args.jpeg_type:
         if not architectures.load(name).trained:
             model = _model(args, name, name, {}, "")
-            curves.append(_dial_curve(args, set_name, name, name, "run", name, model))
+            curves.append(_rate_setting_curve(args, set_name, name, name, "run", name, model))
     for run in sorted(path for path in batch_dir.iterdir() if path.is_dir()):
         if not set(args.jpeg_type) & set(architectures.trained()):
             break
@@ -201,7 +206,7 @@ def _run_curves(args, set_name, say):
         before = len(others)
         found = _curves_of_run(args, set_name, run, say, others)
         if not found and not _holds_baseline(args, run) and len(others) == before:
-            say(f"skipped: {run}: no lambda_<value>/train with a checkpoint to evaluate")
+            say(f"skipped: {run}: it has no lambda_<value>/train with a checkpoint to evaluate")
         curves += found
     if others:
         names = ", ".join(sorted(set(others)))
@@ -209,22 +214,22 @@ def _run_curves(args, set_name, say):
     if args.jpeg_type and not curves:
         raise UserError(
             f"--batch_dir {batch_dir} holds no run of {' or '.join(args.jpeg_type)}: a run is a "
-            "folder with lambda_<value>/train in it, as batch_job_attention.sh makes it"
+            "folder with lambda_<value>/train in it, which batch_job_attention.sh makes"
         )
     return curves
 
 
 def _holds_baseline(args, folder):
-    """Whether --google_dir is this folder or one in it."""
+    """Whether --google_dir is this folder or a folder in it."""
     return bool(args.google_dir) and Path(args.google_dir).resolve().is_relative_to(
         folder.resolve()
     )
 
 
 def _curves_of_run(args, set_name, run, say, others):
-    """The curves of a run: that of its lambdas, and one of each checkpoint with a rate setting.
+    """The Curves of a run: one of all its lambdas, and one of each checkpoint with a rate setting.
 
-    others: to which the architecture of each checkpoint that is not asked for is added.
+    others: a list, which gets the architecture of each checkpoint that is not asked for.
     """
     curves, models, points, names = [], {}, [], set()
     for train in sorted([*run.glob("lambda_*/train"), *run.glob("train")]):
@@ -244,10 +249,12 @@ def _curves_of_run(args, set_name, run, say, others):
         )
         if rate_setting is not None:
             if _holds_baseline(args, train):
-                continue  # that curve is there already
+                continue  # --google_dir has that curve
             place = train.parent.relative_to(run.parent).as_posix()
             label = f"{place} ({architecture})"
-            curves.append(_dial_curve(args, set_name, place, label, "run", architecture, model))
+            curves.append(
+                _rate_setting_curve(args, set_name, place, label, "run", architecture, model)
+            )
             continue
         names.add(architecture)
         models[float(options.get("lmbda", 0))] = model
@@ -256,6 +263,6 @@ def _curves_of_run(args, set_name, run, say, others):
     if points:
         label = f"{run.name} ({', '.join(sorted(names))})"
         ordered = [models[lmbda] for lmbda in sorted(models)]
-        sized = _sized(args, points[0].folder.parent, ordered)
+        sized = _points_at_sizes(args, points[0].folder.parent, ordered)
         curves.append(Curve(run.name, label, "run", points, sized))
     return curves

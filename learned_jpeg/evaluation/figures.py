@@ -1,4 +1,4 @@
-"""The figures of one point: what of them still holds, what is missing, and keeping new ones."""
+"""The figures of one point: which of them are valid or missing, and storing new figures."""
 
 import copy
 import hashlib
@@ -16,10 +16,10 @@ from PIL import Image
 
 
 class Results:
-    """What is known of one point, image by image, in arrays that stay small for thousands of them.
+    """The figures of one point for all images, in arrays that stay small for thousands of images.
 
-    figures: {name: float64 [images]} of SIZES and METRICS. missing: {metric: bool [images]}, also
-    under "file" for those that are to be encoded. reasons: why what was measured does not do.
+    figures: {name: float64 [images]} of SIZES and METRICS. missing: {metric: bool [images]}, with
+    "file" for images that must be encoded. reasons: {why stored figures are invalid: True}.
     failed: whether the point is left out.
     """
 
@@ -31,12 +31,12 @@ class Results:
         self._load()
         self.wanted = [name for name in METRICS if name in wanted and name != "bpp"]
         for index, image in enumerate(images):
-            # What is to be measured needs its file.
+            # An image without all figures needs its file.
             if any(self.missing[name][index] for name in self.wanted):
                 self.missing["file"][index] |= not point.jpeg(image).is_file()
 
     def _load(self):
-        """Takes what is on the disk: the pickle, and the journal of an evaluation that ended."""
+        """Reads the pickle, and the journal of an interrupted evaluation."""
         path, expected = self.point.pickle, self.point.fingerprint
         sources = []
         try:
@@ -67,7 +67,7 @@ class Results:
             if "measuring code" not in changed:
                 self._known[index] = record
         elif file.is_file() and sha256(file) != record["jpeg_sha256"]:
-            self.reasons["JPEG files are not those that were measured"] = True
+            self.reasons["JPEG files changed"] = True
             self._known[index] = record
         else:
             self._take(index, record)
@@ -83,9 +83,9 @@ class Results:
                     self.missing[name][index] = False
 
     def add_file(self, index, data, record=None):
-        """Keeps the file of an image: first itself, so that no record speaks of a missing one.
+        """Stores the file of an image, then its record, so that each record has its file.
 
-        record: what else is known of its pixels.
+        record: the figures that are known of the file's pixels, or None.
         """
         image = self.images[index]
         write_whole(self.point.jpeg(image), data)
@@ -101,7 +101,7 @@ class Results:
         self._append(index, record | sizes | {"image_sha256": image.sha256})
 
     def add_figures(self, index, figures):
-        """Keeps what is measured of an image's file."""
+        """Stores the figures of an image's file."""
         self._append(index, figures)
 
     def _append(self, index, record):
@@ -112,8 +112,10 @@ class Results:
         self._take(index, record)
 
     def take_over(self):
-        """Adds what is measured under another Huffman choice: the same integers, so only the size
-        differs. The file is recoded from the other one."""
+        """Adds the figures of another Huffman choice, whose files are recoded without loss.
+
+        The integers are the same, so that only the size differs.
+        """
         expected = self.point.fingerprint.get("Huffman choice")
         for huffman in jpeg_file.HUFFMAN:
             missing = np.flatnonzero(self.missing["file"])
@@ -134,13 +136,13 @@ class Results:
         return [name for name in self.wanted if self.missing[name][index]]
 
     def record(self, index):
-        """What is measured of the pixels of an image's file."""
+        """The figures of the pixels of an image's file."""
         names = [name for name in METRICS if name != "bpp" and not self.missing[name][index]]
         sizes = {name: int(self.figures[name][index]) for name in ("height", "width")}
         return sizes | {name: float(self.figures[name][index]) for name in names}
 
     def spread(self, number, indices):
-        """The same over more images, whose figures are NaN. indices: of its own among those."""
+        """These Results for more images, whose figures are NaN. indices: of the present images."""
         result = copy.copy(self)
         result.figures = {name: np.full(number, np.nan) for name in self.figures}
         for name, column in self.figures.items():
@@ -148,9 +150,9 @@ class Results:
         return result
 
     def is_complete(self):
-        """Whether nothing is left to do."""
+        """Whether no file and no figure is missing."""
         return not any(self.missing[name].any() for name in ("file", *self.wanted))
 
     def close(self):
-        """Puts what is in the journal into the pickle."""
+        """Moves the figures of the journal into the pickle."""
         stored.fold(self.point.pickle, self.point.fingerprint)

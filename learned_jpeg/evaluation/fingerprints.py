@@ -1,4 +1,4 @@
-"""What a figure depends on, as texts: {what: text}. Another text, and it is measured again."""
+"""Fingerprints: all that a figure depends on, {name: text}; a new text has it measured again."""
 
 import functools
 from importlib.metadata import PackageNotFoundError, version
@@ -7,18 +7,18 @@ from learned_jpeg.metrics import measures
 from learned_jpeg.rivals.encoders import ENCODERS
 
 # Count up when a change gives other bytes, so that stored figures are measured again: `files` for
-# those of all models (tables, coefficients, rounding, the format), `search` and `refining` for
-# those that are searched or refined, `auto` for those whose sampling the search chooses, `sizes`
-# for those of a searched size, `rivals` for those of others' encoders. tests/expected/files.json
-# has digests of such files.
+# files of all models (tables, coefficients, rounding, the format), `search` and `refining` for
+# files that are searched or refined, `auto` for files whose sampling the search chooses, `sizes`
+# for files of a searched size, `rivals` for files of other encoders. tests/expected/files.json has
+# digests of such files.
 ENCODING = {"files": 1, "search": 2, "auto": 4, "refining": 2, "sizes": 1, "rivals": 1}
 
-# What decides about the bytes of a model's file besides the project's own code.
+# Packages that decide about the bytes of a model's file, besides the project's own code.
 _PACKAGES = "tensorflow numpy numba jpeglib pillow".split()
 
 
 def of_encoder(name, huffman):
-    """Of a file by an encoder of ENCODERS."""
+    """The fingerprint of a file by an encoder of ENCODERS."""
     return {
         "encoder": f"{name}, {ENCODERS[name].version()}",
         "encoding version": versions("rivals"),
@@ -28,7 +28,7 @@ def of_encoder(name, huffman):
 
 
 def of_model(model):
-    """Of a file by a `coders.ModelCoder`."""
+    """The fingerprint of a file by a `coders.ModelCoder`."""
     coding, searched = model.coding, not model.rounds
     parts = {
         "files": True,
@@ -46,13 +46,13 @@ def of_model(model):
 
 
 def choices(coding):
-    """{option: text} of what was chosen beside the Huffman tables, and is not left to the model."""
+    """{option: text} of the options that are chosen, not left to the model, without `huffman`."""
     names = ("quantizer", "sampling", "tune", "refine")
     return {name: str(choice) for name in names if (choice := getattr(coding, name))}
 
 
 def of_size(size):
-    """What a search for a size (a text) adds to the fingerprints of the coders that it tries."""
+    """The entries that a search for a size (a text) adds to the fingerprints of its coders."""
     return {"dial": size, "search for the size": versions("sizes")}
 
 
@@ -63,7 +63,7 @@ def versions(*parts):
 
 @functools.cache
 def of_metrics():
-    """Of what is measured on a decoded file."""
+    """The text for the metrics of a decoded file."""
     versions = measures.versions() | {"pillow": _version("pillow")}
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 

@@ -1,8 +1,8 @@
-"""Measuring what is not measured yet.
+"""Measures the figures that are missing.
 
-Files first, figures after: each checkpoint encodes all its images, together with those that share
-a network, then each image is measured at all points, so that models and what is computed of an
-original come up once.
+First each checkpoint encodes all its images, together with the checkpoints that share a network.
+Then each image is measured at all points. So each model is loaded once, and an original is analysed
+once.
 """
 
 import sys
@@ -17,15 +17,15 @@ from learned_jpeg.runtime.paths import shown
 import numpy as np
 from tqdm import tqdm
 
-# Files of a point, or an image, that a worker takes at a time; one of an encoder that is slow, so
-# that what is done is seen and kept.
+# Files of a point, or an image, that a worker takes at a time. Of a slow encoder it takes one file,
+# so that each file is stored and counted at once.
 _TOGETHER = 16
 
 
 def measure_all(points, images, wanted, pool, sizes_of=None):
-    """Measures what is not measured yet.
+    """Measures the figures that are missing.
 
-    points: {PointToMeasure: name for people}; wanted: names of metrics; pool: a workers.Pool;
+    points: {PointToMeasure: its name in messages}; wanted: names of metrics; pool: a workers.Pool;
     sizes_of: {point of a searched size: bytes [images, coders], rising}, where they are known.
 
     Returns ({point: Results}, the images that could be read). Points and images that fail are left
@@ -55,7 +55,7 @@ def _close(results):
 
 
 def _readable(images, results, pool):
-    """Those that are images; what has figures already has been read before."""
+    """The images that can be read; images with figures have been read before."""
     known = [
         any(not result.missing["file"][i] for result in results.values())
         for i in range(len(images))
@@ -69,7 +69,7 @@ def _readable(images, results, pool):
             say(f"{'warning' if usable else 'skipped'}: {line}")
     readable = [image for index, image in enumerate(images) if found.get(index, (True,))[0]]
     if not readable:
-        raise UserError("--test_image_glob: not one of the files is an image")
+        raise UserError("--test_image_glob: none of the files can be read as an image")
     return readable
 
 
@@ -118,7 +118,7 @@ def _encode(points, results, pool, sizes_of):
 
 
 def _groups(results):
-    """Lists of those that encode an image together, where they share a network's output."""
+    """Lists of Results whose points encode an image together, to share a network's output."""
     groups = defaultdict(list)
     for number, result in enumerate(results):
         shared = result.point.coders[0].shared
@@ -157,7 +157,7 @@ def _measure(results, images, pool):
 
 
 def _explain(points, results):
-    """Says why what was measured does not do, once for all points of a curve and reason."""
+    """Says why stored figures are invalid, once for all points of a curve and reason."""
     names = defaultdict(list)
     for point, label in points.items():
         if results[point].reasons:

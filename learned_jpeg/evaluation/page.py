@@ -1,4 +1,4 @@
-"""Figures as a page: one HTML file to look at and to compare pictures, which asks for no other."""
+"""The page of an evaluation: a single HTML file with charts and pictures, which loads no other."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ import jinja2
 from PIL import Image
 
 _ASSETS = Path(__file__).resolve().parent / "assets"
-# The pictures of the viewer, as many as fit: a page should still open on a phone.
+# The most pictures and pixels of the viewer: the page should open on a phone, too.
 _IMAGES, _PIXELS = 8, 4_000_000
 _SAVED_POINTS = 60  # of a curve of saved bits
 
@@ -26,8 +26,8 @@ _SAVED_POINTS = 60  # of a curve of saved bits
 def write(report, metrics, compared, front):
     """Writes the page of a report.SetReport.
 
-    metrics: [Metric] that it shows; compared: of tables.comparisons; front: labels of what is in
-    the foreground.
+    metrics: [Metric] that it shows; compared: the result of tables.comparisons; front: labels of
+    the curves in the foreground.
     """
     path = report.folder / f"{report.stem}.html"
     html = _template().render(
@@ -64,7 +64,7 @@ def _number(value, digits=5):
 
 
 def _figures(curves, metrics, compared, front):
-    """What charts and table show."""
+    """The data of charts and table."""
     return {
         "metrics": [
             {"name": one.name, "label": one.label, "axis": one.axis, "lower": one.lower}
@@ -122,7 +122,7 @@ def _saved(anchor, tested, metric):
 
 
 def _pictures(report, metrics):
-    """What the viewer shows: images with their files at equal bytes; none if files are missing."""
+    """The data of the viewer: images with files of equal bytes; [] if a file is missing."""
     shown, pixels = [], 0
     names = [report.images[index].name for index in report.compared]
     for name in series.chosen(names, _IMAGES):
@@ -157,14 +157,14 @@ def _file(one, point, name, index, metrics):
 
 
 def _original(pixels):
-    """An original as a lossless picture in a URL."""
+    """An original as the URL of a lossless picture."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "WEBP", lossless=True)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _former_pictures(path):
-    """Those of the page that is there, whose files may lie elsewhere by now."""
+    """The pictures of the existing page, whose files may be gone by now."""
     try:
         found = re.search(r'id="pictures">(.*?)</script>', path.read_text(), re.DOTALL)
         return json.loads(found[1])

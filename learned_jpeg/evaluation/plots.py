@@ -1,4 +1,4 @@
-"""Figures as pictures: rate-distortion curves of a metric, and the bits saved at each quality."""
+"""Plots: rate-distortion curves of a metric, and the bits saved at each quality."""
 
 import io
 import textwrap
@@ -25,7 +25,7 @@ STYLE = {
     "font.size": 8,
     "axes.titlesize": 8,
     "legend.fontsize": 7,
-    "pdf.fonttype": 42,  # text stays text, as publishers ask for
+    "pdf.fonttype": 42,  # text stays text, which publishers require
     "svg.hashsalt": "learned_jpeg",  # the same figure gives the same bytes
     "text.parse_math": False,  # a name may have dollars in it
     "axes.spines.top": False,
@@ -37,10 +37,10 @@ STYLE = {
 
 
 def styles(series, focus):
-    """The line of each curve, [dict of Matplotlib's names]; "front" tells those in the foreground.
+    """The line style of each curve, [dict of Matplotlib's names and "front"].
 
-    focus: labels of the runs in colour. The first encoder and those of the focus are in the
-    foreground too; everything else is faint.
+    focus: labels of the curves in the foreground ("front"); runs among them are coloured, encoders
+    black or gray. All other curves are faint.
     """
     found, coloured, anchors, faint = [], 0, 0, 0
     for one in series:
@@ -81,7 +81,7 @@ def styles(series, focus):
 def draw(metric, series, focus, subject):
     """A figure of a Metric: its curves on the left, the bits that they save on the right.
 
-    series: [Series], the anchor first; focus: labels of what is in the foreground.
+    series: [Series], the anchor first; focus: labels of the curves in the foreground.
     """
     with matplotlib.rc_context(STYLE):
         rows = -(-len(series) // _COLUMNS)
@@ -108,7 +108,7 @@ def _line(look):
 
 
 def _draw_curves(axes, metric, series, looks):
-    """The axes show where the trained curves are, with some room around."""
+    """Draws the curves; the axes show the range of the trained curves, with a margin."""
     trained = [one for one in series if one.kind != "encoder"] or series
     right = 1.15 * max(one.column("bpp").max() for one in trained)
     inside = []
@@ -125,7 +125,7 @@ def _draw_curves(axes, metric, series, looks):
 
 
 def _draw_saved(axes, metric, series, looks):
-    """How many percent more or fewer bits a curve takes than the anchor, at equal quality."""
+    """Draws how many percent more or fewer bits a curve needs than the anchor, at equal quality."""
     anchor, shown, front, others = series[0], [], [], []
     for one, look in zip(series, looks, strict=True):
         quality, percent = bd_rates.rate_ratio(
@@ -149,7 +149,7 @@ def _draw_saved(axes, metric, series, looks):
 
 
 def _crop(axes, shown, front):
-    """The range of some curves, [(x, y)], with what others have there, some room around, and 0."""
+    """Sets the axes to the range of `shown`, [(x, y)], of `front` there, and 0, with a margin."""
     shown = [(x, y) for x, y in shown if len(x)]
     if shown:
         x, y = (np.concatenate(part) for part in zip(*shown, strict=True))

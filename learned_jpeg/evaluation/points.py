@@ -1,4 +1,4 @@
-"""What is measured: an image of a test set, at a point of a curve."""
+"""The objects of an evaluation: images of a test set, points, and curves."""
 
 import bisect
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from learned_jpeg.rivals.encoders import ENCODERS
 class TestImage:
     """An image of the test set. name: its path below the folder of the glob; sha256: its file's."""
 
-    __test__ = False  # whatever pytest makes of the name
+    __test__ = False  # pytest would take it for a test, by its name
 
     name: str
     path: Path
@@ -21,8 +21,8 @@ class TestImage:
 
 @dataclass(frozen=True)
 class Size:
-    """The size in bytes that files are to have: bpp in bits per pixel for all images alike, or
-    that of the anchor's file at a quality, which follows the content."""
+    """The size in bytes that files shall have: `bpp` bits per pixel for all images, or the size of
+    the anchor's file at a quality, which depends on the image."""
 
     anchor: coders.EncoderCoder
     bpp: float | None = None
@@ -30,18 +30,18 @@ class Size:
 
     @property
     def name(self):
-        """Fit for a file name."""
+        """The name of the size in file names."""
         return f"bpp_{self.bpp:g}" if self.bpp else f"size_of_quality_{self.quality:g}"
 
     @property
     def label(self):
-        """For people."""
+        """The name of the size in messages and tables."""
         if self.bpp:
             return f"{self.bpp:g} bits per pixel"
         return f"the size of {ENCODERS[self.anchor.name].label} at quality {self.quality:g}"
 
     def bytes(self, pixels):
-        """For an image, uint8 [H, W, 3]."""
+        """The bytes for an image, uint8 [H, W, 3]."""
         if self.bpp:
             return self.bpp * pixels.shape[0] * pixels.shape[1] / 8
         return len(self.anchor.encode(pixels, self.quality))
@@ -49,12 +49,12 @@ class Size:
 
 @dataclass(frozen=True)
 class PointToMeasure:
-    """One point of a curve, or of a comparison at one rate.
+    """One point of a curve, or of a comparison at equal bytes.
 
-    folder: where its JPEG files go; its pickle lies beside it. fingerprint: {what: text} of all
-    that its files and figures depend on, apart from the images. coders: one, or the checkpoints
-    of a run, from the coarsest on, where a size is searched. rate_setting: the coder's, or None;
-    size: the Size that is searched instead, or None.
+    folder: of its JPEG files; its pickle lies beside it. fingerprint: {name: text} of all that its
+    files and figures depend on, apart from the images. coders: a single coder, or, where a size is
+    searched, the checkpoints of a run from coarse to fine. rate_setting: the value of the coder's
+    rate setting, or None; size: the Size that is searched instead, or None.
     """
 
     name: str
@@ -69,14 +69,14 @@ class PointToMeasure:
         return self.folder.with_name(f"{self.folder.name}.pickle")
 
     def jpeg(self, image):
-        """The path of an image's file; its whole name stays, for a.png and a.bmp are two."""
+        """The path of an image's file; its whole name stays, since a.png and a.bmp may exist."""
         return self.folder / f"{image.name}.jpg"
 
     def encode(self, pixels, sizes=None):
         """The JPEG file of an image, uint8 [H, W, 3].
 
-        sizes: of the files that the coders of a search make of it, rising, as far as they are
-        known, so that it needs only the two around the size that is searched.
+        sizes: the bytes of the files of all coders, rising, where they are known: the search then
+        needs only the two coders around its size.
         """
         if self.size:
             wanted, these = self.size.bytes(pixels), self.coders
@@ -87,9 +87,9 @@ class PointToMeasure:
         return self.coders[0].encode(pixels, self.rate_setting)
 
     def under(self, huffman):
-        """The same point with the integers of its files under another Huffman choice, or None.
+        """The same point under another Huffman choice; None where its integers would differ.
 
-        That is where they are only rounded: a search weighs the bits that they take.
+        Rounded integers are the same; a search weighs the bits of the Huffman codes.
         """
         if self.size or not self.coders[0].rounds:
             return None
@@ -108,12 +108,12 @@ class PointToMeasure:
 class Curve:
     """The points of one encoder or run.
 
-    kind: "encoder", "baseline" (of --google_dir) or "run"; label: for people. sized: the points of
-    the searched sizes.
+    kind: "encoder", "baseline" (of --google_dir) or "run"; label: its name in tables and plots;
+    at_size: the points of the searched sizes.
     """
 
     name: str
     label: str
     kind: str
     points: list
-    sized: list = field(default_factory=list)
+    at_size: list = field(default_factory=list)

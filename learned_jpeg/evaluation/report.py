@@ -1,4 +1,4 @@
-"""All that an evaluation leaves beside the runs: tables, plots, the sheet of crops, the page."""
+"""The report of an evaluation: tables, plots, the sheet of crops, and the page."""
 
 import csv
 import hashlib
@@ -17,7 +17,7 @@ from learned_jpeg.runtime.lazy import lazy_import
 import numpy as np
 from tqdm import tqdm
 
-# Count up when tables, plots or page look otherwise, so that they are written anew.
+# Count up when tables, plots or page change, so that they are written again.
 VERSION = 1
 
 SHEET_IMAGES = 4
@@ -32,10 +32,10 @@ sheet = lazy_import("learned_jpeg.evaluation.sheet")
 class SetReport:
     """The report of one test set.
 
-    folder: where it goes; stem: how its files' names begin; subject: what all was measured on;
-    curves: [Series], the anchor first; images: [TestImage] of their figures; compared: indices of
-    the images of their `sized`; wanted: names of the metrics; focus: labels of the runs in the
-    foreground, by default the best one.
+    folder: of its files; stem: the begin of their names; subject: the test set and the options, in
+    words; curves: [Series], the anchor first; images: [TestImage] of their figures; compared:
+    indices of the images of their `at_size`; wanted: names of the metrics; focus: labels of the
+    runs in the foreground, by default the best run.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class SetReport:
     focus: tuple = ()
 
     def write(self):
-        """Writes what is not there yet from the same figures; returns the lines to print."""
+        """Writes the report, unless it exists with these figures; returns the lines to print."""
         digest = self._digest()
         done = [self._path(".md"), self._path(".txt"), *self._paths()]
         if all(path.exists() for path in done) and digest in done[0].read_text():
@@ -66,7 +66,7 @@ class SetReport:
         return lines
 
     def summary(self):
-        """What a program may want of what was written, for JSON."""
+        """The report for programs, for --json: {subject, page, bd_rates}."""
         rows = list(csv.DictReader(io.StringIO(self._path("_bd_rate.csv").read_text())))
         for row in rows:
             for name in row.keys() - {"curve", "against", "metric"}:
@@ -85,26 +85,24 @@ class SetReport:
         return [self._path(ending) for ending in endings]
 
     def _digest(self):
-        """Of all that the report is made from."""
+        """The digest of all data that the report is made from."""
         digest = hashlib.sha256(f"{VERSION} {self.subject} {self.focus} {self.wanted}".encode())
         for asset in sorted(_ASSETS.iterdir()):
             digest.update(asset.read_bytes())
         digest.update(" ".join(image.sha256 for image in self.images).encode())
         for one in self.curves:
-            for point in [*one.points, *one.sized.values()]:
+            for point in [*one.points, *one.at_size.values()]:
                 digest.update(f"{one.label} {one.kind} {point.name}".encode())
                 for name, column in sorted(point.figures.items()):
                     digest.update(name.encode() + np.ascontiguousarray(column).tobytes())
-            for point in one.sized.values():
+            for point in one.at_size.values():
                 names = [self.images[index].name for index in self.compared]
                 digest.update(bytes(point.file(name).exists() for name in names))
         return digest.hexdigest()
 
     def foreground(self, compared):
-        """The labels of what the plots show in the foreground.
-
-        That is the first encoder and the strongest one, the baseline, and the runs of the focus.
-        """
+        """The labels of the curves in the foreground of the plots: the first and the strongest
+        encoder, the baseline, and the runs of the focus."""
         baselines = [one.label for one in self.curves if one.kind == "baseline"]
         return {
             self.curves[0].label,
@@ -125,11 +123,11 @@ class SetReport:
         return [label for label, mean in means.items() if mean == min(means.values())][:1]
 
     def sizes(self):
-        """What sizes were searched, [a key of Series.sized]."""
-        return list(dict.fromkeys(size for one in self.curves for size in one.sized))
+        """The sizes that were searched, [a key of Series.at_size]."""
+        return list(dict.fromkeys(size for one in self.curves for size in one.at_size))
 
     def _write_sheet(self):
-        """Writes the sheet of crops; returns lines about what is not on it."""
+        """Writes the sheet of crops; returns lines about files that are missing on it."""
         shown, missing = {}, defaultdict(list)
         names = series.chosen([self.images[i].name for i in self.compared], SHEET_IMAGES)
         size = next(iter(self.sizes()), None)
@@ -144,8 +142,8 @@ class SetReport:
             if gone:
                 number = tables.count(len(gone), "JPEG file")
                 return [
-                    f"sheet of crops left as it is: {number} of {name} not here; without their "
-                    f"pickles ({gone[0].name}.pickle), they are made again"
+                    f"the sheet of crops is left as it is: {number} of {name} missing; delete the "
+                    f"pickles beside them ({gone[0].name}.pickle) to make the files again"
                 ]
             if near:
                 shown[name] = index, near
@@ -176,7 +174,7 @@ class SetReport:
             tables.BD_NOTE,
             tables.to_markdown(bd),
         ]
-        sized = tables.sized_table(self.curves, names)
+        sized = tables.size_table(self.curves, names)
         if len(self.compared) == len(self.images) and len(sized) > 1:
             notes += ["## Files of equal bytes", tables.to_markdown(sized)]
         else:

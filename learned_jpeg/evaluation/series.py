@@ -1,4 +1,4 @@
-"""Curves of figures: what tables, plots and pages show. Nothing here measures.
+"""Curves of measured figures, for tables, plots and pages.
 
 A figure of a set of images is the mean of the single images' figures.
 """
@@ -12,13 +12,13 @@ from learned_jpeg.metrics import measures
 
 import numpy as np
 
-NEAR = 0.01  # files whose sizes are apart by at most this part are called equal
+NEAR = 0.01  # files whose sizes differ by at most this part count as equal
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as it is shown: label and unit; lower: whether a lower value is the better one;
-    decimals of a table; db: whether it is shown as -10 log10(1 - value), in dB."""
+    """How a metric is shown: label and unit; lower: whether a lower value is better; decimals: in
+    tables; db: whether it is shown as -10 log10(1 - value), in dB."""
 
     name: str
     label: str
@@ -55,7 +55,7 @@ SHOWN = (
     Metric("psnr_hvs_m", "PSNR-HVS-M", "dB"),
     Metric("butteraugli", "Butteraugli", lower=True, decimals=3),
 )
-# With what is measured where it is asked for.
+# With the metrics that are measured on request.
 EVERY = (*SHOWN, Metric("colorvideovdp", "ColorVideoVDP", "JOD", decimals=3))
 
 
@@ -80,13 +80,13 @@ class Point:
 
 @dataclass
 class Series:
-    """A curve. kind: "encoder" (the first of all is the anchor), "baseline" or "run"; sized:
-    {what size: Point} of files that were searched for a size."""
+    """A curve. kind: "encoder" (the first of all is the anchor), "baseline" or "run"; at_size:
+    {size in words: Point} of files that were searched for that size."""
 
     label: str
     kind: str
     points: list
-    sized: dict = field(default_factory=dict)
+    at_size: dict = field(default_factory=dict)
 
     def __post_init__(self):
         self.points.sort(key=lambda point: point.means["bpp"])
@@ -101,7 +101,7 @@ class Series:
         return np.stack([point.figures[name] for point in self.points], axis=1)
 
     def _resampled(self, name):
-        """Means over images drawn anew, float64 [bd_rates.RESAMPLES, points]."""
+        """Means over images drawn with replacement, float64 [bd_rates.RESAMPLES, points]."""
         return bd_rates.bootstrap_means(self.images(name))
 
 
@@ -110,7 +110,8 @@ class Delta:
     """The BD-rate of a curve against another in percent, negative for fewer bits.
 
     percent, overlap: of the mean curves, see `bd_rates`; low, high: its interval of 95% over
-    images drawn anew; images [I]: of each image on its own, NaN where the curves do not overlap.
+    images drawn with replacement; images [I]: of each single image, NaN where the curves do not
+    overlap.
     """
 
     percent: float
@@ -131,7 +132,7 @@ class Delta:
 
     @property
     def is_open(self):
-        """Whether the interval includes 0, so that other images may say the opposite."""
+        """Whether the interval includes 0: other images may show the opposite sign."""
         return not (self.high < 0 or self.low > 0)
 
 
@@ -159,12 +160,12 @@ def chosen(names, number):
 
 
 def equal(curves, size, index):
-    """What can be compared of an image at a size, a key of Series.sized.
+    """The files of an image that can be compared at a size, a key of Series.at_size.
 
     Returns ([(Series, Point)] of the first curve that has a file and those within NEAR of its
     bytes, [Series of the others]).
     """
-    found = [(one, one.sized[size]) for one in curves if size in one.sized]
+    found = [(one, one.at_size[size]) for one in curves if size in one.at_size]
     bytes_of = [point.figures["n_bytes"][index] for _, point in found]
     first = next(filter(np.isfinite, bytes_of), np.nan)
     near, far = [], []

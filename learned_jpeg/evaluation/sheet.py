@@ -1,4 +1,4 @@
-"""The sheet of crops: what each encoder makes of a few images at equal bytes."""
+"""The sheet of crops: details of a few images by each encoder at equal bytes."""
 
 import math
 import textwrap
@@ -25,10 +25,10 @@ _TITLE_WIDTH = 28  # characters that fit above a crop
 
 
 def draw(shown, originals, subject):
-    """A figure: of each image the original, and a crop of each encoder's file at equal bytes.
+    """A figure with the original of each image, and a crop of each encoder's file at equal bytes.
 
     shown: {image name: (its index, [(Series, Point)])}; originals: {image name: path}. The crop
-    is where the files differ most in what an eye can see.
+    shows where the files differ most in visible error.
     """
     cells = 1 + max(len(pairs) for _, pairs in shown.values())
     line = _ABOVE + _CELL + _BELOW
@@ -88,10 +88,10 @@ def _frame(crop, shape, **style):
 
 
 def telling_crop(original, files):
-    """The crop (slices of rows and columns) in which the files differ most to the eye.
+    """The crop (slices of rows and columns) in which the files differ most in visible error.
 
-    original, files: uint8 [H, W, 3]. An error counts less the more texture is near; what is
-    maximized is how far the files are apart in that, or with a single file the error itself.
+    original, files: uint8 [H, W, 3]. An error counts less the more texture is near it. The crop
+    maximizes the spread of the files' errors, or the error of a single file.
     """
     gray = original.mean(axis=2, dtype=np.float64)
     near = 16  # pixels: an error is hidden by texture nearby

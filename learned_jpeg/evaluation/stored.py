@@ -1,19 +1,19 @@
-"""The figures of a point, on disk: a pickle that is safe to read from strangers, and a journal.
+"""The figures of a point on disk: a pickle, which is safe to read from strangers, and a journal.
 
-One pickle holds the metrics of every image at one point (one encoder or checkpoint, one setting)
-and the fingerprint of what they were measured with. Seen with `pickle.load` it is
+A pickle holds the metrics of every image at a point (an encoder or a checkpoint at a setting) and
+their fingerprint. `pickle.load` reads it as
 
     {"fingerprint": {name: text}, "images": [name, ...], "image_sha256": [...],
      "jpeg_sha256": [...], "height": array, "width": array, "n_bytes": array,
      "bpp": array, "mse": array, ...}
 
-with one entry an image everywhere but in the fingerprint, in the same order. What was not asked
-for is NaN there, and {metric: [name, ...]} under "unmeasured" tells it from the NaN of an image
-that is too small for a metric; a metric that came later than the pickle is not there at all.
+with an entry for each image everywhere but in the fingerprint, in the same order. A metric that was
+not asked for is NaN; {metric: [name, ...]} under "unmeasured" tells these NaN from those of images
+that are too small for a metric. A metric that is newer than the pickle is missing in it.
 
-While a point is being measured, each figure goes to the end of a journal beside the pickle, lines
-of JSON, so that a picture costs the same whatever the number of them and an evaluation that is
-killed keeps what it has.
+While a point is being measured, each figure is appended to a journal beside the pickle, lines of
+JSON. So an image costs the same however many there are, and an evaluation that is killed keeps its
+figures.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ class _RefusedError(Exception):
 
 
 class _Dtype:
-    """Stands in for numpy.dtype: plain numbers only, so no state of a stranger reaches numpy."""
+    """Stands in for numpy.dtype: it allows plain numbers alone."""
 
     def __init__(self, code, *_):
         if not re.fullmatch("[biuf][1248]", code):
@@ -74,7 +74,7 @@ class _Array:
         self.values = np.frombuffer(data, np.dtype(str(dtype))).reshape(shape, order=order)
 
 
-# What an array's pickle asks for by name; numpy 2 renamed a module.
+# The names in the pickle of an array; numpy 2 renamed a module.
 _STAND_INS = {
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): _Array,
@@ -99,7 +99,7 @@ class _PlainUnpickler(pickle.Unpickler):
 def _plain(value, seen):
     """The value with arrays in place of their stand-ins; refuses every other type.
 
-    seen: {id: list or dict} of those already looked into, for a file may share and nest them.
+    seen: {id: list or dict} of the values that are done, since a file may share and nest them.
     """
     if isinstance(value, _Array) and value.values is not None:
         return value.values
@@ -116,11 +116,10 @@ def _plain(value, seen):
 
 
 def _check_memo(data):
-    """Raises ValueError for a note under a number that would make pickle take up memory for all
-    numbers below it, gigabytes for a few bytes."""
+    """Raises ValueError for a memo index so high that pickle would allocate gigabytes for it."""
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name.endswith("PUT") and argument > len(data):
-            raise ValueError(f"a note under the number {argument}")
+            raise ValueError(f"a memo index of {argument}")
 
 
 def load_plain(path):
@@ -135,12 +134,12 @@ def load_plain(path):
         return _plain(_PlainUnpickler(io.BytesIO(data)).load(), {})
     except _RefusedError as refused:
         raise UserError(
-            f"{shown(path)} holds {shown(refused):.200}, but results are plain numbers, strings, "
-            "lists, dicts and arrays alone. Nothing of it was run. It was not written by "
-            "evaluate.py; if you trust where the rest of the folder comes from, delete this file "
-            "to have it measured again"
+            f"{shown(path)} holds {shown(refused):.200}, but results hold only plain numbers, "
+            "strings, lists, dicts and arrays. evaluate.py did not write this file, and ran none "
+            "of its code; if you trust the source of the other files, delete this file to have it "
+            "measured again"
         ) from None
-    except Exception as error:  # a broken pickle can raise nearly anything
+    except Exception as error:  # a broken pickle can raise nearly any error
         reason = shown(error)[:200] or type(error).__name__
         raise UnreadableError(f"not a whole pickle ({reason})") from error
 
@@ -148,9 +147,9 @@ def load_plain(path):
 def load(path):
     """A point's pickle as (fingerprint, {image name: record}).
 
-    fingerprint: {name: text}. A record holds image_sha256 and jpeg_sha256 (texts), height,
-    width and n_bytes (int) and those of METRICS (float) that are measured.
-    Raises UserError and UnreadableError like `load_plain`, and UnreadableError for another content.
+    fingerprint: {name: text}. A record holds image_sha256 and jpeg_sha256 (texts), height, width
+    and n_bytes (int) and the measured METRICS (float).
+    Raises UserError and UnreadableError like `load_plain`, and UnreadableError for other content.
     """
     content = load_plain(path)
     try:
@@ -181,7 +180,7 @@ def load(path):
 
 
 def save(path, fingerprint, records):
-    """Writes what `load` reads."""
+    """Writes a point's pickle, which `load` reads."""
     names = sorted(records)
     content = {"fingerprint": fingerprint, "images": names}
     content |= {name: [records[image][name] for image in names] for name in _TEXTS}
@@ -205,18 +204,18 @@ def journal(path):
 
 
 def append(path, fingerprint, image, record):
-    """Adds what is known of an image to the journal; see `merge` for how it counts."""
+    """Adds a record of an image to the journal; `merge` says how records add up."""
     file = journal(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("ab") as stream:
         lines = [] if stream.tell() else [fingerprint]
         lines.append({image: record})
-        # A line that was cut off by the end of its process ends here.
+        # A line feed first, since a process that was killed may have left half a line.
         stream.write("".join(f"\n{json.dumps(line)}" for line in lines).encode())
 
 
 def load_journal(path):
-    """What `append` wrote, as (fingerprint, [{image name: record}]); None if nothing is of use."""
+    """The journal as (fingerprint, [{image name: record}]); None where it has no whole line."""
     try:
         lines = journal(path).read_bytes().split(b"\n")[1:]
     except FileNotFoundError:
@@ -228,7 +227,7 @@ def load_journal(path):
 
 
 def _parse(line, is_valid):
-    """A line's dict; None where it is cut off, or not of ours."""
+    """A line's dict; None where it is cut off, or not valid."""
     try:
         content = json.loads(line)
         return content if all(map(is_valid, content.values())) else None
@@ -256,7 +255,7 @@ def _is_record(value):
 def merge(found, records):
     """Adds the records of a journal to those of a pickle.
 
-    One of a file (jpeg_sha256) takes the place of what was known of the image; others add to it.
+    A record of a file (jpeg_sha256) replaces the earlier record of the image; others add to it.
     """
     for record in records:
         for image, figures in record.items():
@@ -267,7 +266,7 @@ def merge(found, records):
 
 
 def fold(path, fingerprint):
-    """Puts the journal of a fingerprint into the pickle and removes it."""
+    """Moves the journal of a fingerprint into the pickle."""
     loaded = load_journal(path)
     if loaded is None or loaded[0] != fingerprint:
         return

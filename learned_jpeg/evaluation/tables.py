@@ -1,4 +1,4 @@
-"""Figures as data: rows of texts, the first one with the names of the columns, CSV, Markdown."""
+"""Tables of figures: rows of texts, the first with the names of the columns; CSV and Markdown."""
 
 import csv
 import io
@@ -63,7 +63,7 @@ def _bd_cell(delta, brief):
 
 
 def bd_figures(compared):
-    """The same for programs: one row for each pair and metric."""
+    """`bd_table` for programs: a row for each pair and metric."""
     names = "bd_rate low high overlap mean_of_images wins compared".split()
     rows = [["curve", "against", "metric", *names]]
     for tested, anchor, deltas in compared:
@@ -77,7 +77,7 @@ def bd_figures(compared):
 
 
 def bd_images(compared, names):
-    """The BD-rate of every image on its own. names: of the images."""
+    """The BD-rate of every single image. names: of the images."""
     rows = [["curve", "against", "image", *(compared[0][2] if compared else ())]]
     for tested, anchor, deltas in compared:
         for index, image in enumerate(names):
@@ -102,8 +102,8 @@ def _figures(means, names):
 def matched_table(series, names):
     """The means of every trained point, each above the anchor's at the same rate.
 
-    The anchor's are interpolated between its points, linearly over the logarithm of bpp; a dash
-    stands outside of its range.
+    The anchor's means are interpolated between its points, linearly over the logarithm of bpp; a
+    dash stands outside of its range.
     """
     columns = ["n_bytes", *names]
     rows = [["curve", "point", "bytes", *names]]
@@ -120,12 +120,12 @@ def matched_table(series, names):
     return rows
 
 
-def sized_table(series, names):
+def size_table(series, names):
     """The means of the files of searched sizes."""
     rows = [["files of", "curve", "bytes", *names]]
-    for size in dict.fromkeys(size for one in series for size in one.sized):
+    for size in dict.fromkeys(size for one in series for size in one.at_size):
         for one in series:
-            if point := one.sized.get(size):
+            if point := one.at_size.get(size):
                 rows.append([size, one.label, *_figures(point.means, ["n_bytes", *names])])
     return rows
 
@@ -134,11 +134,11 @@ def image_table(series, images, names):
     """Every image at every point. images: their names."""
     rows = [["curve", "point", "image", "width", "height", "bytes", *names]]
     for one in series:
-        for point in [*one.points, *one.sized.values()]:
+        for point in [*one.points, *one.at_size.values()]:
             sizes = [point.figures[name] for name in ("width", "height", "n_bytes")]
             figures = [point.figures[name] for name in names]
             for index, image in enumerate(images):
-                if np.isnan(sizes[0][index]):  # no file was searched for this one
+                if np.isnan(sizes[0][index]):  # no file was searched for this image
                     continue
                 whole = [int(column[index]) for column in sizes]
                 cells = [f"{column[index]:.7g}" for column in figures]

@@ -1,4 +1,4 @@
-"""Files of `compress` made by the workers of a Dask cluster, and written by this process."""
+"""`compress` on a Dask cluster: its workers make the files, and this process writes them."""
 
 import contextlib
 import functools
@@ -14,17 +14,17 @@ from learned_jpeg.runtime.errors import RunError, UserError
 
 
 class Cluster:
-    """The workers of a scheduler; count: of their threads. See `cluster_of`."""
+    """The workers of a Dask scheduler; count: the number of their threads. See `cluster_of`."""
 
     def __init__(self, address, megapixels, executor, count):
         self.count = count
         self._address, self._megapixels, self._executor = address, megapixels, executor
 
     def make(self, path, data, settings, options, finished):
-        """`one_picture.make` by a worker, which reads the input itself where it sees the same."""
+        """`one_picture.make` by a worker, which reads the input itself where it sees that file."""
         if finished.mask:
             finished.mask_data = Path(finished.mask).read_bytes()
-        # What belongs to this process alone stays here.
+        # Objects of this process are not sent.
         here = {
             "writer": None,
             "records": None,
@@ -50,32 +50,33 @@ class Cluster:
             return self._executor.submit(_make, *call, data, finished).result()
         except distributed.KilledWorker as error:
             raise UserError(
-                f"{finished.report.input}: the workers that had it died, perhaps for want of memory"
+                f"{finished.report.input}: the workers that had this file died; perhaps they need "
+                "more memory"
             ) from error
         except (CommClosedError, CancelledError, distributed.CancelledError, RuntimeError) as error:
             raise RunError(
-                f"--dask {self._address}: the cluster is lost; what is written stays, and the same "
-                "command with --update or --skip_existing goes on"
+                f"--dask {self._address}: the cluster is lost; written files stay, and the same "
+                "command with --update or --skip_existing makes the others"
             ) from error
 
 
 @contextlib.contextmanager
 def cluster_of(address, megapixels):
-    """The Cluster of a scheduler's address, or None for none. Raises UserError."""
+    """A context with the Cluster of a scheduler's address, None for None. Raises UserError."""
     if address is None:
         yield None
         return
     with workers.dask(address) as (executor, count):
-        # Of a scheduler that is lost it prints a traceback; a RunError says it.
+        # The client prints a traceback where a scheduler is lost, of which a RunError tells.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         yield Cluster(address, megapixels, executor, count)
 
 
-# What a worker does
+# The worker's part
 
 
 def _read(path, seen):
-    """The bytes of a file that is as its size and time say, or None."""
+    """The bytes of a file, or None where it has another (size, time) or does not exist."""
     try:
         stat = os.stat(path)
         return Path(path).read_bytes() if (stat.st_size, stat.st_mtime_ns) == seen else None
@@ -89,7 +90,7 @@ def _model(source):
 
 
 def _make(path, where, settings, options, megapixels, data, finished):
-    """(FileReport, bytes, views) of a file, or None where this worker does not see it as it is."""
+    """(FileReport, bytes, views) of a file, or None where this worker cannot read that file."""
     workers.prepare(1, megapixels)
     if data is None and (data := _read(*where)) is None:
         return None

@@ -27,17 +27,17 @@ from learned_jpeg.runtime.paths import STDIO, shown
 
 from PIL import ImageColor
 
-# Pixels that are worked on at the same time: no more than this, nor than what the memory holds.
+# The most pixels that are worked on at the same time, if the memory holds them.
 PIXELS_AT_ONCE = 60_000_000
-BYTES_A_PIXEL = 60  # without a target's
+BYTES_A_PIXEL = 60  # memory; measuring for a target takes more
 
 
 def make_settings(architecture, args, option):
-    """The settings that the arguments allow, from the coarsest to the finest.
+    """The Settings that the arguments allow, from the coarsest to the finest.
 
-    architecture: the class of the script that runs, which holds to its own models, and to those
-    with nothing to train on the same rate setting; option: the name of the one that chooses among
-    them, or None.
+    architecture: the class of the running script, which takes its own models, and untrained models
+    with the same rate setting; option: the name of the option that chooses among the Settings, or
+    None.
     """
     if not architecture.trained:
         return [Setting(architecture(), args.dial, source=architecture.architecture)]
@@ -59,7 +59,7 @@ def make_settings(architecture, args, option):
 
 
 def own_folders(name, architecture):
-    """The checkpoint folders of a model of an architecture. Raises UserError for another's."""
+    """The checkpoint folders of a model. Raises UserError for a model of another architecture."""
     folders = shipped.folders(name, architecture.architecture)
     for folder in folders:
         other = checkpoints.read_config(folder)["architecture"]
@@ -69,7 +69,7 @@ def own_folders(name, architecture):
 
 
 def is_untrained_of(name, architecture):
-    """Whether a name is that of an untrained architecture with another one's rate setting."""
+    """Whether a name is an untrained architecture's with the same rate setting as a trained one."""
     if name not in architectures.names():
         return False
     other = architectures.load(name)
@@ -97,10 +97,10 @@ def compress(architecture, args):
         option = "--total_size" if args.total_size else option
         settings = [] if options.lossless else make_settings(architecture, args, option)
         if options.masks and settings[0].model.complete(options.coding).quantizer != "trellis":
-            raise UserError("--importance steers the search: say --quantizer trellis")
+            raise UserError("--importance needs the search: add --quantizer trellis")
         each = BYTES_A_PIXEL + (KINDS[options.target.kind].memory if options.target else 0)
         budget = PixelBudget(min(PIXELS_AT_ONCE, machine.memory() // each))
-        # Where the file goes to the standard output, nothing else does.
+        # A file on the standard output must have no other text in it.
         out = sys.stderr if pairs[0][1] == STDIO else sys.stdout
         refines = args.refine > 0 and not options.target
         log = Log(len(pairs), out, refines, args.quiet, args.json, args.verbose)
@@ -145,26 +145,29 @@ def _fitting(total_size, settings, files, log):
     )
     line = f"--total_size {total_size}: {which} takes {size} bytes"
     if size < (1 - TOLERANCE) * total_size:
-        log.say(f"warning: {line}, the nearest", sys.stderr)
+        log.say(f"warning: {line}, the nearest size within it", sys.stderr)
     else:
         log.say(line)
     return setting
 
 
 def _once(pairs, writer):
-    """The (input, output)s, of which the second of an output is told of as an error."""
+    """The (input, output)s; reports an error for a second input of the same output."""
     outputs = set()
     for path, output in pairs:
         where = os.path.abspath(output)
         if where in outputs:
-            error = f"{shown(path)}: {shown(output)} is another input's output already"
+            error = (
+                f"{shown(path)}: another input is written to {shown(output)} already; leave one "
+                "of them out"
+            )
             writer.write(output, Finished(FileReport(shown(path), shown(output), error)))
         else:
             outputs.add(where)
             yield path, output
 
 
-# What of the arguments does not decide what is in a file. Models count by their digests.
+# Arguments that do not decide about the bytes of a file. Models count by their digests.
 _OF_THE_RUN = frozenset(
     """command inputs output_dir name force overwrite_input skip_existing update jobs quiet verbose
     json model run_dir checkpoint_dir max_megapixels total_size report dask""".split()
@@ -174,7 +177,7 @@ _OF_THE_RUN = frozenset(
 def _records(architecture, args, pairs, settings):
     """The Records of the outputs' folder."""
     if STDIO in pairs[0]:
-        raise UserError("--update compares files; the standard input and output, -, are none")
+        raise UserError("--update compares files; it cannot be used with -, the standard streams")
     folder = args.output_dir or pairs[0][1].parent
     decides = {name: value for name, value in vars(args).items() if name not in _OF_THE_RUN}
     model = [architecture.architecture]
@@ -188,12 +191,16 @@ def _records(architecture, args, pairs, settings):
 
 
 def make_options(args):
-    """Options of the command's arguments."""
+    """The Options that the command's arguments mean."""
     if args.skip_larger and (args.strip or args.srgb):
-        raise UserError("--skip_larger keeps files as they are; --strip and --srgb do not")
+        raise UserError(
+            "--skip_larger keeps files as they are, and --strip and --srgb change them; leave one "
+            "out"
+        )
     if args.skip_existing and (args.force or args.overwrite_input):
         raise UserError(
-            "--skip_existing leaves what exists alone; --force and --overwrite_input do not"
+            "--skip_existing keeps files that exist, and --force and --overwrite_input replace "
+            "them; leave one out"
         )
     target = None
     for kind in KINDS:
@@ -216,7 +223,7 @@ def make_options(args):
 
 
 def _check_lossless(args, target):
-    """Raises UserError for options that change the picture or choose how it is coded."""
+    """Raises UserError for options that change the picture or choose its coding."""
     options = ("srgb", "background", "refine", "sampling", "quantizer", "tune")
     options += ("importance", "total_size")
     others = [name for name in options if getattr(args, name)]
@@ -224,7 +231,7 @@ def _check_lossless(args, target):
     others += ["huffman"] if args.huffman != "progressive" else []
     if others:
         raise UserError(
-            f"--lossless loses nothing and chooses the coding by itself; leave out --{others[0]}"
+            f"--lossless changes no pixel and chooses the coding itself; leave out --{others[0]}"
         )
 
 
@@ -235,13 +242,13 @@ def _color(text):
         return ImageColor.getrgb(text)[:3]
     except ValueError as error:
         raise UserError(
-            f"--background {text!r} is no colour; a name or #rrggbb is (white, #202020)"
+            f"--background {text!r} is no colour; give a name or #rrggbb (white, #202020)"
         ) from error
 
 
 @contextlib.contextmanager
 def _stop_on_sigterm():
-    """Ends on SIGTERM as on Ctrl-C: no other file is written."""
+    """Within the context SIGTERM acts like Ctrl-C: no further file is written."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

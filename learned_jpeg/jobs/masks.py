@@ -1,4 +1,4 @@
-"""Masks of what matters in pictures, by their names, and files of as many bytes with them."""
+"""Masks of --importance: which mask a picture has, and files of unchanged size with masks."""
 
 import math
 from pathlib import Path
@@ -12,15 +12,15 @@ from learned_jpeg.runtime.paths import shown
 
 import numpy as np
 
-# Of the logarithm of a file's bytes against that of the price of a bit, a first guess.
+# The slope of the logarithm of a file's bytes against that of the price of a bit: a first guess.
 _SLOPE = -0.2
 
 
 class Masks:
     """The masks of a run: one for all pictures, or a folder of them.
 
-    argument: of --importance; output_dir: whose folders those of the masks are like, or None.
-    Raises UserError where there is none.
+    argument: the value of --importance; output_dir: the folder of outputs, whose subfolders the
+    folder of masks has, too; or None. Raises UserError for a missing file or folder.
     """
 
     def __init__(self, argument, output_dir=None):
@@ -35,7 +35,7 @@ class Masks:
             raise UserError(f"--importance {shown(argument)}: no such file or folder")
 
     def of(self, path, output):
-        """The mask of an input, or None; output: where its file goes."""
+        """The mask of an input, or None; output: the path of its JPEG file."""
         if self._found is None:
             return self._argument
         folder = Path(output).parent
@@ -44,8 +44,11 @@ class Masks:
 
 
 def read(path, size, data=None):
-    """A mask as float32 [H, W], 0 to 1. size: (H, W) that it is to have; data: the file's bytes,
-    where they are known already. Raises UserError."""
+    """A mask as float32 [H, W], 0 to 1.
+
+    size: the (H, W) of the picture; data: the file's bytes, where they are known already. Raises
+    UserError for a mask of another size.
+    """
     pixels = reading.read_source(path, data=data).pixels
     if pixels.shape[:2] != size:
         of_mask, of_picture = (f"{shape[1]}x{shape[0]}" for shape in (pixels.shape, size))
@@ -54,14 +57,14 @@ def read(path, size, data=None):
 
 
 def as_many_bytes(size, setting, prices, encoded):
-    """A file of at most so many bytes and at least 99% of them: (bytes, the scale of its tables).
+    """A file of at most `size` bytes and at least 99% of them: (bytes, scale of its tables).
 
     prices: of `importance.prices`; encoded: function (Setting, scale of its tables, prices) -> the
-    bytes of a file. Where the tables have no step that is near enough, all bits are a little
-    dearer or cheaper.
+    bytes of a file. Where no scale of the tables comes near enough, the search changes the price
+    of all bits.
     """
     aim = size * (1 - TOLERANCE / 2)
-    spare = math.log(size / aim) + 1e-9  # that of the same file
+    spare = math.log(size / aim) + 1e-9  # the distance of a file of exactly `size` bytes
     scale = 1.0
 
     def by_tables(setting, factor):

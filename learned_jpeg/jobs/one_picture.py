@@ -1,4 +1,4 @@
-"""One picture compressed: a file in, a JPEG file out, and a report."""
+"""Compresses one picture: a file in, a JPEG file out, and a report."""
 
 import contextlib
 import math
@@ -27,38 +27,39 @@ from learned_jpeg.search import importance
 
 @dataclass
 class FileReport:
-    """What became of one file; `error` is None if all went well."""
+    """The outcome for one file, which --json prints; `error` is None if all went well."""
 
     input: str
     output: str
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
-    details: list[str] = field(default_factory=list)  # what only who asks is told
-    skipped: bool = False  # there is nothing to do
+    details: list[str] = field(default_factory=list)  # further lines, for --verbose
+    skipped: bool = False  # the output exists and is kept
     bytes_in: int | None = None
     bytes_out: int | None = None
     width: int | None = None
     height: int | None = None
     bpp: float | None = None
     psnr: float | None = None  # dB against the input; None if the file is lossless
-    ssimulacra2: float | None = None  # where it was the target
-    butteraugli: float | None = None  # where it was the target
-    from_jpeg: bool = False  # so that its loss comes on top of the input's own
-    kept: bool = False  # the input as it is, see Options.skip_larger
-    lossless: bool = False  # the input's coefficients and tables
+    ssimulacra2: float | None = None  # where it is the target
+    butteraugli: float | None = None  # where it is the target
+    from_jpeg: bool = False  # the input is a JPEG file, whose own loss `psnr` does not count
+    kept: bool = False  # the output is the input's bytes, see Options.skip_larger
+    lossless: bool = False  # the output has the input's coefficients and tables
     seconds: float | None = None
-    lmbda: float | None = None
-    dial: float | None = None
+    lmbda: float | None = None  # of a model that was trained with one
+    dial: float | None = None  # the value of the model's rate setting, where it has one
+    quality: float | None = None  # the same, where that setting is a quality
     table_scale: float | None = None
     sampling: str | None = None  # of chroma; None for gray
 
 
 @dataclass
 class Finished:
-    """A file's report, and its bytes where it is to be written.
+    """A file's report, and its bytes where it shall be written.
 
-    entry: of the options' records; views: of `page.views`; mask: the file that says what matters
-    in the picture; mask_data: its bytes, where they are known already.
+    entry: its Entry in the options' records; views: the pictures of `page.views`; mask: the file
+    of its mask; mask_data: the mask's bytes, where they are known already.
     """
 
     report: FileReport
@@ -70,10 +71,10 @@ class Finished:
 
 
 class OutputWriter:
-    """Writes the output files, each whole, and tells of each, until it is closed.
+    """Writes the output files, each whole, and reports each, until it is closed.
 
-    tell: called with each Finished, one at a time; records: as Options has them. What is told of is
-    written, and what is written is told of, when and however a run is stopped by its user.
+    tell: called with each Finished, one at a time; records: those of the Options. Whenever the
+    user stops a run, each written file is reported, and each file that is reported is written.
     """
 
     def __init__(self, tell=lambda finished: None):
@@ -81,12 +82,12 @@ class OutputWriter:
         self._tell, self.records = tell, None
 
     def close(self):
-        """Waits for a file that is being written; there is none after it."""
+        """Waits for a file that is being written; no further file is written."""
         with self._lock:
             self._open = False
 
     def write(self, output, finished):
-        """Writes the file of a Finished, unless it has none, and tells of it."""
+        """Writes the bytes of a Finished, if it has any, and reports it."""
         with self._lock:
             if self._open:
                 if finished.data is not None:
@@ -110,16 +111,15 @@ class OutputWriter:
 
 @dataclass(frozen=True)
 class Options:
-    """What holds for each of the files.
+    """The options that hold for all files.
 
     srgb: convert the colours to sRGB. skip_larger: keep the coefficients of a JPEG file whose
-    result is not smaller, also where a target asks for it. lossless: keep them in any case.
-    skip_existing: leave a file alone whose output is there. records: of what was written before,
-    which is left alone while it is current. refining: makes of a picture's name what is called with
-    the part that is done of its refining; trying: called before each file that is made. views:
-    pixels a side of what a page shows of each picture, or None. masks: of what matters in the
-    pictures, or None.
-    elsewhere: what makes the files in place of `make`, or None.
+    result is not smaller, even if a target asks for such a result. lossless: keep them in any case.
+    skip_existing: skip a file whose output exists. records: of earlier runs, whose outputs are
+    skipped while they are up to date. refining: function (name of a picture) -> function that is
+    called with the part of the refining that is done. trying: called before each encoding. views:
+    pixels a side of the views on a page, or None. masks: those of --importance, or None.
+    elsewhere: function that makes the files in place of `make`, or None.
     """
 
     coding: Coding
@@ -144,8 +144,8 @@ class Options:
 def compress_file(path, output, settings, options, budget):
     """Compresses one file and writes it whole or not at all.
 
-    settings: of which the first is taken, or the one that reaches options.target.
-    Returns FileReport, in which an error is one of this file's own.
+    settings: the Settings; the first counts, or the one that reaches options.target.
+    Returns a FileReport, which has an error that concerns this file alone.
     """
     finished = encode_file(path, output, settings, options, budget)
     options.writer.write(output, finished)
@@ -153,7 +153,7 @@ def compress_file(path, output, settings, options, budget):
 
 
 def encode_file(path, output, settings, options, budget):
-    """All of `compress_file` but the writing: Finished."""
+    """`compress_file` without the writing: Finished."""
     finished = Finished(report := FileReport(shown(path), shown(output)))
     with telling(report):
         if not _is_done(path, output, options, finished):
@@ -168,7 +168,7 @@ def encode_file(path, output, settings, options, budget):
 
 @contextlib.contextmanager
 def telling(report):
-    """Puts an error that is the file's own into its report, and how long the context took."""
+    """Puts an error that concerns one file into its report, and the seconds of the context."""
     start = time.perf_counter()
     try:
         yield
@@ -183,7 +183,7 @@ def telling(report):
 
 
 def _is_done(path, output, options, finished):
-    """Whether a file needs nothing. Raises UserError where its output may not be written."""
+    """Whether a file can be skipped. Raises UserError where its output may not be written."""
     mine = False
     if options.masks:
         finished.mask = options.masks.of(path, output)
@@ -200,7 +200,7 @@ def _is_done(path, output, options, finished):
 
 
 def tensorflow_errors():
-    """Its own kind of exception, where a model has brought it along."""
+    """TensorFlow's exceptions as a tuple, () where no model has imported it."""
     tensorflow = sys.modules.get("tensorflow")
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
@@ -221,17 +221,17 @@ def make(path, data, settings, options, finished):
         except UserError as error:
             raise UserError(f"{finished.report.input}: {error}") from error
     elif options.masks:
-        source.warnings.append("has no mask of its name; nothing in it matters more")
+        source.warnings.append("has no mask of its name; all its parts count the same")
     finished.data = compress_source(source, settings, options, finished.report, prices)
     if options.views and not finished.report.lossless:
         finished.views = page.views(source.pixels, finished.data, source.metadata, options.views)
 
 
 def compress_source(source, settings, options, report, prices=None):
-    """The bytes of the JPEG file of a reading.Source; fills in the report, all but its seconds.
+    """The bytes of the JPEG file of a reading.Source; fills in the report without its seconds.
 
-    settings, options: as `compress_file` takes them; prices: as `encoding.encode` does. Without a
-    target these leave the number of bytes as it is.
+    settings, options: those of `compress_file`; prices: those of `encoding.encode`. Without a
+    target, prices do not change the number of bytes.
     """
     pixels = source.pixels
     report.height, report.width = pixels.shape[:2]
@@ -266,9 +266,11 @@ def compress_source(source, settings, options, report, prices=None):
         if options.target.kind in ("ssimulacra2", "butteraugli"):
             setattr(report, options.target.kind, found.quantity)
     report.dial, report.lmbda = setting.rate_setting, setting.model.lmbda
+    rate_setting = setting.model.rate_setting
+    report.quality = report.dial if rate_setting and rate_setting.name == "quality" else None
     report.sampling = sampling(data)
-    quality = psnr(pixels, data)  # and the proof that the file can be decoded
-    report.psnr = quality if math.isfinite(quality) else None
+    decibels = psnr(pixels, data)  # which also proves that the file can be decoded
+    report.psnr = decibels if math.isfinite(decibels) else None
     if source.jpeg is not None:
         data = without_loss.not_larger(data, source, options, report)
     report.bytes_out = len(data)

@@ -1,6 +1,6 @@
-"""What became of each file as a page: one HTML file to look at, which asks for no other.
+"""The page of --report: the outcome of each file in a single HTML file, which loads no other.
 
-Of each picture it has the part that lost the most, before and after, without loss.
+It shows the part of each picture that lost the most, before and after, without loss.
 """
 
 import base64
@@ -19,16 +19,16 @@ import numpy as np
 from PIL import Image
 
 _ASSETS = Path(__file__).resolve().parent / "assets"
-# By which a page of ours is known, and may be written again.
+# This tag marks a page of this program, which may be overwritten.
 _OURS = '<meta name="generator" content="learned-jpeg compress">'
-# Of all parts together, so that a page of thousands still opens; and of the side of one.
+# Pixels of all views, so that a page of thousands still opens; the bounds of a view's side.
 _PIXELS, _LEAST, _MOST = 8_000_000, 48, 640
 _TILE = 16
-_WIDTH = 280  # on the screen, at least
+_WIDTH = 280  # pixels of a view on the screen, at least
 
 
 def side(count):
-    """How many pixels a side of a picture's part has, for a number of pictures."""
+    """The pixels a side of a picture's view, for a number of pictures."""
     return min(max(int((_PIXELS / count) ** 0.5) // _TILE * _TILE, _LEAST), _MOST)
 
 
@@ -79,16 +79,16 @@ def _where(pixels, decoded, most):
 
 
 class Page:
-    """A page of a run of `compress`. Raises UserError for a path that it may not take.
+    """The page of a run of `compress`. Raises UserError for a path that it may not write.
 
-    path: of the page; count: of the files; force: whether it may take the place of anything.
+    path: of the page; count: the number of files; force: whether it may overwrite any file.
     """
 
     def __init__(self, path, count, force=False):
         self._path, self.side = Path(path), side(count)
         self._cards, self._failures, self._skipped = [], [], 0
         if self._path.suffix.lower() not in (".html", ".htm"):
-            raise UserError(f"--report {shown(path)}: a page's name ends in .html")
+            raise UserError(f"--report {shown(path)}: the name must end in .html")
         if self._path.exists() and not force:
             with open(self._path, errors="replace") as file:
                 if _OURS not in file.read(1000):
@@ -97,7 +97,7 @@ class Page:
                     )
 
     def add(self, finished):
-        """Takes what became of a file; finished: a one_picture.Finished."""
+        """Adds a file; finished: a one_picture.Finished."""
         report = finished.report
         if report.error is not None:
             self._failures.append(report.error)
@@ -129,8 +129,8 @@ class Page:
 def _card(finished):
     report = finished.report
     name, output = html.escape(report.input), html.escape(report.output)
-    rate = f"quality {report.dial:.4g}" if report.dial is not None else ""
-    if report.dial is None and report.lmbda is not None:
+    rate = f"quality {report.quality:.4g}" if report.quality is not None else ""
+    if report.quality is None and report.lmbda is not None:
         rate = f"lambda {report.lmbda:g}"
     loss = "lossless" if report.psnr is None else f"{report.psnr:.2f} dB"
     saved = 100 * (report.bytes_out / report.bytes_in - 1)

@@ -1,4 +1,4 @@
-"""What `--update` remembers: which outputs it wrote, of which inputs and by which options."""
+"""The records of `--update`: the outputs that it wrote, with their inputs and options."""
 
 import hashlib
 import json
@@ -14,14 +14,19 @@ from learned_jpeg.runtime.files import write_whole
 from learned_jpeg.runtime.paths import shown
 
 RECORDS = ".learned_jpeg-update"  # the name of the file in the folder of the outputs
-# Of an output: the one that is there, and the one that was about to take its place.
+# The entries of an output that count: its last one, and the one before, in case a run ended between
+# an entry and its output.
 _KEPT = 2
 
 
 @dataclass
 class Entry:
-    """Of an output: its name, and its input's, from the folder; the size and the time of last
-    change of the input and of itself, in bytes and nanoseconds; its digest, and the options'."""
+    """An output as it was written.
+
+    options: a digest; source, output: the paths of input and output, relative to the folder; input:
+    the input's (and its mask's) size in bytes and time of last change in nanoseconds; size, time,
+    sha256: the output's.
+    """
 
     options: str
     source: str
@@ -33,12 +38,12 @@ class Entry:
 
 
 class Records:
-    """The entries of a folder, in a file with a JSON object a line.
+    """The entries of a folder, in a file with a JSON object in each line.
 
-    An entry is there before its output, so that an output of ours is known whenever a run ends;
-    one whose output did not come to be says nothing of what is there. options: a digest of what
-    the outputs depend on; pairs: the (input, output)s of the run. Raises UserError where the folder
-    cannot be written.
+    An entry is written before its output, so that each output has one, whenever a run ends. An
+    entry whose output was never written matches no file. options: a digest of all that the outputs
+    depend on; pairs: the (input, output)s of the run. Raises UserError where the file cannot be
+    read.
     """
 
     def __init__(self, folder, options, pairs):
@@ -53,7 +58,7 @@ class Records:
         for line in lines:
             try:
                 self._add(Entry(**json.loads(line)))
-            except (TypeError, ValueError):  # half a line, of a power cut
+            except (TypeError, ValueError):  # half a line, which a power cut left
                 continue
 
     def _add(self, entry):
@@ -63,7 +68,7 @@ class Records:
         return os.path.relpath(path, self._folder)
 
     def entry(self, path, mask=None):
-        """An Entry of an input, and of a mask that belongs to it, as they are now."""
+        """A new Entry of an input and its mask, with their sizes and times now."""
         changed = []
         for file in (path, *([mask] if mask else [])):
             if os.path.exists(file):
@@ -72,13 +77,13 @@ class Records:
         return Entry(self._options, self._name(path), changed)
 
     def state(self, path, output, entry):
-        """(whether an output is as it was written, whether it is what `entry` would write).
+        """(whether a run wrote this output, unchanged since, whether `entry` would write the same).
 
-        What came of another input is not this one's, unless the other is gone or has another
-        output now.
+        An output of another input does not count, unless that input is gone or has another output
+        now.
         """
         written = [one for one in self._written(output) if self._is_of(one, entry)]
-        same = paths.is_same(path, output)  # then the input is gone, and this came of it
+        same = paths.is_same(path, output)  # the output has replaced the input that it was made of
         current = any(
             one.options == entry.options and (same or one.input == entry.input) for one in written
         )
@@ -90,7 +95,7 @@ class Records:
         return self._outputs.get(one.source, one.output) != one.output
 
     def _written(self, output):
-        """The entries that an output is as it is by."""
+        """The entries that match an output's file."""
         known = self._known.get(self._name(output))
         if not known or not os.path.exists(output):
             return []
@@ -99,7 +104,7 @@ class Records:
         at_once = [one for one in known if one.time == stat.st_mtime_ns]
         if at_once or not known:
             return at_once
-        digest = hashlib.sha256(Path(output).read_bytes()).hexdigest()  # a copy, say
+        digest = hashlib.sha256(Path(output).read_bytes()).hexdigest()  # it may be a copy
         return [one for one in known if one.sha256 == digest]
 
     def write(self, output, data, entry):
@@ -109,8 +114,8 @@ class Records:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = open(self._path, "ab", buffering=0)
-            self._file.write(b"\n")  # behind half a line
-        # At once, for another run may write at the same time.
+            self._file.write(b"\n")  # ends half a line that a power cut left
+        # In a single call, since another run may write at the same time.
         self._file.write(json.dumps(asdict(entry)).encode() + b"\n")
         self._add(entry)
         write_whole(output, data, entry.time)

@@ -1,4 +1,4 @@
-"""What `compress` says of its files while it runs and at its end."""
+"""The output of `compress`, while it runs and at its end."""
 
 import json
 import sys
@@ -15,11 +15,11 @@ SILENCE = 30
 
 
 class Log:
-    """Says of each file what became of it, and at the end what became of all.
+    """Reports the outcome of each file, and at the end of all.
 
-    count: of the files; out: the stream for what goes well; refines: whether pictures are refined,
-    where one alone has a bar of its own; quiet, as_json, verbose: as the options of `compress` say.
-    page: a page.Page that is told the same, or None.
+    count: the number of files; out: the stream for all but errors, warnings and notes; refines:
+    whether pictures are refined, for which a single picture has a progress bar; quiet, as_json,
+    verbose: the options of `compress`. page: a page.Page that gets the same, or None.
     """
 
     page = None
@@ -35,14 +35,14 @@ class Log:
             total=1 if of_one else count,
             unit="file",
             file=sys.stderr,
-            # None: unless to a file
+            # None hides the bar where stderr is no terminal.
             disable=True if quiet or (of_one and not refines) else None,
             leave=not of_one,
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}" if of_one else None,
         )
 
     def add(self, finished):
-        """Says what became of a file; finished: a one_picture.Finished."""
+        """Reports the outcome of a file; finished: a one_picture.Finished."""
         report = finished.report
         self._count_in(report)
         if self.page:
@@ -61,8 +61,10 @@ class Log:
             self.bar.update()
 
     def refining(self, name):
-        """What is called with the part that is done of a picture's refining, by its name: shows it,
-        or says it now and then, with the time left."""
+        """A function that is called with the part of a picture's refining that is done.
+
+        The function moves the progress bar, or prints a line now and then, with the time left.
+        """
         start = said = time.monotonic()
 
         def tell(share):
@@ -78,7 +80,7 @@ class Log:
         return tell
 
     def say(self, line, stream=None):
-        """Prints a line of another kind, on the stream for what goes well or on another one."""
+        """Prints a line on a stream, by default on `out` unless the run is quiet."""
         if stream is not None or not (self._quiet or self._json):
             tqdm.write(line, file=stream or self._out)
 
@@ -100,14 +102,17 @@ class Log:
             self._pixels += report.width * report.height
 
     def end(self, stopped=False):
-        """Says what became of all; returns whether nothing failed. stopped: before its end."""
+        """Reports the outcome of all files; returns whether none failed.
+
+        stopped: whether the run was stopped before its end.
+        """
         self.bar.close()
         lacking = self._write_page()
         total = self._total
         total["bpp"] = 8 * total["bytes_out"] / self._pixels if self._pixels else 0.0
         total["seconds"] = time.perf_counter() - self._start
         if self._failures and self._count > 1 and not self._quiet:
-            # Once more, where it can be found in a long log.
+            # Once more, at the end of a long log.
             print(f"{len(self._failures)} failed:", file=sys.stderr)
             print(*(f"  {error}" for error in self._failures), sep="\n", file=sys.stderr)
         if self._json:
@@ -124,7 +129,7 @@ class Log:
         return not (self._failures or lacking)
 
     def _write_page(self):
-        """Whether there is a page to write that cannot be written."""
+        """Writes the page, if there is one; returns whether that failed."""
         try:
             if self.page:
                 self.page.write()
@@ -141,7 +146,7 @@ def _sentence(report):
     if report.kept:
         loss = "kept as it is"
     elif report.from_jpeg and not report.lossless:
-        loss += " beside the input's own loss"
+        loss += " in addition to the input's own loss"
     return (
         f"{report.input} -> {report.output}: {report.bytes_in:,} -> {report.bytes_out:,} "
         f"bytes, {report.bpp:.3f} bpp, {loss}, {report.seconds:.2f} s"

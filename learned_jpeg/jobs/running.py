@@ -8,9 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 
 class PixelBudget:
-    """Lets workers pass while their pictures together stay within a number of pixels.
+    """Makes workers wait until their pictures together stay within a number of pixels.
 
-    A picture above it passes alone.
+    A picture above that number is worked on alone.
     """
 
     def __init__(self, pixels):
@@ -19,7 +19,7 @@ class PixelBudget:
 
     @contextlib.contextmanager
     def hold(self, pixels):
-        """Waits for room for a picture and keeps it within the context."""
+        """Waits until a picture's pixels are free, and holds them within the context."""
         pixels = min(pixels, self._total)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= pixels)
@@ -33,9 +33,9 @@ class PixelBudget:
 
 
 def run_all(work, calls, jobs):
-    """Runs work(*call) for each of the calls, as many at a time as `jobs` says.
+    """Runs work(*call) for each of the calls, `jobs` at a time.
 
-    Calls are taken when they are needed, so that their number does not matter to the memory.
+    Calls are taken from their iterator only when they are needed, which limits the memory.
     """
     calls, running = iter(calls), set()
     pool = ThreadPoolExecutor(jobs)
@@ -53,10 +53,10 @@ def run_all(work, calls, jobs):
 
 
 def beside(function):
-    """Runs a function in another thread and returns its result, or raises what it raised.
+    """Runs a function in another thread and returns its result, or raises its error.
 
-    So Ctrl-C, which raises in the main thread wherever that is, breaks no lock of the function's;
-    it goes on by itself then.
+    Ctrl-C raises in the main thread, at any point. In another thread the function keeps its locks,
+    and goes on.
     """
     outcome, (ready, done) = [], os.pipe()
 

@@ -1,4 +1,4 @@
-"""A model at a place of its rate axis, and the search for the one that comes nearest to an aim."""
+"""Settings of a model's rate, and the search for the setting that comes nearest to an aim."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ MAX_TRIES = 12
 
 @dataclass(frozen=True)
 class Setting:
-    """A model at a value of its rate setting, None where it has none.
+    """A model at a value of its rate setting, None where it has no rate setting.
 
-    sampling: of chroma, None for what the files are to have anyway. scale: of the tables. source:
-    what `shipped.load` makes the model of.
+    sampling: of chroma; None for that of the options. scale: a factor on the tables. source: the
+    name or folder by which `shipped.load` loads the model.
     """
 
     model: object  # a FileModel
@@ -24,12 +24,12 @@ class Setting:
 class Search:
     """Tries settings and keeps the result that comes nearest to an aim without passing a limit.
 
-    attempt: function (setting, scale of its tables) -> (miss, result): how far above its aim the
-    result is, on any scale. tolerance: the miss at which the search ends. side: +1 where the miss
-    must not be above the tolerance, -1 where it must not be below minus that. slope: of the miss
-    against the logarithm of the scale, a first guess.
+    attempt: function (setting, scale of its tables) -> (miss, result); the miss is the distance of
+    the result above its aim, on any scale. tolerance: the miss at which the search ends. side: +1
+    where the miss must not be above the tolerance, -1 where it must not be below the negative
+    tolerance. slope: of the miss against the logarithm of the scale, a first guess.
 
-    best: the result. around: {whether above the aim: (how far from it, the nearest result)}.
+    best: the best result. around: {whether above the aim: (distance, nearest result)}.
     """
 
     def __init__(self, attempt, tolerance, side, slope):
@@ -50,33 +50,33 @@ class Search:
             self.around[value > 0] = abs(value), result
         return value
 
-    def _zero(self, miss, ends):
-        """Looks for the place where a falling function is 0.
+    def _zero(self, miss, bracket):
+        """Searches the zero of a falling function.
 
-        ends: {whether above 0: (place, value)}, one or both. False position, and bisection where
-        that keeps one end for long.
+        bracket: {whether value is above 0: (x, value)}, one or both. The method is false position,
+        and bisection where false position keeps the same end twice.
         """
         sides = []
         for _ in range(MAX_TRIES):
             if self.met:
                 return
-            if len(ends) == 1:
-                ((place, value),) = ends.values()
-                place -= 1.2 * 2 ** len(sides) * value / self.slope  # files change in steps
+            if len(bracket) == 1:
+                ((x, value),) = bracket.values()
+                x -= 1.2 * 2 ** len(sides) * value / self.slope  # files change in steps
             elif len(sides) > 1 and sides[-1] == sides[-2]:
-                place = (ends[True][0] + ends[False][0]) / 2
+                x = (bracket[True][0] + bracket[False][0]) / 2
             else:
-                (x0, y0), (x1, y1) = ends.values()
-                place = (x0 * y1 - x1 * y0) / (y1 - y0)
-            value = miss(place)
-            ends[value > 0] = place, value
+                (x0, y0), (x1, y1) = bracket.values()
+                x = (x0 * y1 - x1 * y0) / (y1 - y0)
+            value = miss(x)
+            bracket[value > 0] = x, value
             sides.append(value > 0)
 
     def among_models(self, settings):
-        """Searches settings, from the coarsest to the finest, and scales of the nearest's tables.
+        """Searches settings, from the coarsest to the finest, and scales of their tables.
 
-        Where these have no step that is near enough, the next nearest's are tried. Beyond the
-        ends the first or the last one is best.
+        The nearest setting's tables are scaled first, and the second nearest's where that does not
+        suffice. For an aim beyond all settings the first or the last setting is best.
         """
         low, high = 0, len(settings) - 1
         low_miss = self._miss(settings[low])
@@ -94,19 +94,17 @@ class Search:
             self.on_scale(settings[index], value)
 
     def on_scale(self, setting, value=None):
-        """Searches the scale of a setting's tables; value: the miss without one, if it is known."""
+        """Searches the scale of a setting's tables; value: the miss at scale 1, if it is known."""
         value = self._miss(setting) if value is None else value
-        self._zero(
-            lambda place: self._miss(setting, math.exp(max(place, -9.0))), {value > 0: (0.0, value)}
-        )
+        self._zero(lambda x: self._miss(setting, math.exp(max(x, -9.0))), {value > 0: (0.0, value)})
 
     def on_rate_setting(self, setting):
-        """Searches the values of a model's rate setting, whose larger ones are the finer."""
+        """Searches the values of a model's rate setting; larger values are finer."""
         rate_setting = setting.model.rate_setting
         low, high = -math.log(rate_setting.low), -math.log(rate_setting.high)
 
-        def miss(place):
-            value = min(max(math.exp(-place), rate_setting.low), rate_setting.high)
+        def miss(x):
+            value = min(max(math.exp(-x), rate_setting.low), rate_setting.high)
             return self._miss(replace(setting, rate_setting=value))
 
         low_miss = miss(low)
@@ -115,10 +113,10 @@ class Search:
             self._zero(miss, {False: (low, low_miss), True: (high, high_miss)})
 
     def below(self, setting):
-        """Searches the scales of a setting's tables, and of some of a coarser rate setting.
+        """Searches scales of a setting's tables at slightly coarser values of its rate setting.
 
-        Many entries of a table may make their step at one value of the rate setting; scaled ones do
-        elsewhere.
+        Many entries of a table may step to the next integer at the same rate setting; the entries
+        of scaled tables step at other values.
         """
         for part in (0.8, 0.9, 0.7):
             if not self.met:

@@ -1,4 +1,4 @@
-"""The search for the setting of a model that gives a file of a size or of a quality."""
+"""The search for the setting of a model that gives a file of a wanted size or quality."""
 
 import io
 import math
@@ -18,16 +18,16 @@ from PIL import Image, JpegImagePlugin
 butteraugli = lazy_import("learned_jpeg.metrics.butteraugli")
 ssimulacra2 = lazy_import("learned_jpeg.metrics.ssimulacra2")
 
-TOLERANCE = 0.01  # as promised, of the target
-# Rows that PSNR takes at a time: its differences, of eight times the memory of the pixels, stay
-# near the core.
+TOLERANCE = 0.01  # as a part of the target, as --help promises
+# Rows that PSNR takes at a time: their differences, of eight times the memory of the pixels, fit
+# into a core's cache.
 PSNR_ROWS = 64
 
 
 def psnr(pixels, data):
     """PSNR in dB of a JPEG file against pixels [H, W, 3 or 1]; inf if they are equal.
 
-    pixels: uint8, or uint16, whose finer levels count.
+    pixels: uint8, or uint16, which is not rounded to 8 bits.
     """
     decoded = jpeg_file.decode(data)[..., : pixels.shape[-1]]  # gray has three equal channels
     total = 0.0
@@ -40,31 +40,36 @@ def psnr(pixels, data):
 
 
 def sampling(data):
-    """Of chroma in a JPEG file: "444", "420", or None where there is none or another."""
+    """The sampling of chroma in a JPEG file: "444", "420", or None for gray and other samplings."""
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         return {0: "444", 2: "420"}.get(JpegImagePlugin.get_sampling(image))
 
 
 def _seen(kind, pixels):
-    """A function from a JPEG file to a metric against pixels as `psnr` takes them, as of sRGB.
+    """A function from a JPEG file to a metric of visible error against pixels, taken as sRGB.
 
-    Raises UserError where they are too few.
+    pixels: those of `psnr`. Raises UserError for too small pictures.
     """
     metric = ssimulacra2.Ssimulacra2 if kind == "ssimulacra2" else butteraugli.Butteraugli
     if min(pixels.shape[:2]) < metric.MIN_SIZE:
-        raise UserError(f"--target_{kind} needs {metric.MIN_SIZE} pixels a side; these are fewer")
+        height, width = pixels.shape[:2]
+        raise UserError(
+            f"--target_{kind} needs at least {metric.MIN_SIZE} pixels a side; the picture has "
+            f"{width}x{height}"
+        )
     levels = np.rint(to_samples(pixels)).astype(np.uint8)
     original = metric(np.broadcast_to(levels, (*levels.shape[:2], 3)))
     return lambda data: original.compare(jpeg_file.decode(data))
 
 
 class _Kind(NamedTuple):
-    """What can be asked for.
+    """A kind of target.
 
-    quality: whether the file may be better than asked for, not smaller. at_least: whether the
-    target is the least value. width: how much of TOLERANCE is made use of. miss: function
-    (quantity, aim) -> how far the file is above the aim, about as a part of it. slope: of the miss
-    against the logarithm of the tables' scale. memory: bytes a pixel that measuring takes.
+    quality: whether a file may only be better than the target, not worse; otherwise only smaller.
+    at_least: whether the target is a lower bound. width: the part of TOLERANCE that is used. miss:
+    function (quantity, aim) -> the file's distance above the aim, about as a part of the aim.
+    slope: of the miss against the logarithm of the tables' scale. memory: bytes a pixel that
+    measuring takes.
     """
 
     quality: bool
@@ -80,7 +85,7 @@ def _logarithmic(quantity, aim):
 
 
 def _linear(quantity, aim):
-    return quantity / aim - 1  # of what may be negative
+    return quantity / aim - 1  # the quantity may be negative
 
 
 def _nearer(distance, aim):
@@ -97,7 +102,7 @@ KINDS = {
 
 
 class TargetFile(NamedTuple):
-    """What `Target.encode` found: the bytes, their setting and scale; what the target measures."""
+    """The file that `Target.encode` found, its setting and scale, and the quantity measured."""
 
     data: bytes
     setting: Setting
@@ -108,8 +113,9 @@ class TargetFile(NamedTuple):
 def _turns(search):
     """The samplings of the files on both sides of an aim, the nearer first, where they differ.
 
-    Where one becomes cheaper than the other, files grow by a fifth at once: between the two,
-    either by itself is finer, or coarser, than it would be chosen.
+    --sampling auto changes between 444 and 420 at a rate where both cost the same; there files
+    grow by a fifth at once. A size between needs one of the samplings at a rate where auto would
+    choose the other.
     """
     if search.met or len(search.around) < 2:
         return []
@@ -120,7 +126,7 @@ def _turns(search):
 
 @dataclass(frozen=True)
 class Target:
-    """What a file is to reach: a kind of `--target_KIND`, and its value in the kind's unit."""
+    """A target that a file shall reach: a kind of `--target_KIND`, and a value in its unit."""
 
     kind: str  # of KINDS: "bpp", "size" in bytes, "psnr" in dB, "ssimulacra2", "butteraugli"
     value: float
@@ -128,7 +134,7 @@ class Target:
     def measure(self, pixels):
         """A function from the bytes of a JPEG file of these pixels [H, W, 3 or 1] to the quantity.
 
-        Raises UserError where the pixels have none.
+        Raises UserError where the quantity does not exist for these pixels.
         """
         if self.kind == "psnr":
             return lambda data: psnr(pixels, data)
@@ -139,7 +145,7 @@ class Target:
         )
 
     def encode(self, pixels, settings, finished):
-        """Searches among settings, from the coarsest to the finest, or rate settings of only one.
+        """Searches settings, from the coarsest to the finest, or the rate settings of a single one.
 
         finished: function (setting, scale of its tables) -> the bytes of a file. Returns a
         TargetFile.
@@ -153,7 +159,7 @@ class Target:
             quantity = measure(data)
             return kind.miss(quantity, aim), TargetFile(data, setting, scale, quantity)
 
-        # As a part of the aim, which is above the target where that is a lower bound.
+        # As a part of the aim, which is above the target where the target is a lower bound.
         part = tolerance / (1 + tolerance)
         search = Search(attempt, part, -1 if kind.quality else 1, kind.slope)
         of_one = len(settings) == 1 and settings[0].model.rate_setting is not None
@@ -174,9 +180,9 @@ class Target:
         return search.best
 
     def missed(self, quantity):
-        """What to say of a file with this quantity, where it does not keep the target; or None.
+        """The warning for a file of this quantity where it misses the target; or None.
 
-        A flat picture's finest file may be far below a size, and its coarsest one lossless.
+        A flat picture's finest file may be far below a size, and its coarsest file lossless.
         """
         spare = quantity - self.value if KINDS[self.kind].at_least else self.value - quantity
         if spare >= 0:

@@ -1,4 +1,4 @@
-"""The search for the one setting at which the files of a set take a number of bytes together."""
+"""The search for the setting at which all files together take a number of bytes."""
 
 import functools
 import math
@@ -12,14 +12,14 @@ from learned_jpeg.runtime import paths
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.paths import STDIO
 
-# Settings are looked for on so many files, and tried on all, which says what share of the bytes
-# those have; so many times.
+# A setting is searched on _SAMPLE files and then tried on all files, which gives the sample's share
+# of the bytes; this is done at most _TRIES times.
 _SAMPLE, _TRIES = 16, 6
 
 
 @dataclass
 class Set:
-    """The files of a run: (input, output)s, and what they are encoded by, so many at a time."""
+    """The files of a run: (input, output)s, their options, and how many run at a time."""
 
     pairs: list
     options: Options
@@ -27,12 +27,12 @@ class Set:
     jobs: int
 
     def __post_init__(self):
-        # Nothing is written, so that nothing that exists matters.
+        # No file is written, so that existing files do not matter.
         free = {"force": True, "overwrite_input": True, "skip_existing": False, "views": None}
         self._free = replace(self.options, **free)
 
     def size(self, pairs, setting):
-        """The bytes of the files of some pairs together; those that fail have none."""
+        """The bytes of the files of all pairs together; a file that fails has none."""
         sizes = []
 
         def work(path, output):
@@ -46,11 +46,15 @@ class Set:
 def fit(total, settings, files):
     """(the finest Setting at which a Set takes at most `total` bytes, the bytes).
 
-    settings: from the coarsest to the finest, or one with a rate setting. Within TOLERANCE of the
-    total where the models can. Raises UserError where the coarsest takes more.
+    settings: from the coarsest to the finest, or a single one with a rate setting. The bytes are
+    within TOLERANCE of the total where the models can reach that. Raises UserError where the
+    coarsest setting takes more.
     """
     if any(path == STDIO or paths.is_pipe(path) for path, _ in files.pairs):
-        raise UserError("--total_size reads files several times; for a pipe, say --target_size")
+        raise UserError(
+            "--total_size reads inputs several times, which a pipe does not allow; use "
+            "--target_size"
+        )
     sample = files.pairs[:: -(-len(files.pairs) // _SAMPLE)]
     size = functools.cache(lambda setting: files.size(sample, setting))
     share, best, tried = len(sample) / len(files.pairs), None, {}
@@ -65,7 +69,7 @@ def fit(total, settings, files):
             best = setting
         if best is not None and tried[best] >= (1 - TOLERANCE) * total:
             break
-        if not tried[setting]:  # none can be read, which each of them says
+        if not tried[setting]:  # no file can be read, which is reported for each
             break
         share = size(setting) / tried[setting]
     if best is None:
@@ -75,7 +79,7 @@ def fit(total, settings, files):
 
 
 def _search(aim, settings, size):
-    """The Setting whose `size` is nearest to an aim of bytes, and not above it where one is not."""
+    """The Setting whose `size` is nearest to an aim of bytes, above it only if all are above."""
 
     def attempt(setting, scale):
         setting = replace(setting, scale=scale)

@@ -1,6 +1,6 @@
 """Work in other processes: of this machine, or of a Dask cluster.
 
-What is sent to a worker is small: names and paths, and the bytes of JPEG files.
+Only names, paths and the bytes of JPEG files are sent to a worker.
 """
 
 import atexit
@@ -27,7 +27,7 @@ from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, packages, threads
 from learned_jpeg.runtime.errors import UserError
 
-# What a worker does
+# The worker's part
 
 
 @functools.cache
@@ -39,7 +39,10 @@ def _picture_limit(megapixels):
 
 
 def prepare(cores, megapixels=reading.DEFAULT_MEGAPIXELS):
-    """Before TensorFlow starts; the same number everywhere, for it can change the last bits."""
+    """Sets up a worker before TensorFlow starts.
+
+    cores: the same number in all workers, since it can change the last bits of results.
+    """
     threads.limit(cores)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -47,7 +50,7 @@ def prepare(cores, megapixels=reading.DEFAULT_MEGAPIXELS):
 
 
 def readable(path):
-    """(whether a file can be read, a line on why not or on what is wrong with it, or None)."""
+    """(whether a file can be read, a line with the error or the damage, or None)."""
     try:
         reading.read(path)
         return True, reading.damage(path)
@@ -58,9 +61,9 @@ def readable(path):
 def encode(points, images, cores):
     """Encodes images at several points.
 
-    images: [(path, {index of a point: sizes, as PointToMeasure.encode takes them})]; cores: of all.
-    Returns ([{index of a point: the bytes of a JPEG file}] for each image, {index of a point: the
-    message of what ended it}).
+    images: [(path, {index of a point: sizes, as PointToMeasure.encode takes them})]; cores: see
+    `prepare`. Returns ([{index of a point: the bytes of a JPEG file}] for each image, {index of a
+    point: the message of its error}).
     """
     prepare(cores)
     files, errors = [], {}
@@ -90,17 +93,17 @@ def measure(image, files, cores):
 
 @functools.lru_cache(maxsize=1)
 def _reference(path, sha256):
-    """An original; its digest tells a file of yesterday from today's."""
+    """The Reference of an original; its digest distinguishes versions of the same file."""
     return measures.Reference(reading.read(path))
 
 
-# Spreading it
+# The parent's part
 
 
 def _start_worker():
-    """Ctrl-C is the parent's to handle, and without the parent a worker has no purpose."""
+    """The parent handles Ctrl-C, and a worker ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Torn down in the usual order, TensorFlow complains about its own functions.
+    # A regular end of the process makes TensorFlow print errors about its own functions.
     atexit.register(os._exit, 0)
 
     def end_with_parent():
@@ -114,7 +117,7 @@ class Pool:
     """Workers that are started at the first call, and ended with the context.
 
     dask: the address of a scheduler whose workers do the work, or None for `count` processes of
-    this machine; option: what gives the count, for an error.
+    this machine; option: the name of the option that gives the count, for an error.
     """
 
     def __init__(self, count, dask=None, option="--workers"):
@@ -135,7 +138,7 @@ class Pool:
     def completed(self, calls):
         """Runs calls (unit, function, arguments); yields (unit, result) as they end.
 
-        At most twice as many as there are workers are under way, which bounds the memory.
+        At most two calls for each worker are under way, which bounds the memory.
         """
         if self._executor is None:
             start = (
@@ -155,7 +158,7 @@ class Pool:
 @contextlib.contextmanager
 def _local(count, threads, option):
     """A context with an executor and the number of its workers."""
-    # numpy reads it when it is imported; its threads wait busily for each other.
+    # numpy reads this number at its import; more threads would use up cores by waiting busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
     # Spawned, not forked: TensorFlow does not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -164,12 +167,12 @@ def _local(count, threads, option):
         yield executor, count
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
-            process.terminate()  # what they are at would take a while
+            process.terminate()  # instead of waiting for their calls
         raise
     except BrokenExecutor as error:
         raise UserError(
-            f"a worker process died, perhaps for want of memory: try {option} "
-            f"{max(1, count // 2)}; what is measured is kept"
+            f"a worker process died; perhaps it needs more memory: try {option} "
+            f"{max(1, count // 2)}; stored figures are kept"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
@@ -178,7 +181,7 @@ def _local(count, threads, option):
 class _Anywhere:
     """A Dask executor whose scheduler and workers need not have the project on their paths.
 
-    What they unpickle by themselves is bytes, and a function without any module.
+    They unpickle only bytes and a function that needs no module.
     """
 
     def __init__(self, executor):
@@ -203,7 +206,7 @@ class _Anywhere:
 def dask(address):
     """A context with an executor of a scheduler's workers, and the number of their threads.
 
-    Raises UserError where there is none, or none is left.
+    Raises UserError where no scheduler answers, it has no workers, or all are lost.
     """
     try:
         import distributed
@@ -222,5 +225,5 @@ def dask(address):
             yield _Anywhere(executor), sum(client.nthreads().values())
         except (distributed.KilledWorker, CommClosedError, CancelledError) as error:
             raise UserError(
-                f"--dask {address}: the cluster or its workers died; what is measured is kept"
+                f"--dask {address}: the cluster or its workers died; stored figures are kept"
             ) from error

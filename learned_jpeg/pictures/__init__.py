@@ -1,1 +1,1 @@
-"""Reading any picture: samples, colours, and the metadata that belongs to it."""
+"""Reading any picture: its samples, colours and metadata."""

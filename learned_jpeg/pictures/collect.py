@@ -1,4 +1,4 @@
-"""What belongs to a picture, gathered from files of every kind. See `metadata`."""
+"""The metadata of a picture, gathered from files of every kind. See `metadata`."""
 
 import re
 import struct
@@ -32,7 +32,7 @@ _GEOTIFF = frozenset([33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113])
 
 
 def collect(data, decoded):
-    """metadata.Items of a file's bytes; decoded: what `decoders.decode` made of them."""
+    """The `metadata.Items` of a file's bytes; decoded: the `decoders.Decoded` of the same bytes."""
     items = Items()
     if decoded.kind == "JPEG":
         jpeg_items.gather(items, data)
@@ -83,7 +83,7 @@ def _of_tiff(items, data, decoded):
 
 
 def _of_info(items, image):
-    """What Pillow found."""
+    """The metadata that Pillow has read."""
     info = image.info
     structure, packet = info.get("exif"), info.get("xmp")
     for number, _, content in getattr(image, "resources", ()):  # Photoshop's
@@ -114,7 +114,7 @@ def _of_avif(items, data):
 
 
 def _of_bmp(items, data):
-    """The profile of a bitmap of version 5, [MS-WMF] 2.2.2.11; Pillow passes it over."""
+    """The profile of a bitmap of version 5, [MS-WMF] 2.2.2.11, which Pillow does not read."""
     if data[14:18] != b"\x7c\0\0\0":
         return
     kind, offset, size = data[70:74], *struct.unpack_from("<II", data, 126)
@@ -125,7 +125,7 @@ def _of_bmp(items, data):
 
 
 def _of_gif(items, data):
-    """XMP (XMP specification, part 3, 1.1.2) and a profile, which Pillow passes over."""
+    """XMP (XMP specification, part 3, 1.1.2) and a profile, which Pillow does not read."""
     packet = re.search(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe\xfd", data, re.DOTALL)
     items.xmp = packet and packet[1]
     profile = re.search(rb"\x21\xff\x0bICCRGBG1012", data)
@@ -138,7 +138,7 @@ def _of_gif(items, data):
 
 
 def _of_jpeg2000(items, data):
-    """The boxes before the codestream, ISO/IEC 15444-1, annex I; Pillow passes them over."""
+    """The boxes before the codestream, ISO/IEC 15444-1, annex I, which Pillow does not read."""
     offset = 0
     while offset + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, offset)
@@ -165,7 +165,7 @@ def _bytes(value):
     if isinstance(value, str):
         return value.encode("latin-1", "replace")
     if isinstance(value, tuple) and all(isinstance(each, int) for each in value):
-        # IPTC in a tag of LONG, in the file's order; the common little endian one
+        # IPTC in a tag of type LONG has the file's byte order: little endian, which is common
         return (
             struct.pack(f"<{len(value)}I", *value) if max(value, default=0) > 255 else bytes(value)
         )

@@ -1,7 +1,7 @@
-"""What the numbers of a picture mean as colours: profiles, and the way to sRGB.
+"""The colours that a picture's samples stand for: ICC profiles, and the conversion to sRGB.
 
-A picture without a profile is taken as sRGB. What PNG and AVIF say by codes or numbers becomes a
-profile, for that is all that a JPEG file can hold.
+A picture without a profile is taken as sRGB. Colour spaces that PNG and AVIF give by codes or
+numbers become profiles, since a JPEG file holds a colour space only as a profile.
 """
 
 import functools
@@ -22,7 +22,7 @@ PRIMARIES = {
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
 }
 HDR = {16: "PQ", 18: "HLG"}  # H.273, table 3 (transfer characteristics)
-WHITE_NITS = 203  # ITU-R BT.2408: of diffuse white, which is the white of a JPEG file
+WHITE_NITS = 203  # ITU-R BT.2408: cd/m2 of diffuse white, which is the white of a JPEG file
 
 # ICC.1:2022, D50 in the connection space; the Bradford matrix, annex E.
 _D50 = np.array([0.9642, 1.0, 0.8249])
@@ -59,9 +59,9 @@ def hlg_curve(x):
 
 @functools.cache
 def by_codes(primaries, transfer):
-    """(profile, note) of H.273's codes; (None, None) for sRGB or codes that are none of these."""
+    """(profile, note) of H.273's codes; (None, None) for sRGB and for unknown codes."""
     curves = {16: pq_curve, 18: hlg_curve, 8: lambda x: x, 4: _power(2.2), 5: _power(2.8)}
-    # Viewers take those of television, which say how a camera sees, for sRGB's.
+    # Viewers show the curves of television, which describe a camera, as sRGB's.
     plain = transfer in (1, 6, 13, 14, 15)
     if primaries not in PRIMARIES or not plain and transfer not in curves:
         return None, None
@@ -69,7 +69,7 @@ def by_codes(primaries, transfer):
         return None, None
     note = None
     if transfer in HDR:
-        note = f"HDR ({HDR[transfer]}): what is brighter than {WHITE_NITS} cd/m2 becomes white"
+        note = f"HDR ({HDR[transfer]}): light above {WHITE_NITS} cd/m2 becomes white"
     curve = srgb_curve if plain else curves[transfer]
     return make_profile(PRIMARIES[primaries], curve(_STEPS)), note
 
@@ -80,7 +80,7 @@ def _power(gamma):
 
 @functools.cache
 def by_numbers(gamma, chromaticities):
-    """The profile of PNG's gAMA and cHRM, or None where they are sRGB's.
+    """The profile of PNG's gAMA and cHRM, or None where both are sRGB's.
 
     gamma: the file's exponent, 1/2.2 for most, or None; chromaticities: as in PRIMARIES, or None.
     """
@@ -148,7 +148,7 @@ def make_profile(chromaticities, curve):
 def space(profile):
     """The colour space that a profile is for: "GRAY", "RGB", "CMYK", ...
 
-    Raises ValueError for one that is broken.
+    Raises ValueError for a broken profile.
     """
     # ICC.1:2022, 7.2: the profile's own size, its colour space and its signature.
     size = int.from_bytes(profile[:4], "big")
@@ -164,8 +164,8 @@ def space(profile):
 def to_srgb(samples, profile):
     """Samples of a profile's space to sRGB of the same depth.
 
-    samples: uint8 or uint16 [H, W, 1, 3 or 4]; 4 are CMYK, for which None is a profile too.
-    Returns [H, W, 1] for gray and [H, W, 3] for the others. Raises ValueError where it fails.
+    samples: uint8 or uint16 [H, W, 1, 3 or 4]; 4 channels are CMYK, whose profile may be None.
+    Returns [H, W, 1] for gray and [H, W, 3] otherwise. Raises ValueError where it fails.
     """
     deep, channels = samples.dtype == np.uint16, samples.shape[-1]
     spaces = {1: ("GRAY", "RGB"), 3: ("RGB",), 4: ("CMYK",)}[channels]
@@ -191,8 +191,8 @@ def to_srgb(samples, profile):
 def from_ycbcr(samples, luma, reference):
     """YCbCr of a TIFF, uint8 or uint16 [H, W, 3], to RGB: TIFF 6.0, sections 20 and 21.
 
-    luma: the parts of red, green and blue in Y; reference: the codes of black and white of each.
-    Raises ValueError for numbers that are none.
+    luma: the parts of red, green and blue in Y; reference: the codes of black and white of each
+    channel. Raises ValueError for numbers that give no colours.
     """
     top = np.iinfo(samples.dtype).max
     black, white = np.array(reference, np.float32).reshape(3, 2).T
@@ -202,7 +202,7 @@ def from_ycbcr(samples, luma, reference):
         matrix[1, 1:] = -blue / green * matrix[2, 1], -red / green * matrix[0, 2]
         matrix = (matrix * [top, top // 2, top // 2] / (white - black)).T.astype(np.float32)
     if not np.isfinite(matrix).all():
-        raise ValueError("YCbCr of no colours")
+        raise ValueError("its YCbCr numbers give no colours")
     result = np.empty_like(samples)
     for start in range(0, len(samples), BAND):
         part = slice(start, start + BAND)

@@ -1,7 +1,7 @@
-"""JPEG, PNG and TIFF files as what they are made of, before anything is decoded.
+"""The segments, chunks and directories of JPEG, PNG and TIFF files, before decoding.
 
-A decoder gets the parts that decide about pixels alone, so that no text, profile or checksum
-beside them can keep a picture from being read.
+A decoder gets only the parts that decide about pixels, so that no broken text, profile or checksum
+keeps a picture from being read.
 """
 
 import io
@@ -17,15 +17,15 @@ from PIL import TiffImagePlugin
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The chunks that decide about the samples of a PNG: the critical ones and transparency.
 PNG_CORE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-MAX_PAGES = 20  # of a TIFF that are looked at: the picture, reductions, one more
-MAX_TEXT = 1 << 24  # bytes of a compressed text: more is left packed
+MAX_PAGES = 20  # pages of a TIFF that are read: the picture, its reductions, one more
+MAX_TEXT = 1 << 24  # bytes of a compressed text; a longer text is not unpacked
 
 # T.81, table B.1
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # A marker in entropy coded data is 0xFF and neither a stuffed zero, nor a restart, nor a fill.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
-_KINDS = (  # (kind, what the file begins with)
+_KINDS = (  # (kind, first bytes of the file)
     ("PNG", PNG_SIGNATURE),
     ("JPEG", b"\xff\xd8\xff"),
     ("TIFF", b"II*\0"),
@@ -42,7 +42,7 @@ _KINDS = (  # (kind, what the file begins with)
 
 
 def kind(head):
-    """What a file is by its first 64 bytes: "PNG", "JPEG", "TIFF", "HEIC", ..., or None."""
+    """The kind of a file by its first 64 bytes: "PNG", "JPEG", "TIFF", "HEIC", ..., or None."""
     if head[:4] == b"II*\0" and head[8:10] == b"CR":
         return "CR2"  # a TIFF that begins with a preview
     for name, start in _KINDS:
@@ -59,8 +59,11 @@ def kind(head):
 
 @dataclass
 class JpegParts:
-    """segments: [(marker, payload)] before the first scan, and comments behind it; core: the file
-    without what is not pixels; ended: whether it has an end marker; trailer: what stands behind."""
+    """The parts of a JPEG file.
+
+    segments: [(marker, payload)] before the first scan, and comments behind it; core: the file's
+    bytes without metadata; ended: whether it has an end marker; trailer: the bytes behind it.
+    """
 
     segments: list = field(default_factory=list)
     core: bytes = b""
@@ -69,9 +72,9 @@ class JpegParts:
 
 
 def jpeg_parts(data, check=False):
-    """The JpegParts of a file. Where it is broken, the core has the rest as it stands.
+    """The JpegParts of a file. From the first broken segment on, the core has all bytes.
 
-    check: raise ValueError for samples of another depth than is read.
+    check: raise ValueError for samples of other than 8 bits, which cannot be read.
     """
     parts, kept, offset = JpegParts(), [data[:2]], 2
     while True:
@@ -91,14 +94,14 @@ def jpeg_parts(data, check=False):
         if marker != SOS:
             parts.segments.append((marker, data[offset + 4 : end]))
         if check and marker in JPEG_FRAMES and data[offset + 4 : offset + 5] not in (b"", b"\x08"):
-            raise ValueError(f"{data[offset + 4]} bits a sample; of JPEG, 8 are read")
+            raise ValueError(f"{data[offset + 4]} bits a sample; only JPEG of 8 bits can be read")
         offset = end
     parts.core = b"".join(kept)
     return parts
 
 
 def _png_places(data):
-    """(type, start of the payload, its end) of each chunk of a PNG file, to where it is broken."""
+    """(type, start of the payload, its end) of each chunk of a PNG file, up to a broken one."""
     offset = len(PNG_SIGNATURE)
     while offset + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, offset)
@@ -109,14 +112,14 @@ def _png_places(data):
 
 
 def png_chunks(data):
-    """[(type, payload)] of a PNG file, to where it is broken."""
+    """[(type, payload)] of the chunks of a PNG file, up to a broken one."""
     return [(name, data[start:end]) for name, start, end in _png_places(data)]
 
 
 def png_core(data, unknown=False):
-    """A PNG file's bytes without what is not pixels; checksums stay as they are.
+    """A PNG file's bytes without metadata; checksums stay as they are.
 
-    unknown: with chunks of no known kind that say of themselves that pixels depend on them.
+    unknown: keep chunks of unknown kinds that are marked as critical for the pixels.
     """
     spans = [
         (start, end)
@@ -127,7 +130,7 @@ def png_core(data, unknown=False):
 
 
 def png_texts(chunks):
-    """[(keyword, bytes or None)] of tEXt, zTXt and iTXt; None: not to be unpacked."""
+    """[(keyword, bytes)] of tEXt, zTXt and iTXt; None for a text that cannot be unpacked."""
     texts = []
     for name, payload in chunks:
         if name not in (b"tEXt", b"zTXt", b"iTXt"):
@@ -157,7 +160,8 @@ def unpacked(data):
 class Directory:
     """A picture in a TIFF file.
 
-    tags: {number: value}; offset: of its first byte; page, subifd: its number, or None.
+    tags: {number: value}; offset: of the directory's first byte in the file; page: the number of
+    its page; subifd: its number among the directories within that page, or None for the page.
     """
 
     tags: dict
@@ -172,7 +176,7 @@ class Directory:
 
 
 def tiff_directories(file):
-    """[Directory] of a TIFF file that is open: its pages, and those within the first of them."""
+    """[Directory] of an open TIFF file: its pages, and the directories within the first page."""
     file.seek(0)
     header = file.read(16)
     big = header[2:3] == b"+" or header[3:4] == b"+"
@@ -194,8 +198,8 @@ def tiff_directories(file):
 
 
 def tiff_with(data, offset, tag, value):
-    """A TIFF file's bytes with another value of a tag that is one number of 16 bits, in the
-    directory at an offset."""
+    """A TIFF file's bytes with a new value of a tag, one number of 16 bits, in the directory at an
+    offset."""
     order = "<" if data[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
     (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, offset)
@@ -219,7 +223,7 @@ def _tags(file, header, offset):
 def _value(directory, tag):
     try:
         return directory[tag]
-    except Exception:  # a broken value is that tag's alone
+    except Exception:  # a broken value spoils only its own tag
         return None
 
 
@@ -229,7 +233,7 @@ def as_file(data):
 
 
 def bits(image, data):
-    """Of a sample in a file that Pillow reads with 8 bits."""
+    """The bits of a sample in a file that Pillow reads as 8 bits."""
     if image.format == "AVIF":
         offset = data.find(b"av1C", 0, 1 << 16)
         flags = data[offset + 6 : offset + 7] if offset >= 0 else b""

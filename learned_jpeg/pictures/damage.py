@@ -1,4 +1,4 @@
-"""What is wrong with a file that is read all the same, which Pillow passes over."""
+"""Damage in files that can still be read, of which Pillow says nothing."""
 
 import re
 
@@ -8,22 +8,22 @@ from learned_jpeg.runtime.lazy import lazy_import
 
 simplejpeg = lazy_import("simplejpeg")
 
-# Without the package's extra `pictures`, damage within a file's data is not seen.
-_JUDGES = "pyvips", "simplejpeg"
+# Without the package's extra `pictures`, damage within a file's data is not found.
+_STRICT = "pyvips", "simplejpeg"
 END_MARKER = b"\xff\xd9"  # of a JPEG file
-# What is said of headers, of what a program has no way for, and of its callers' ways.
+# Messages about headers, about features that a library lacks, and about the call itself.
 _HARMLESS = re.compile(
     "JFIF revision|Adobe color transform|olor conversion|determine subsampling|"
     "^(?!.*Invalid input).*([Nn]ot supported|[Uu]nsupported)"
 )
-# What libtiff and its decoders say of samples, and not of tags.
+# Messages of libtiff and its decoders about samples, not about tags.
 _OF_SAMPLES = re.compile(
     "Corrupt|[Pp]remature|(Read|Seek|Decoding) error|Not enough|incorrect data|Bad code"
 )
 
 
 def of_file(data):
-    """What is wrong with a file (bytes), in words, or None; a TIFF's decoder tells by itself."""
+    """The damage of a file (bytes), in words, or None; for TIFF see `of_samples`."""
     kind = containers.kind(data[:64])
     if kind == "JPEG":
         parts = containers.jpeg_parts(data)
@@ -34,13 +34,13 @@ def of_file(data):
 
 
 def of_samples(lines):
-    """What of libvips's notes on a TIFF tells of broken samples, or None."""
+    """The first of libvips's messages on a TIFF that means broken samples, or None."""
     return next((line for line in lines if _OF_SAMPLES.search(line)), None)
 
 
 def _strictly_read(data):
-    """What libvips refuses a file for, which is strict where Pillow is not; or None."""
-    if not all(map(packages.is_there, _JUDGES)):
+    """The reason for which libvips, which is stricter than Pillow, refuses a file; or None."""
+    if not all(map(packages.is_there, _STRICT)):
         return None
     try:
         with libvips.alone() as vips:
@@ -51,18 +51,18 @@ def _strictly_read(data):
 
 
 def of_jpeg(core):
-    """What libjpeg says of a JPEG file whose data are broken, or None."""
-    if not all(map(packages.is_there, _JUDGES)):
+    """libjpeg's message on a JPEG file whose data are broken, or None."""
+    if not all(map(packages.is_there, _STRICT)):
         return None
-    for judge in (_said_at_once, _said_step_by_step):
-        text = judge(core)
+    for decode in (_decode_at_once, _decode_in_steps):
+        text = decode(core)
         if text and not _HARMLESS.search(text):
             return text
     return None
 
 
-def _said_at_once(core):
-    """The last that is said to the end of the file, or None."""
+def _decode_at_once(core):
+    """The last message of a decoder that gets the whole file, or None."""
     try:
         *_, space, _ = simplejpeg.decode_jpeg_header(core)
         space = "CMYK" if space in ("CMYK", "YCCK") else "GRAY"
@@ -72,10 +72,10 @@ def _said_at_once(core):
     return None
 
 
-def _said_step_by_step(core):
-    """The first that is said to the last row, or None.
+def _decode_in_steps(core):
+    """The first message of a decoder that gets 256 bytes at a time, or None.
 
-    libjpeg-turbo, with more than 512 bytes at hand, passes over codes that are none.
+    With more than 512 bytes at hand, libjpeg-turbo says nothing of invalid codes.
     """
     steps = (core[offset : offset + 256] for offset in range(0, len(core), 256))
     try:

@@ -1,8 +1,8 @@
-"""From a file's bytes to its samples, by the library that reads its kind right.
+"""From a file's bytes to its samples, by the library that reads the file's kind correctly.
 
-TIFF and the PNG of 16 bits are libvips's, which keeps all bits and knows planes, negatives and
-palettes of every make; the others are Pillow's. No kind is opened that is not on a list here:
-Pillow would hand an EPS to Ghostscript, a program in a file that may never end.
+libvips reads TIFF and PNG of 16 bits: it keeps all bits, and knows planes, negatives and palettes
+of every make. Pillow reads the other kinds. Only kinds that are listed here are opened: Pillow
+would pass an EPS file, which is a program that may never end, to Ghostscript.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ from learned_jpeg.runtime.errors import UserError
 import numpy as np
 from PIL import Image, ImageCms
 
-# What Pillow may open, beside PNG, JPEG and AVIF, which are known by their first bytes.
+# The kinds that Pillow may open, beside PNG, JPEG and AVIF, which are known by their first bytes.
 PILLOW = ["BMP", "DIB", "GIF", "ICO", "JPEG2000", "PCX", "PPM", "PSD", "QOI", "SGI", "TGA", "WEBP"]
 UNREAD = ("HEIC", "JPEG XL", "CR2", "PostScript", "PDF")
 
-# Photometric interpretations of TIFF: how many samples a pixel has, and those without a picture.
+# Photometric interpretations of TIFF: the samples of a pixel, and names.
 COLOURS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3}
 RGB, SEPARATED, YCBCR, CIELAB, CFA, LINEAR_RAW = 2, 5, 6, 8, 32803, 34892
-CMYK = 1  # of the sets of inks
-JPEG_COMPRESSIONS = 6, 7  # which libtiff's decoders turn into RGB
+CMYK = 1  # a value of InkSet
+JPEG_COMPRESSIONS = 6, 7  # libtiff's decoders turn their YCbCr into RGB
 TURNED = 5  # the first of the orientations that exchange width and height
 
 
@@ -33,11 +33,11 @@ TURNED = 5  # the first of the orientations that exchange width and height
 class Decoded:
     """A picture as it is stored.
 
-    samples: uint8 or uint16 [H, W, C], the last channel alpha if there is one; kind: of the file;
-    space: "GRAY", "RGB" or "CMYK" (0 is no ink); alpha: whether there is one, not premultiplied;
-    image: Pillow's, with its info, where it read it; tags: a TIFF's of the picture; first: those
-    of the file's first directory; offset: of the picture's; notes: what is to be said; damage: what
-    of the samples is broken, in words, or None.
+    samples: uint8 or uint16 [H, W, C]; kind: of the file; space: "GRAY", "RGB" or "CMYK" (0 is no
+    ink); alpha: whether the last channel is alpha, not premultiplied; image: Pillow's image, with
+    its info, where Pillow has read the file; tags: the TIFF tags of the picture; first: the TIFF
+    tags of the file's first directory; offset: of the picture's directory; notes: lines for the
+    user; damage: the damage of the samples, in words, or None.
     """
 
     samples: np.ndarray
@@ -53,9 +53,9 @@ class Decoded:
 
 
 def dimensions(file):
-    """(width, height) of the picture in a file that is open, as it will be read.
+    """(width, height) of the picture in an open file, as `decode` gives it.
 
-    Only the header is read, if it is whole. Raises UserError for a kind that is not read.
+    Only the header is read, unless it is broken. Raises UserError for a kind that cannot be read.
     """
     head = file.read(64)
     kind = _known(head)
@@ -71,25 +71,25 @@ def dimensions(file):
     except Exception:
         if kind != "JPEG":
             raise
-        file.seek(0)  # what is not pixels may be broken
+        file.seek(0)  # only the metadata may be broken
         core = containers.jpeg_parts(file.read(), True).core
         with _opened(containers.as_file(core), kind) as image:
             return image.size
 
 
 def check_size(width, height):
-    """Raises ValueError for a picture that no JPEG file holds or that is above the limit."""
+    """Raises ValueError for a picture that no JPEG file can hold, or above the limit."""
     if not all(isinstance(side, int) and side > 0 for side in (width, height)):
         raise ValueError("no width and height in its header")
     if max(width, height) > MAX_SIDE:
         raise ValueError(f"{width}x{height} pixels; a JPEG file holds at most {MAX_SIDE} a side")
-    most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # as Pillow counts; None is no limit
+    most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # Pillow's rule; None is no limit
     if width * height > most:
         raise ValueError(f"{width}x{height} pixels are above --max_megapixels, {most / 1e6:g}")
 
 
 def decode(data):
-    """Decoded of a file's bytes. Raises UserError or whatever a decoder raises."""
+    """The Decoded of a file's bytes. Raises UserError, or any error of a decoder."""
     kind = _known(data[:64])
     if kind == "TIFF":
         return _decode_tiff(data)
@@ -98,14 +98,15 @@ def decode(data):
         if core[24:25] == b"\x10":
             return _decode_png16(core)
         if core[25:26] == b"\3" and b"PLTE" not in dict(containers.png_chunks(core)):
-            raise ValueError("a picture of palette colours without its palette")
+            raise ValueError("its palette is missing")
         data = core
     elif kind == "JPEG":
         parts = containers.jpeg_parts(data, True)
         data = parts.core
         if not parts.ended:
-            with _opened(containers.as_file(data), kind):  # of a size that is read
-                data += END_MARKER * (of_jpeg(data + END_MARKER) is None)  # all else is whole
+            with _opened(containers.as_file(data), kind):  # checks its size
+                # With an end marker a file decodes without a warning, if only that is missing.
+                data += END_MARKER * (of_jpeg(data + END_MARKER) is None)
     with _opened(containers.as_file(data), kind) as image:
         if image.format == "PPM" and image.mode == "RGB" and image.tile[0].codec_name == "ppm":
             return _decode_ppm16(image, data)
@@ -114,10 +115,10 @@ def decode(data):
 
 def _known(head):
     if not head:
-        raise UserError("it is empty")
+        raise UserError("the file is empty")
     kind = containers.kind(head)
     if kind in UNREAD:
-        raise UserError(f"{kind} is not read; convert it to PNG or TIFF")
+        raise UserError(f"{kind} cannot be read; convert it to PNG or TIFF")
     return kind
 
 
@@ -131,9 +132,9 @@ def _opened(file, kind):
 
 def _from_pillow(image, kind, data):
     decoded = Decoded(None, kind or image.format, "RGB", image=image)
-    if getattr(image, "is_animated", False) and image.format != "PSD":  # whose layers count
+    if getattr(image, "is_animated", False) and image.format != "PSD":  # whose frames are layers
         decoded.notes.append("holds several pictures; the first one is taken")
-    # Where Pillow has no mode for them, it reduces deeper samples while it decodes.
+    # Pillow reduces deeper samples while it decodes, where it has no mode for them.
     if image.mode[0] not in "IF" and containers.bits(image, data) > 8:
         decoded.notes.append("more than 8 bits a sample; reduced to 8")
     image.load()
@@ -155,7 +156,7 @@ def _from_pillow(image, kind, data):
 
 
 def _decode_ppm16(image, data):
-    """A binary PPM of more than 255 levels, of which Pillow would make 8 bits."""
+    """A binary PPM of more than 255 levels, which Pillow would reduce to 8 bits."""
     (width, height), (_, levels), start = image.size, image.tile[0].args, image.tile[0].offset
     deep = ">u2" if levels > 255 else "u1"
     samples = np.frombuffer(data, deep, 3 * width * height, start).reshape(height, width, 3)
@@ -164,9 +165,9 @@ def _decode_ppm16(image, data):
 
 
 def _from_integers(samples):
-    """Pillow's, of 16 bits in integers of any size."""
+    """uint16 samples of Pillow's modes of 16 and 32 bits."""
     if samples.min() < 0 or samples.max() > 0xFFFF:
-        raise ValueError("samples of more than 16 bits; convert it to 8 or 16 bits")
+        raise ValueError("samples of more than 16 bits; convert the picture to 8 or 16 bits")
     return samples.astype(np.uint16)
 
 
@@ -174,8 +175,8 @@ def _from_float(samples):
     low, high = float(np.min(samples)), float(np.max(samples))
     if not 0 <= low <= high <= 1:
         raise ValueError(
-            f"floating point samples from {low:g} to {high:g}; only 0 to 1 is read, "
-            "convert it to 8 or 16 bits"
+            f"floating point samples from {low:g} to {high:g}; only 0 to 1 can be read: convert "
+            "the picture to 8 or 16 bits"
         )
     return np.round(samples * np.float32(0xFFFF)).astype(np.uint16)
 
@@ -190,10 +191,10 @@ def _decode_png16(core):
 
 
 def _main_directory(directories):
-    """(the picture itself, notes): not a preview that stands before it."""
+    """(Directory of the picture itself, not of a preview before it; notes)."""
     full = [each for each in directories if not (each.get(254, 0) & 1 or each.get(255) == 2)]
     if not full:
-        raise ValueError("no picture in it but reduced ones")
+        raise ValueError("it holds only reduced pictures")
     pages, notes = [each for each in full if each.subifd is None], []
     main = (pages or full)[0]
     if main.get(262) in (CFA, LINEAR_RAW):
@@ -216,13 +217,13 @@ def _decode_tiff(data):
     if photometric == SEPARATED and directory.get(332, CMYK) != CMYK:
         raise ValueError("TIFF of inks that are not CMYK; convert it to RGB")
     is_lab = photometric == CIELAB and directory.get(258) == 8
-    if is_lab:  # which libvips takes for a form of its own
+    if is_lab:  # which libvips would take for LAB of its own kind
         data = containers.tiff_with(data, directory.offset, 262, RGB)
     samples = _tiff_samples(data, directory, decoded)
     if samples.shape[-1] < channels:
         raise ValueError(f"TIFF of {samples.shape[-1]} channels; convert it to RGB")
     extra = directory.get(338, 0) if samples.shape[-1] > channels else 0
-    decoded.alpha = extra in (1, 2)  # libvips divides the first kind by it
+    decoded.alpha = extra in (1, 2)  # libvips divides premultiplied colours, 1, by alpha
     kept = channels + decoded.alpha
     if samples.shape[-1] > kept:
         notes.append(f"{samples.shape[-1] - kept} channels beside the colours left out")
@@ -230,7 +231,7 @@ def _decode_tiff(data):
     if samples.dtype.kind == "f":
         samples = _from_float(samples)
     elif samples.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"samples of {samples.dtype}; convert it to 8 or 16 bits")
+        raise ValueError(f"samples of {samples.dtype}; convert the picture to 8 or 16 bits")
     if photometric == YCBCR and directory.get(259) not in JPEG_COMPRESSIONS:
         samples = _from_ycbcr(samples, directory)
     if is_lab:
@@ -242,7 +243,7 @@ def _decode_tiff(data):
 
 
 def _tiff_samples(data, directory, decoded):
-    """As libvips reads them, [H, W, C] of any type; what goes wrong is `decoded`'s."""
+    """The samples that libvips reads, [H, W, C] of any type; notes and damage go to `decoded`."""
     options = {} if directory.subifd is None else {"subifd": directory.subifd}
     with libvips.alone() as vips:
         image = vips.Image.tiffload_buffer(data, page=directory.page, fail_on="error", **options)
@@ -256,8 +257,8 @@ def _tiff_samples(data, directory, decoded):
 
 
 def _from_ycbcr(samples, directory):
-    """RGB of what libtiff leaves as YCbCr."""
-    # TIFF 6.0, section 21, with its default, and 20, with libtiff's.
+    """RGB of samples that libtiff leaves as YCbCr."""
+    # The default of TIFF 6.0, section 21, and libtiff's for section 20.
     if directory.tags.get(530, (2, 2)) != (1, 1):
         raise ValueError("TIFF of YCbCr with fewer samples of chroma; convert it to RGB")
     top = np.iinfo(samples.dtype).max
@@ -269,14 +270,14 @@ def _from_ycbcr(samples, directory):
 
 
 def _from_lab(samples):
-    """sRGB of LAB as TIFF has it, uint8 [H, W, 3] whose a and b have a sign."""
+    """sRGB of TIFF's LAB, uint8 [H, W, 3] whose a and b have a sign."""
     image = Image.fromarray(np.ascontiguousarray(samples), "LAB")
     profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     return np.asarray(ImageCms.profileToProfile(image, *profiles, outputMode="RGB"))
 
 
 def turned(samples, orientation):
-    """[H, W, C] turned upright by an EXIF orientation, 1 to 8; others are none."""
+    """[H, W, C] turned upright by an EXIF orientation, 1 to 8; other numbers change nothing."""
     if orientation in (5, 7):
         samples = samples.swapaxes(0, 1)
         return samples if orientation == 5 else samples[::-1, ::-1]

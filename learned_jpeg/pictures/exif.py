@@ -1,8 +1,7 @@
-"""EXIF: the tags of a TIFF structure, found, gathered and turned, and their bytes left as they are.
+"""EXIF: reads and writes the tags of a TIFF structure, whose values stay byte by byte.
 
-A structure is a header, whose order of bytes holds for all of it, and directories of tags: TIFF
-6.0, section 2; Exif 2.32, 4.6. A value that is longer than four bytes stands outside of its
-directory.
+A structure has a header, which gives the order of bytes, and directories of tags: TIFF 6.0,
+section 2; Exif 2.32, 4.6. A value of more than four bytes stands outside of its directory.
 """
 
 import struct
@@ -20,7 +19,7 @@ MOST = 65535 - 2 - 6  # bytes: a segment of a JPEG file without its length and "
 
 
 class Entry(NamedTuple):
-    """Where a tag's value stands: its type, their count, the first byte and the number of bytes."""
+    """A tag's value: its type, the number of values, its first byte, and its number of bytes."""
 
     kind: int
     count: int
@@ -29,7 +28,7 @@ class Entry(NamedTuple):
 
 
 class Structure:
-    """A TIFF or BigTIFF structure (bytes). Raises ValueError where the header is none."""
+    """A TIFF or BigTIFF structure (bytes). Raises ValueError for any other header."""
 
     def __init__(self, data):
         self.data = data
@@ -47,16 +46,16 @@ class Structure:
             raise ValueError("it is cut off") from error
 
     def directory(self, offset):
-        """{tag: Entry} of the directory at an offset, without values that are not there."""
+        """{tag: Entry} of the directory at an offset, without values outside of the structure."""
         sizes = _BIG_SIZES if self.big else _SIZES
-        number, room, head = ("Q", 8, 8) if self.big else ("I", 4, 2)
+        number, inline, head = ("Q", 8, 8) if self.big else ("I", 4, 2)
         found = {}
         for index in range(self._numbers("Q" if self.big else "H", offset)[0]):
-            start = offset + head + index * (4 + 2 * room)
+            start = offset + head + index * (4 + 2 * inline)
             tag, kind, count, where = self._numbers("HH" + 2 * number, start)
             size = sizes.get(kind, 0) * count
-            if size <= room:
-                where = start + 4 + room
+            if size <= inline:
+                where = start + 4 + inline
             if size and where + size <= len(self.data):
                 found[tag] = Entry(kind, count, where, size)
         return found
@@ -71,7 +70,7 @@ class Structure:
         return letter and self._numbers(letter, entry.offset)[0]
 
     def within(self, directory, tag):
-        """The directory that a tag of another one holds; {} where there is none to read."""
+        """The directory that a tag of another directory points to; {} where it cannot be read."""
         try:
             return self.directory(self.number(directory[tag]))
         except (KeyError, TypeError, ValueError):
@@ -79,7 +78,7 @@ class Structure:
 
 
 def check(data):
-    """Raises ValueError unless readers find the first directory of an EXIF."""
+    """Raises ValueError where an EXIF has no first directory that can be read."""
     structure = Structure(data)
     if structure.big or not structure.directory(structure.first):
         raise ValueError("no entry")
@@ -93,7 +92,7 @@ def orientation(data):
 
 
 def oriented(data, value):
-    """An EXIF that states an orientation, with another one in its place."""
+    """An EXIF whose orientation, which it must have, is replaced."""
     structure = Structure(data)
     entry = structure.directory(structure.first)[ORIENTATION]
     number = struct.pack(structure.order + _INTEGERS[entry.kind], value)
@@ -107,11 +106,11 @@ def minimal(value):
 
 
 def of_tiff(data, offset, tags):
-    """The EXIF of a picture in a TIFF file, with the bytes of all values; None without any.
+    """The EXIF of a picture in a TIFF file, with all values byte by byte; None where it is empty.
 
-    It has some of the tags of the picture's directory, which is at an offset of the file, and those
-    of the file's first one, and their directories of EXIF, GPS and interoperability. Raises
-    ValueError where that is longer than a JPEG file can hold.
+    It holds the given tags of the file's first directory and of the picture's directory, which
+    begins at `offset`, and their directories of EXIF, GPS and interoperability. Raises ValueError
+    where it is longer than a JPEG file can hold.
     """
     source = Structure(data)
     main = source.directory(source.first) | source.directory(offset)
@@ -139,10 +138,10 @@ def _part(directory, inner=None):
 
 
 def _written(source, entries, inner, offset):
-    """A directory at an offset of a new structure, and behind it what it points to.
+    """A directory at an offset of a new structure, followed by its longer values.
 
-    source: the Structure that the entries are of; inner: {tag: (entries, inner)} of directories
-    that its tags hold.
+    source: the Structure of the entries; inner: {tag: (entries, inner)} of the directories that
+    its tags point to.
     """
     start = offset + 2 + 12 * (len(entries) + len(inner)) + 4
     rows, behind = [], b""

@@ -1,7 +1,7 @@
-"""Gain maps: the picture behind an Ultra HDR picture that says how much brighter its places can be.
+"""Gain maps: the second picture of an Ultra HDR file, which says how bright each pixel can be.
 
-They are told by ISO 21496-1's segment, or by Adobe's properties in XMP; the map has their values,
-the picture before it only says that there is one.
+The values of a gain map stand in its own file, in the segment of ISO 21496-1 or in Adobe's XMP
+properties. The picture before it only says that a gain map follows.
 """
 
 from learned_jpeg.pictures import containers, xmp
@@ -14,7 +14,7 @@ _START = b"\xff\xd8\xff"
 
 
 def split(trailer):
-    """What stands behind a picture as (the JPEG file of its gain map or None, the rest)."""
+    """The bytes behind a picture as (the JPEG file of its gain map or None, the rest)."""
     offset = trailer.find(_START)
     while offset >= 0:
         parts = containers.jpeg_parts(trailer[offset:])
@@ -32,19 +32,19 @@ def _tells(marker, payload):
     if marker != APP1 or not payload.startswith(XMP_HEADER):
         return False
     try:
-        return xmp.promises(payload[len(XMP_HEADER) :], xmp.GAIN_MAP)
+        return xmp.has_any(payload[len(XMP_HEADER) :], xmp.GAIN_MAP)
     except ValueError:
         return False
 
 
 def fault(data):
-    """What is wrong with a gain map's file, in words, or None."""
+    """The damage of a gain map's file, in words, or None."""
     parts = containers.jpeg_parts(data)
     if not parts.ended:
         return "its end is missing"
     try:
         with Image.open(containers.as_file(parts.core), formats=["JPEG"]) as image:
             image.load()
-    except Exception as error:  # whatever Pillow makes of a broken file
+    except Exception as error:  # Pillow raises errors of any kind for a broken file
         return " ".join(str(error).split()) or type(error).__name__
     return None

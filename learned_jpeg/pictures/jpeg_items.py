@@ -1,4 +1,4 @@
-"""What belongs to the picture of a JPEG file."""
+"""The metadata of a JPEG file."""
 
 import re
 import struct
@@ -23,7 +23,7 @@ APP11 = 0xEB
 
 
 def gather(items, data):
-    """Puts into `metadata.Items` what a JPEG file (bytes) holds."""
+    """Puts the metadata of a JPEG file (bytes) into `metadata.Items`."""
     parts = containers.jpeg_parts(data)
     exif, profile, extension = [], {}, []
     items.gain_map, trailer = _gain_map(items, parts.trailer)
@@ -37,7 +37,7 @@ def gather(items, data):
         elif payload.startswith(EXIF_HEADER) and marker == APP1:
             part = payload[len(EXIF_HEADER) :]
             if not exif or not part.startswith((b"II*\0", b"MM\0*", EXIF_HEADER)):
-                exif.append(part)  # the first, or what it goes on with, as exiftool writes it
+                exif.append(part)  # the first, or its next part: exiftool splits a long EXIF
             else:
                 items.left.append("a second EXIF")
         elif payload.startswith(XMP_HEADER) and marker == APP1:
@@ -84,7 +84,7 @@ def gather(items, data):
 
 
 def _gain_map(items, trailer):
-    """(the gain map's file behind a picture, or None, what else is there)."""
+    """The bytes behind a picture as (the JPEG file of its gain map or None, the rest)."""
     found, rest = gain_maps.split(trailer)
     if found is not None and (fault := gain_maps.fault(found)):
         items.left.append(f"HDR gain map, which is broken: {fault}")
@@ -93,7 +93,7 @@ def _gain_map(items, trailer):
 
 
 def _complete_extension(items, parts):
-    """The parts of an extended XMP (XMP specification, part 3, 1.1.3.1), if all are there."""
+    """The parts of an extended XMP (XMP specification, part 3, 1.1.3.1); [] if one is missing."""
     if not parts:
         return []
     guid = re.search(rb"HasExtendedXMP\s*[=>]\s*[\"']?([0-9A-F]{32})", items.xmp or b"")

@@ -1,6 +1,6 @@
-"""libvips: for one thread at a time, and with what it notes of a file.
+"""libvips, used by one thread at a time, and its messages on a file.
 
-It has one list of errors for all threads, in which notes stay that are no error.
+libvips has one list of errors for all threads, in which warnings stay, too.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ from learned_jpeg.runtime.lazy import check_process, lazy_import
 
 pyvips = lazy_import("pyvips")
 
-MOST = 3  # lines of a reason
+MOST = 3  # lines of an error that are shown
 _alone = threading.Lock()
-# What tells nobody anything beside another line, and what tells of its own work.
+# Messages that add nothing to others, and messages about libvips's own work.
 _EMPTY = re.compile("bad seek|(load|read) error|error in tile|^unable to|read gave")
 
 
@@ -35,7 +35,7 @@ _notes = _Notes()
 
 @functools.cache
 def _quiet():
-    """libvips as it is loaded: without a cache of what it has read, its log kept to `_notes`."""
+    """libvips without its cache of read files, and with its log kept in `_notes`."""
     logger = logging.getLogger("pyvips")
     logger.setLevel(logging.WARNING)
     logger.propagate = False
@@ -46,9 +46,9 @@ def _quiet():
 
 @contextlib.contextmanager
 def alone():
-    """libvips within the context, for this thread alone; nothing is noted at first.
+    """A context in which this thread alone uses libvips; its list of messages begins empty.
 
-    Raises ValueError with libvips's reasons where it fails.
+    Raises ValueError with libvips's messages where it fails.
     """
     check_process("libvips")
     with _alone:
@@ -64,6 +64,6 @@ def alone():
 
 
 def noted():
-    """What libvips has noted within the context, [line]."""
+    """libvips's messages within the context, [line]."""
     text = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode(errors="replace")
     return list(dict.fromkeys([*text.splitlines(), *_notes.lines]))

@@ -1,4 +1,4 @@
-"""JPEG files written anew without loss: the same coefficients in scans that cost fewer bytes."""
+"""Rewrites JPEG files without loss: the same coefficients in scans of fewer bytes."""
 
 import io
 import struct
@@ -27,25 +27,26 @@ _JFIF_HEADER, _JFIF_SIZE = b"JFIF\0", 14  # without a thumbnail, JFIF, 10.1
 
 
 def transcode(data, strip=False):
-    """(the bytes of a JPEG file that shows the same pixels, lines for people).
+    """(the bytes of a JPEG file that shows the same pixels, lines for the user).
 
-    Metadata and what stands behind the picture stay byte by byte; MPF's offsets of further
-    pictures follow them. strip: leave out all but what decides how the picture is shown: JFIF,
-    Adobe's marker, the ICC profile and an orientation. The scans stay as they are where none
-    that are smaller are found, or where the last bits of a progressive file were never sent:
-    decoders smooth over these. Arithmetic codes become Huffman codes, which may be more.
+    Metadata and the bytes behind the picture stay byte by byte; the offsets of further pictures
+    in MPF are adapted. strip: keep only the metadata that decides how the picture is shown: JFIF,
+    Adobe's marker, the ICC profile and an orientation. The scans stay as they are where no
+    smaller scans are found, or where the last bits of a progressive file were never sent:
+    decoders smooth such a picture. Arithmetic codes become Huffman codes, which may take more
+    bytes.
 
     Raises UserError: not a JPEG file, one of another kind, or a broken one.
     """
     if containers.kind(data[:64]) != "JPEG":
-        raise UserError("not a JPEG file; no others can be written without loss")
+        raise UserError("not a JPEG file; only JPEG files can be rewritten without loss")
     parts, notes = containers.jpeg_parts(data), []
     try:
         frame = coefficients.read(parts.core)
         if not parts.ended and (frame.arithmetic or not frame.complete):
             raise ValueError("it ends too early")  # arithmetic data may end anywhere
     except ValueError as error:
-        raise UserError(f"cannot be written without loss ({error})") from error
+        raise UserError(f"cannot be rewritten without loss ({error})") from error
     if text := damage.of_file(data):
         notes.append(f"damaged: {text}")
     segments = [part for part in parts.segments if 0xE0 <= part[0] <= 0xEF or part[0] == COM]
@@ -67,7 +68,7 @@ def transcode(data, strip=False):
         return same, notes
     core = parts.core if parts.ended else parts.core + END_MARKER
     if not _same_pixels(core, containers.jpeg_parts(anew).core):
-        notes.append("its scans are kept, since decoders would show others differently")
+        notes.append("its scans are kept, since a decoder would show new scans differently")
         return same, notes
     return anew, notes
 
@@ -77,7 +78,7 @@ def _segment(marker, payload):
 
 
 def _needed(segments):
-    """Those that decide how a picture is shown."""
+    """The segments that decide how a picture is shown."""
     kept = []
     for marker, payload in segments:
         if marker == APP0 and payload.startswith(_JFIF_HEADER):
@@ -121,7 +122,7 @@ def _written(segments, data, size, trailer, notes):
 
 
 def _same_pixels(before, after):
-    """Whether Pillow, a decoder that knows nothing of this, shows the same; True if it cannot."""
+    """Whether Pillow, an independent decoder, shows the same; True if it cannot read `before`."""
     shown = []
     for one in (before, after):
         try:

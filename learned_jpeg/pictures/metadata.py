@@ -1,7 +1,7 @@
-"""What belongs to a picture beside its pixels: what a JPEG file keeps, and what it cannot.
+"""The metadata of a picture: the items that a JPEG file keeps, and the names of all others.
 
-Items are EXIF, XMP, the ICC profile, IPTC, comments and the density of the pixels, as `embed`
-puts them into a file, and what is left out, by names for people. `collect` gathers them.
+`collect` gathers Items: EXIF, XMP, the ICC profile, IPTC, comments and the density of the pixels.
+`embed` puts them into a file.
 """
 
 import math
@@ -20,9 +20,9 @@ ICC_HEADER = b"ICC_PROFILE\0"
 EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP_HEADER = b"Photoshop 3.0\0"
 IPTC_RESOURCE = 0x0404  # Photoshop file format: IPTC-NAA
-MOST_NAMES, MOST_LETTERS = 20, 120  # of what is named as left out
-# What is left out of nearly every file and nobody looks for: dates, the names of programs, their
-# settings and thumbnails. Of PNG's texts (PNG 3, 11.3.3.1) these are a person's own words.
+MOST_NAMES, MOST_LETTERS = 20, 120  # a warning names so many items, by so many letters each
+# Items that nearly every file loses and few people miss: dates, the names of programs, their
+# settings and thumbnails. Of PNG's texts (PNG 3, 11.3.3.1) _WORDS are a person's own words.
 _WORDS = "Title|Author|Description|Copyright|Disclaimer|Warning|Comment|Raw profile"
 _TRIFLE = re.compile(
     rf'chunk |text "(?!{_WORDS})|TIFF tags|APP\d|JFIF thumbnail|Photoshop resources',
@@ -33,10 +33,10 @@ NO_DENSITY = 0, 1, 1  # JFIF: no unit, square pixels
 
 @dataclass
 class Items:
-    """What `embed` puts into a file.
+    """The metadata that `embed` puts into a file.
 
-    density: (unit, x, y) as JFIF has it, unit 1 for inches, 2 for centimetres and 0 for a mere
-    ratio. left: what is left out, notes: what else is to be said.
+    density: (unit, x, y) as in JFIF, unit 1 for inches, 2 for centimetres and 0 for a mere ratio.
+    left: the names of items that are left out; notes: further lines for the user.
     """
 
     exif: bytes | None = None  # a TIFF structure
@@ -46,19 +46,19 @@ class Items:
     iptc: bytes | None = None  # records
     comments: list = field(default_factory=list)
     density: tuple[int, int, int] | None = None
-    gain_map: bytes | None = None  # the JPEG file of an Ultra HDR picture's
+    gain_map: bytes | None = None  # the JPEG file of an Ultra HDR picture's gain map
     gain_map_says: bytes | None = None  # the payload of ISO 21496-1's segment
-    convert: bool = False  # whether the profile is for the way to sRGB alone
+    convert: bool = False  # whether the profile serves the conversion to sRGB alone
     left: list = field(default_factory=list)
     notes: list = field(default_factory=list)
 
     def warnings(self):
-        """Lines for people."""
+        """Lines for every user."""
         names = [name for name in self.left if not _TRIFLE.match(name)]
         return [shown(line) for line in (*self.notes, *_left_out(names))]
 
     def details(self):
-        """Lines for who wants to know all."""
+        """Further lines, for --verbose."""
         return _left_out([name for name in self.left if _TRIFLE.match(name)])
 
 
@@ -70,12 +70,12 @@ def _left_out(names):
 
 
 def check(items):
-    """Leaves out what a JPEG file cannot hold or what is broken, by name."""
+    """Leaves out items that are broken or that a JPEG file cannot hold, and notes their names."""
     if items.xmp:
         _check_xmp(items)
     if items.gain_map and not (items.xmp or items.gain_map_says):
         items.gain_map = None
-        items.left.append("HDR gain map, of which nothing tells any more")
+        items.left.append("HDR gain map, whose description is left out")
     if items.exif is not None:
         items.exif = _checked_exif(items, items.exif)
     if items.iptc is not None:
@@ -108,10 +108,10 @@ def embed(data, items):
     segments += [(APP1, EXTENSION_HEADER + part) for part in items.extension]
     if items.icc:
         # Spread over as many APP2 segments as it needs (ICC.1, annex B.4).
-        room = SEGMENT - len(ICC_HEADER) - 2
-        count = -(-len(items.icc) // room)
+        most = SEGMENT - len(ICC_HEADER) - 2
+        count = -(-len(items.icc) // most)
         segments += [
-            (APP2, ICC_HEADER + bytes([i + 1, count]) + items.icc[i * room : (i + 1) * room])
+            (APP2, ICC_HEADER + bytes([i + 1, count]) + items.icc[i * most : (i + 1) * most])
             for i in range(count)
         ]
     if items.iptc:
@@ -132,17 +132,17 @@ def _segment(marker, payload):
 
 
 def _photoshop(records):
-    """IPTC as the payload of a segment: in an image resource, as Photoshop's file format has it."""
+    """IPTC as the payload of a segment: in an image resource of Photoshop's file format."""
     head = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(records))
     return PHOTOSHOP_HEADER + head + records + bytes(len(records) % 2)
 
 
-# What is kept is checked
+# The checks of items that are kept
 
 
 def _checked_exif(items, raw):
-    """The EXIF, or one of its orientation alone where the rest is left out, or None."""
-    while raw.startswith(EXIF_HEADER):  # which is JPEG's; some writers put it elsewhere, or twice
+    """The EXIF, or an EXIF of its orientation alone where the rest does not fit, or None."""
+    while raw.startswith(EXIF_HEADER):  # JPEG's header, which some writers put elsewhere, or twice
         raw = raw[len(EXIF_HEADER) :]
     try:
         exif.check(raw)
@@ -151,7 +151,7 @@ def _checked_exif(items, raw):
         items.left.append(f"EXIF ({error})")
         return None
     if value not in (None, *range(1, 9)):
-        items.notes.append(f"EXIF orientation {value} is none; set to 1")
+        items.notes.append(f"EXIF orientation {value} does not exist; set to 1")
         raw, value = exif.oriented(raw, 1), 1
     if len(raw) <= exif.MOST:
         return raw
@@ -180,7 +180,7 @@ def check_profile(items):
 
 
 def _check_xmp(items):
-    """Takes out what promises what is left out, and leaves a packet out that does not fit."""
+    """Takes out properties of items that are left out; leaves out a packet that does not fit."""
     if len(items.xmp) > SEGMENT - len(XMP_HEADER):
         items.left.append(f"XMP of {len(items.xmp)} bytes, which does not fit")
         items.xmp, items.extension = None, []
@@ -194,9 +194,9 @@ def _check_xmp(items):
     if not items.extension:
         gone["extended XMP"] = xmp.EXTENSION
     try:
-        listed = items.gain_map and xmp.promises(items.xmp, xmp.DIRECTORY)
+        listed = items.gain_map and xmp.has_any(items.xmp, xmp.DIRECTORY)
         for name, properties in gone.items():
-            if xmp.promises(items.xmp, properties) and not (listed and properties is xmp.DIRECTORY):
+            if xmp.has_any(items.xmp, properties) and not (listed and properties is xmp.DIRECTORY):
                 items.left.append(f"{name} of the XMP")
     except ValueError as error:
         items.left.append(f"XMP ({error})")
@@ -208,7 +208,7 @@ def _check_xmp(items):
 
 
 def leave_gain_map_out(items, why):
-    """Takes out a gain map with all that tells of it."""
+    """Leaves out a gain map and all items that describe it."""
     items.notes.append(f"the HDR gain map is left out: {why}")
     items.gain_map = items.gain_map_says = None
     if items.xmp:
@@ -216,9 +216,9 @@ def leave_gain_map_out(items, why):
 
 
 def take_out(items, *properties, listed=False):
-    """The XMP without some properties, see `xmp.without`; None where that fails.
+    """The XMP without these properties, see `xmp.without`; None where that fails.
 
-    listed: whether it gets a directory with the gain map.
+    listed: add a directory that lists the gain map.
     """
     try:
         packet = xmp.without(items.xmp, *properties)
@@ -253,7 +253,7 @@ def _checked_density(items, density):
 
 
 def read_photoshop(items, data):
-    """Takes IPTC from Photoshop's image resources, or as it is."""
+    """Takes IPTC from bytes that hold Photoshop's image resources or the records themselves."""
     if data.startswith(b"\x1c"):
         items.iptc = items.iptc or _unpadded(data)
         return
@@ -277,7 +277,7 @@ def _unpadded(data):
     offset = 0
     while data[offset : offset + 1] == b"\x1c":
         length, head = int.from_bytes(data[offset + 3 : offset + 5], "big"), 5
-        if length & 0x8000:  # an extended one, whose length has a length of its own
+        if length & 0x8000:  # an extended record: these bits are the size of its length field
             head += length & 0x7FFF
             length = int.from_bytes(data[offset + 5 : offset + head], "big")
         offset += head + length

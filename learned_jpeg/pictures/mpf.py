@@ -1,7 +1,7 @@
 """The index of the pictures in a file: Multi-Picture Format, CIPA DC-007.
 
-It is the payload of an APP2 segment, a TIFF structure behind "MPF\\0". Places of pictures count
-from that structure on, the first picture's being 0.
+It is the payload of an APP2 segment, a TIFF structure behind "MPF\\0". The offsets of pictures
+count from the start of that structure; the first picture's offset is 0.
 """
 
 import struct
@@ -13,14 +13,15 @@ _VERSION, _COUNT, _ENTRIES = 0xB000, 0xB001, 0xB002
 _UNDEFINED, _LONG = 7, 4
 _ENTRY = 16  # bytes: attributes, size, offset, and two numbers of other entries
 SIZE = len(HEADER) + 8 + 2 + 3 * 12 + 4 + 2 * _ENTRY  # bytes of an `index`
-_PRIMARY, _JPEG = 0x030000, 0  # attributes: the baseline picture; other ones have none
+_PRIMARY, _JPEG = 0x030000, 0  # attributes of the baseline picture, and of others
 
 
 def moved(payload, start, new_start, end, new_end):
-    """The payload of an index whose file's first picture is written anew.
+    """The payload of an index for a file whose first picture is rewritten.
 
-    start, new_start: where the index's structure lies in both files; end, new_end: of the first
-    picture, behind which the others stay as they are. Raises ValueError where it is broken.
+    start, new_start: offsets of the index's structure in the old and the new file; end, new_end:
+    ends of the first picture, behind which the others stay as they are. Raises ValueError for a
+    broken index.
     """
     structure = Structure(payload[len(HEADER) :])
     entry = structure.directory(structure.first).get(_ENTRIES)
@@ -39,9 +40,10 @@ def moved(payload, start, new_start, end, new_end):
 
 
 def index(start, end, size):
-    """The payload of an index of two pictures, the second one behind the first.
+    """The payload of an index of two pictures, the second behind the first.
 
-    start: of the structure in the file; end: of the first picture; size: of the second, in bytes.
+    start: offset of the structure in the file; end: of the first picture; size: of the second
+    picture, in bytes.
     """
     tags = [(_VERSION, _UNDEFINED, 4, b"0100"), (_COUNT, _LONG, 1, struct.pack(">I", 2))]
     offset = 8 + 2 + 12 * 3 + 4

@@ -1,4 +1,4 @@
-"""What belongs to the picture of a PNG file."""
+"""The metadata of a PNG file."""
 
 import struct
 
@@ -14,12 +14,12 @@ from learned_jpeg.runtime.paths import shown
 
 
 def gather(items, data, space):
-    """Puts into `metadata.Items` what a PNG file (bytes) holds.
+    """Puts the metadata of a PNG file (bytes) into `metadata.Items`.
 
     space: "GRAY" or "RGB".
     """
     chunks = containers.png_chunks(data)
-    single = dict(reversed(chunks))  # the first of each
+    single = dict(reversed(chunks))  # the first chunk of each type
     for keyword, text in containers.png_texts(chunks):
         if keyword == "XML:com.adobe.xmp" and text is not None:
             items.xmp = items.xmp or text
@@ -61,7 +61,7 @@ def _png_colours(items, single, space):
                 white, *rest = zip(values[::2], values[1::2], strict=True)
                 numbers = (*rest, white)
             items.icc = colours.by_numbers(gamma, numbers)
-            # A JPEG file has too few levels for others than these.
+            # For other gammas the 256 levels of a JPEG file are too few.
             usual = gamma is None or 1 / 2.7 < gamma < 1 / 1.7
             items.convert = not usual or space == "GRAY"
     except ValueError as error:
@@ -70,7 +70,7 @@ def _png_colours(items, single, space):
 
 
 def _raw_profile(items, keyword, text):
-    """ImageMagick's and exiftool's way to put profiles into texts; whether this is one."""
+    """Reads a profile that ImageMagick or exiftool has put into a text; False for other texts."""
     kind = keyword.removeprefix("Raw profile type ").lower()
     if kind == keyword.lower() or text is None:
         return False

@@ -23,10 +23,13 @@ DEFAULT_MEGAPIXELS = 200.0
 
 @dataclass
 class Source:
-    """What a file holds: pixels uint8 or uint16 [H, W, 3] or gray [H, W, 1], `metadata.Items`,
-    lines for people and for who wants to know all, and the number of its bytes. jpeg: the file
-    itself where it is a JPEG, or None; converted: whether `strip` or `srgb` turned the picture or
-    converted its colours."""
+    """The content of a file.
+
+    pixels: uint8 or uint16 [H, W, 3] or gray [H, W, 1]; warnings: lines for every user; details:
+    further lines, for --verbose; bytes_in: the bytes of the file; jpeg: the file itself where it
+    is a JPEG, or None; converted: whether `strip` or `srgb` turned the picture or converted its
+    colours.
+    """
 
     pixels: np.ndarray
     metadata: metadata.Items
@@ -38,9 +41,9 @@ class Source:
 
 
 def find(patterns, option):
-    """The files that a glob, a folder or @LIST names, or several of them: sorted [Path].
+    """The files that one or several globs, folders or @LISTs name: sorted [Path].
 
-    Raises UserError, naming the option, where one of them finds nothing.
+    Raises UserError, naming the option, where one of the patterns names no file.
     """
     patterns = [patterns] if isinstance(patterns, str) else patterns
     return sorted({path for pattern in patterns for path in paths.expand(pattern, option)[1]})
@@ -48,13 +51,13 @@ def find(patterns, option):
 
 @contextlib.contextmanager
 def limit(megapixels=DEFAULT_MEGAPIXELS):
-    """Refuses pictures of more pixels, in all threads, within the context; Pillow says nothing."""
+    """Refuses larger pictures, in all threads, within the context; Pillow's warnings are hidden."""
     before = Image.MAX_IMAGE_PIXELS
     # Pillow's guard against a picture that is small only as a file: it refuses twice this.
     Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6 / 2)
     try:
         with warnings.catch_warnings():
-            # What matters among its warnings is among a picture's own.
+            # `Source.warnings` has those of Pillow's warnings that matter.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield
     finally:
@@ -88,9 +91,9 @@ def read(path, background=WHITE):
 
 
 def damage(path):
-    """A line on what is wrong with a file that can be read all the same, or None.
+    """A line on the damage of a file that can still be read, such as half a JPEG, or None.
 
-    Half a JPEG picture, say. Raises UserError, naming the file.
+    Raises UserError, naming the file.
     """
     with naming(path):
         data = Path(path).read_bytes()
@@ -99,7 +102,7 @@ def damage(path):
 
 
 def read_source(path, background=None, strip=False, srgb=False, data=None):
-    """Reads one still image with all that belongs to it.
+    """Reads one still image with its metadata.
 
     background: RGB under transparent pixels; None is white, with a warning. strip: leave the
     metadata out; the picture is then turned upright by its EXIF orientation and converted to
@@ -128,7 +131,7 @@ def read_source(path, background=None, strip=False, srgb=False, data=None):
 
 @contextlib.contextmanager
 def naming(path):
-    """Turns what goes wrong with a file into a UserError that names it."""
+    """Turns any error at a file into a UserError that names the file."""
     try:
         yield
     except UserError as error:
@@ -137,13 +140,13 @@ def naming(path):
         raise UserError(f"{shown(path)}: no such file") from error
     except MemoryError as error:
         raise UserError(f"{shown(path)}: not enough memory") from error
-    # Whatever a parser of twenty formats stumbles over in a broken file.
+    # The parsers of twenty formats raise errors of any kind for a broken file.
     except Exception as error:
         if isinstance(error, UnidentifiedImageError):
             raise UserError(f"{shown(path)}: cannot be read as an image") from error
         reason = shown(" ".join(str(error).split()))
         if not reason or not isinstance(error, (OSError, ValueError, SyntaxError, RuntimeError)):
-            reason = f"its data are broken{reason and ': '}{reason}"  # no words for people
+            reason = f"its data are broken{reason and ': '}{reason}"  # the error says too little
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from error
         raise UserError(f"{shown(path)}: cannot be read as an image ({reason})") from error
@@ -157,14 +160,14 @@ def _decode(data):
 
 
 def _pixels(decoded, background, items, srgb=False):
-    """[H, W, 3 or 1] of either depth; drops a profile of other channels from the items."""
+    """Pixels, uint8 or uint16 [H, W, 3 or 1]; drops a profile of other channels from the items."""
     samples, alpha = decoded.samples, None
     if decoded.alpha:
         samples, alpha = samples[..., :-1], samples[..., -1:]
     samples = _right_colours(samples, decoded.space, items, srgb)
     if alpha is not None:
         if background is None and alpha.min() < np.iinfo(alpha.dtype).max:
-            items.notes.append("transparent parts are laid on white (--background chooses)")
+            items.notes.append("transparent parts become white (--background chooses a colour)")
         samples = _laid_on(samples, alpha, background or WHITE)
     if samples.shape[-1] == 3 and items.icc and colours.space(items.icc) == "GRAY":
         items.left.append("ICC profile (it is for gray)")
@@ -173,7 +176,7 @@ def _pixels(decoded, background, items, srgb=False):
 
 
 def _right_colours(samples, space, items, srgb):
-    """RGB or gray of the profile that stays in the items, or sRGB where none may stay."""
+    """The samples in the profile that stays in the items, or in sRGB where no profile stays."""
     try:
         if space == "CMYK":
             items.notes.append("CMYK converted to sRGB")
@@ -199,7 +202,7 @@ def _right_colours(samples, space, items, srgb):
 
 
 def _laid_on(samples, alpha, background):
-    """Samples [H, W, C] of either depth and alpha [H, W, 1] over a colour of 8 bits.
+    """Samples, uint8 or uint16 [H, W, C], with alpha [H, W, 1], laid over a colour of 8 bits.
 
     Gray stays gray on a gray background.
     """

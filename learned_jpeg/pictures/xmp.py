@@ -1,9 +1,9 @@
-"""XMP packets: what they promise beside the picture, and taking such a promise out."""
+"""XMP packets: finds properties that point to other data, and takes them out."""
 
 import re
 from xml.etree import ElementTree
 
-# Properties that point to what a new file does not have: {namespace: names; None for all}.
+# Properties that point to data that a new file lacks: {namespace: names; None for all}.
 GAIN_MAP = {"http://ns.adobe.com/hdr-gain-map/1.0/": None}
 APPLE_GAIN_MAP = {"http://ns.apple.com/HDRGainMap/1.0/": None}
 GAIN_MAPS = GAIN_MAP | APPLE_GAIN_MAP
@@ -16,17 +16,17 @@ EXTENSION = {"http://ns.adobe.com/xmp/note/": re.compile("HasExtendedXMP")}
 ORIENTATION = {"http://ns.adobe.com/tiff/1.0/": re.compile("Orientation")}
 
 
-def promises(packet, properties):
-    """Whether a packet (bytes) has one of some properties. Raises ValueError: not XML."""
+def has_any(packet, properties):
+    """Whether a packet (bytes) has any of the properties. Raises ValueError: not XML."""
     return any(True for _ in _found(_parsed(packet), properties))
 
 
 def without(packet, *properties):
-    """A packet without some properties, otherwise as it stands.
+    """A packet without the properties; all else stays as it is.
 
-    Raises ValueError where it is not XML or written so that they cannot be taken out.
+    Raises ValueError where it is not XML, or where a property cannot be taken out.
     """
-    wanted = [each for each in properties if promises(packet, each)]
+    wanted = [each for each in properties if has_any(packet, each)]
     text = packet.decode()
     for each in wanted:
         for namespace, names in each.items():
@@ -38,15 +38,15 @@ def without(packet, *properties):
                 text = re.sub(rf"<({name})(?:\s[^<>]*)?/>", "", text)
                 text = re.sub(rf"<({name})(?:\s[^<>]*)?>.*?</\1\s*>", "", text, flags=re.S)
     packet = text.encode()
-    if any(promises(packet, each) for each in wanted):
-        raise ValueError("it promises what is left out")
+    if any(has_any(packet, each) for each in wanted):
+        raise ValueError("a property of left out data cannot be removed")
     return packet
 
 
 def with_directory(packet, size):
-    """A packet that has no DIRECTORY with one of the picture and a gain map of `size` bytes.
+    """A packet with a DIRECTORY added, of the picture and a gain map of `size` bytes.
 
-    It is that of Ultra HDR 1.1, "GContainer". Raises ValueError where the packet is no RDF.
+    The directory is Ultra HDR 1.1's "GContainer". Raises ValueError where the packet is no RDF.
     """
     text = packet.decode()
     rdf = re.search(rf"xmlns:([\w.-]+)\s*=\s*[\"']{re.escape(_RDF)}", text)
@@ -71,7 +71,7 @@ def with_directory(packet, size):
 
 
 def _parsed(packet):
-    if re.search(rb"<!(DOCTYPE|ENTITY)", packet):  # nothing of XMP's; may expand without end
+    if re.search(rb"<!(DOCTYPE|ENTITY)", packet):  # no part of XMP; may expand without end
         raise ValueError("it has a document type")
     try:
         return ElementTree.fromstring(packet.decode().strip(" \n\r\t\0\ufeff"))

@@ -1,4 +1,4 @@
-"""What the encoders to compare with share: the interface, and calling programs."""
+"""The interface of all encoders to compare with, and calling their programs."""
 
 import functools
 import hashlib
@@ -15,7 +15,7 @@ QUALITIES = (*range(1, 10), *range(10, 91, 5))
 
 
 class Encoder:
-    """What the encoders share; a subclass fills in `missing`, `_version` and `_encode`.
+    """An encoder to compare with; a subclass defines `missing`, `_version` and `_encode`.
 
     Attributes:
       name: short and unique, fit for a file name.
@@ -24,8 +24,8 @@ class Encoder:
       quality_range: the lowest and the highest quality.
       fractional: whether a quality may lie between two whole numbers.
       slow: whether a picture may take a minute.
-      own_huffman: None where the encoder takes the Huffman choice that it is asked for; otherwise
-        the choice that its files always belong to, because its decisions rest on it.
+      own_huffman: None for an encoder that takes any Huffman choice; otherwise the choice of all
+        its files, since its decisions depend on it.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Encoder:
     own_huffman: str | None = None
 
     def missing(self):
-        """Why the encoder cannot run here, with what to install; empty if it can."""
+        """Why the encoder cannot run here, and how to install it; empty if it can run."""
         raise NotImplementedError
 
     def available(self):
@@ -45,7 +45,7 @@ class Encoder:
         return not self.missing()
 
     def version(self):
-        """The implementation and its version, in one line; another one may write other files.
+        """The implementation and its version, in one line; other versions may write other files.
 
         Raises RuntimeError if the encoder is missing.
         """
@@ -53,7 +53,7 @@ class Encoder:
         return self._version()
 
     def huffman(self, asked):
-        """The Huffman choice of the files where `asked` is; a comparison notes a difference."""
+        """The Huffman choice of the files where `asked` is wanted; a label notes a difference."""
         return self.own_huffman or asked
 
     def encode(self, image, quality, huffman):
@@ -93,7 +93,7 @@ class Encoder:
 
 
 def run(name, command, source=b""):
-    """What a command writes to stdout, with `source` on stdin; RuntimeError if it fails."""
+    """The stdout of a command, with `source` on its stdin. Raises RuntimeError if it fails."""
     result = subprocess.run(command, input=source, capture_output=True)
     if result.returncode != 0:
         lines = (result.stderr or result.stdout).decode(errors="replace").split("\n")

@@ -1,8 +1,8 @@
 """JPEG encoders to compare with, each a small class behind one interface, in `ENCODERS`.
 
 An encoder takes an image and a quality and returns the bytes of a JPEG file without metadata.
-All of them are measured by the same code, each as its users run it. `requirements-rivals.txt`
-brings them; those that are not installed say so in `missing()`.
+All encoders are measured by the same code, each with the options of its users.
+`requirements-rivals.txt` installs them; `missing()` tells of an encoder that is not installed.
 """
 
 import importlib.util
@@ -21,10 +21,10 @@ from PIL import Image, ImageFile, features
 
 
 class Pillow(Encoder):
-    """libjpeg-turbo as Pillow carries it: the IJG tables, plain rounding.
+    """libjpeg-turbo, as Pillow has it: the IJG tables, plain rounding.
 
-    `progressive` has the scans of the learned encoders' files, so that the Huffman choice means
-    the same on both sides.
+    `progressive` files have the scans of the learned encoders' files, so that the Huffman choice
+    means the same on both sides.
     """
 
     fractional = True
@@ -57,8 +57,8 @@ class Pillow(Encoder):
             file = io.BytesIO()
             picture.save(file, "JPEG", **options)
         except OSError:
-            # An optimized file has to fit into Pillow's buffer, whose size is a guess that noise
-            # exceeds. MAXBLOCK is the documented way to a larger one.
+            # An optimized file must fit into Pillow's buffer, whose estimated size is too small for
+            # noise. MAXBLOCK is the documented way to enlarge the buffer.
             ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * image.nbytes)
             file = io.BytesIO()
             picture.save(file, "JPEG", **options)
@@ -66,7 +66,7 @@ class Pillow(Encoder):
 
 
 class _PackageOrProgram(Encoder):
-    """An encoder by a Python package, or else by a command that reads and writes files."""
+    """An encoder in a Python package, or else in a command that reads and writes files."""
 
     package: str
     command: str
@@ -81,7 +81,7 @@ class _PackageOrProgram(Encoder):
     def _version(self):
         if self._has_package():
             return f"{self.package} {installed(self.package)}"
-        # By its content: not every encoder tells a version, and builds of one differ.
+        # By its content: not every encoder prints a version, and builds of a version differ.
         return f"{self.command}, SHA-256 {digest(shutil.which(self.command))}"
 
     def _has_package(self):
@@ -110,9 +110,10 @@ class _PackageOrProgram(Encoder):
 class Jpegli(_PackageOrProgram):
     """jpegli: adaptive quantization with its own tables, 4:4:4 or 4:2:0.
 
-    Its adaptive quantization does not look at the entropy coder, so the Huffman choice is free.
-    The package takes a quality as jpegli's library does; `cjpegli` makes a distance of it, with
-    the same tables and integers that differ: 1% more bits at equal PSNR, the same SSIMULACRA2.
+    Its adaptive quantization does not depend on the entropy coder, so the Huffman choice is free.
+    The package and jpegli's library take a quality. `cjpegli` turns the quality into a distance;
+    its tables are the same and its integers differ: 1% more bits at equal PSNR, the same
+    SSIMULACRA2.
     """
 
     package, command, input_suffix = "ajpegli", "cjpegli", ".ppm"
@@ -154,7 +155,7 @@ class Guetzli(_PackageOrProgram):
     name = "guetzli"
     label = "guetzli"
     qualities = (84, 88, 92, 96)
-    quality_range = (84, 100)  # it refuses less
+    quality_range = (84, 100)  # it refuses lower qualities
     slow = True
     own_huffman = "optimized"
 

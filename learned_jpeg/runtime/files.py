@@ -5,16 +5,16 @@ import os
 import secrets
 from pathlib import Path
 
-PART = ".learned_jpeg-"  # how the name of a file that is not whole yet begins; it ends in .part
+PART = ".learned_jpeg-"  # the name of an unfinished file begins so, and ends in .part
 
 
 def write_whole(path, data, time=None):
-    """Writes bytes, or a text as UTF-8, so that the file is whole or not there at all.
+    """Writes bytes, or a text as UTF-8, so that the file is whole or does not exist.
 
-    What of a text is no Unicode, of a name that is not UTF-8 say, is escaped.
-    time: of the last change, in nanoseconds; None for now.
-    Any number of processes may write the same path at the same time; one of them is the last.
-    Raises OSError, with nothing left behind, where the file cannot be written.
+    Characters that are no Unicode, for example of a file name that is not UTF-8, are escaped.
+    time: the file's time of change, in nanoseconds; None for now.
+    Several processes may write the same path at the same time: the last one's file stays.
+    Raises OSError, and leaves nothing behind, where the file cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

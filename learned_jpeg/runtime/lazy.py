@@ -10,7 +10,7 @@ import tempfile
 from learned_jpeg.runtime import packages
 from learned_jpeg.runtime.errors import UserError
 
-_process_of = {}  # that a package with threads of its own works in
+_process_of = {}  # {package with threads of its own: the process that works with it}
 
 
 class _Lazy:
@@ -20,16 +20,16 @@ class _Lazy:
     def __getattr__(self, attribute):
         if self._name == "tensorflow":
             check_process("TensorFlow")
-        # Not kept: what is replaced in the module, by a test say, is replaced here too.
+        # Looked up each time, so that an attribute that a test replaces is replaced here too.
         return getattr(_import(self._name), attribute)
 
 
 def check_process(package):
-    """Raises UserError where a package, whose threads a fork has left behind, would hang."""
+    """Raises UserError where a package would hang, because a fork left its threads behind."""
     if _process_of.setdefault(package, os.getpid()) != os.getpid():
         raise UserError(
-            f"this process was forked from one that had begun to work with {package}, which does "
-            'not survive that; start it by multiprocessing.get_context("spawn")'
+            f"this process was forked from a process that had begun to work with {package}, which "
+            'does not survive a fork; start it by multiprocessing.get_context("spawn")'
         )
 
 
@@ -49,7 +49,7 @@ def _import(name):
 
 @contextlib.contextmanager
 def _without_notes():
-    """Keeps off stderr what TensorFlow after 2.14 notes at its import, whatever its log level."""
+    """Keeps off stderr what TensorFlow after 2.14 prints at its import at any log level."""
     if "tensorflow" in sys.modules or sys.version_info < (3, 12):
         yield
         return
@@ -69,6 +69,6 @@ def _without_notes():
 def lazy_import(name):
     """A stand-in for a module: `tf = lazy_import("tensorflow")` imports it at the first `tf.x`.
 
-    A package that is not there is a UserError with the command that installs it.
+    Where the package is missing, `tf.x` raises a UserError with the command that installs it.
     """
     return _Lazy(name)

@@ -15,9 +15,9 @@ try:
 except ImportError:  # Windows
     import msvcrt
 
-LOCK = ".learned_jpeg-lock"  # the name of the file that is locked; it names who holds it
+LOCK = ".learned_jpeg-lock"  # the name of the locked file; its text names the process
 
-# On Windows nobody else can read what is locked, so this lies behind what the file says.
+# On Windows no other process can read a locked byte, so this byte lies behind the text.
 _LOCKED_BYTE = 2**20
 _HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 
@@ -32,7 +32,7 @@ def _lock(descriptor):
 
 
 def _is(descriptor, path):
-    """Whether a name is still that of an open file: who held it may have removed it."""
+    """Whether a path still leads to an open file: the lock's last holder may have removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
@@ -40,7 +40,10 @@ def _is(descriptor, path):
 
 
 def _acquire(path):
-    """(descriptor of the locked file, None), or (None, who holds it); warns without locks."""
+    """(descriptor of the locked file, None), or (None, the process that holds the lock).
+
+    Where the file system has no locks, it prints a warning and returns an unlocked file.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -51,8 +54,8 @@ def _acquire(path):
                 os.close(descriptor)
                 return None, other or "another process"
             print(
-                f"warning: {path.parent}: its file system has no locks ({error.strerror}): see to "
-                "it yourself that nothing else writes there",
+                f"warning: {path.parent}: its file system has no locks ({error.strerror}): run no "
+                "other command that writes into this folder",
                 file=sys.stderr,
             )
             return descriptor, None
@@ -65,12 +68,13 @@ def _acquire(path):
 def alone(folder, instead, wait=False):
     """Within this context no other process (or thread) is in the same context of the folder.
 
-    folder: is made where it is missing; instead: what else the user can do, for the error; wait:
-    for the other's end, after a line on stderr, instead of the error.
+    folder: is made where it is missing; instead: another thing that the user can do, for the
+    error; wait: wait until the other process has ended, after a line on stderr, instead of the
+    error.
 
-    The operating system ends the lock with the process, however that ends. Over NFS and SMB it
-    holds between machines too. Where the file system has no locks, a warning says so, and the
-    context holds nothing.
+    The operating system ends the lock when the process ends, for any reason. Over NFS and SMB the
+    lock also holds between machines. Where the file system has no locks, a warning says so, and
+    other processes are not kept out.
 
     Raises UserError, naming the other process and its machine; OSError where the folder cannot
     be made or written.
@@ -92,7 +96,7 @@ def alone(folder, instead, wait=False):
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
     finally:
-        # Removed while it is locked, so that nobody else can have it; Windows removes no open file.
+        # Removed while locked, so that no other process has it; Windows removes no open file.
         with contextlib.suppress(OSError):
             os.unlink(path)
         os.close(descriptor)

@@ -1,14 +1,14 @@
-"""What of the machine this process may use: cores and memory, the container's limits too."""
+"""The cores and the memory that this process may use, by the container's limits too."""
 
 import os
 from pathlib import Path
 
-# Of cgroups, version 2 and 1.
+# The limits of containers, by cgroups of version 2 or 1.
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def _words(name):
-    """The words in a file of the cgroup; none where there is no such file."""
+    """The words in a file of the cgroup; [] where the file is missing."""
     try:
         return (_CGROUP / name).read_text().split()
     except OSError:
@@ -16,7 +16,7 @@ def _words(name):
 
 
 def cores():
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     number = len(affinity(0)) if affinity else os.cpu_count() or 1
     quota = _words("cpu.max") or _words("cpu/cpu.cfs_quota_us") + _words("cpu/cpu.cfs_period_us")
@@ -26,7 +26,7 @@ def cores():
 
 
 def memory():
-    """How many bytes of memory this process may use, those in use now too."""
+    """The bytes of memory that this process may use, with those that it already uses."""
     found = [
         int(word)
         for word in _words("memory.max") + _words("memory/memory.limit_in_bytes")
@@ -38,9 +38,9 @@ def memory():
 
 
 def limit(jobs=None):
-    """Lets TensorFlow, where it is not there yet, use that many cores; returns the number.
+    """Lets TensorFlow use that many cores, if it is not imported yet; returns the number.
 
-    jobs: None for `cores`.
+    jobs: the number; None for `cores`.
     """
     jobs = jobs or cores()
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):

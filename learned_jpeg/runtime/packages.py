@@ -1,4 +1,4 @@
-"""Where the package is, and what is said of other packages that are not there."""
+"""The package's place, and the message for other packages that are missing."""
 
 import functools
 import importlib.util
@@ -6,10 +6,10 @@ import shlex
 import sys
 from pathlib import Path
 
-# The clone, or where the package is installed.
+# The clone, or the folder that the package is installed in.
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = "learned-jpeg"
-# Packages that not all need: the extra of each. requirements.txt of a clone brings the others.
+# The extra of each optional package. In a clone requirements.txt brings all others.
 _EXTRAS = {
     "tensorflow": "train",
     "cmaes": "train",
@@ -31,7 +31,7 @@ def in_clone():
 
 
 def is_own_command():
-    """Whether this process runs a script of the clone's, or the package's own command."""
+    """Whether this process runs a script of the clone, or the package's own command."""
     script = Path(getattr(sys.modules["__main__"], "__file__", None) or "/")
     return (
         script.stem == COMMAND
@@ -41,7 +41,7 @@ def is_own_command():
 
 
 def own_python():
-    """The Python of the environment that `make` sets up, for who runs none; or None."""
+    """The Python of the environment of `make`; None inside an environment, or without it."""
     python = PROJECT / ".venv/bin/python3"
     return str(python) if sys.prefix == sys.base_prefix and python.exists() else None
 
@@ -53,7 +53,7 @@ def is_there(name):
 
 
 def missing(error):
-    """The line for a ModuleNotFoundError; "" where what is missing is a module of the project."""
+    """The message for a ModuleNotFoundError; "" where a module of the project is missing."""
     package = (error.name or "").partition(".")[0]
     if not package or (PROJECT / package).is_dir() or (PROJECT / f"{package}.py").exists():
         return ""

@@ -1,4 +1,4 @@
-"""Which files an argument names, where each one's JPEG file goes, and whether it may."""
+"""The files that an argument names, the path of each JPEG file, and whether it may be written."""
 
 import codecs
 import glob
@@ -13,8 +13,8 @@ from learned_jpeg.runtime.errors import UserError
 
 STDIO = "-"  # stands for the standard input or output
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
-# The names of pictures in a folder. Those that are not read (HEIC, JPEG XL) are among them, so
-# that they are named and not passed over.
+# The suffixes of pictures in a folder. Kinds that cannot be read (HEIC, JPEG XL) are among them,
+# so that an error names such a file instead of passing it over.
 SUFFIXES = frozenset(
     """.apng .avif .avifs .bmp .bw .dib .dng .gif .heic .heif .hif .ico .icb .j2c .j2k .jfif .jp2
     .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .pbm .pcx .pfm .pgm .png .pnm .ppm .psd .qoi .rgb
@@ -23,22 +23,22 @@ SUFFIXES = frozenset(
 
 
 def shown(path):
-    """A path, or any text of a file, as one line that can be printed, whatever it is made of."""
+    """A path, or any text of a file, as one printable line: other characters are escaped."""
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in str(path)
     )
 
 
 def expand(argument, option=None, exclude=None, lists=()):
-    """What one argument names: (its base folder, [Path]).
+    """The files that one argument names: (its base folder, [Path]).
 
     argument: a file, a folder (all pictures in it, at any depth), a glob, or @LIST, a text file
-    with one of these a line. The base is what a path's name counts from: the folder, the part of
-    a glob before its first wildcard, a file's folder, or what the lines of a list have in common.
-    option: its name, for the error. exclude: a folder that is not looked into. lists: the names
-    of those that this argument stands in.
+    with one of these in each line. Paths below the output folder count from the base: the folder,
+    the part of a glob before its first wildcard, a file's folder, or the folder that the lines of
+    a list have in common. option: the option's name, for the error. exclude: a folder whose
+    pictures are left out. lists: the names of the lists that this argument stands in.
 
-    A file that does not exist is returned. Raises UserError where nothing is found.
+    A file that does not exist is returned. Raises UserError where no file is found.
     """
     what = f"{option} {shown(argument)!r}" if option else f"{shown(argument)!r}"
     path = Path(argument)
@@ -58,12 +58,12 @@ def expand(argument, option=None, exclude=None, lists=()):
         fixed.append(part)
     files = [Path(name) for name in sorted(_matches(argument)) if os.path.isfile(name)]
     if not files:
-        raise UserError(f"{what} matches no file (quote it, and check the folder)")
+        raise UserError(f"{what} matches no file (quote the pattern, and check the folder)")
     return Path(*fixed), files
 
 
 def _matches(pattern):
-    """As `glob.glob`, but ** follows no links, which may lead in a circle: as a shell's."""
+    """Like `glob.glob`, but ** follows no links, like a shell's: links may lead in a circle."""
     parts = Path(pattern).parts
     if "**" not in parts:
         return glob.glob(pattern)
@@ -94,14 +94,14 @@ def _expand_list(name, what, option, exclude, lists):
 
 
 def _text(data):
-    """Of a file's bytes: names as the system has them, or UTF-16, as a shell of Windows writes."""
+    """The text of a list's bytes: in the system's encoding, or UTF-16 from a shell of Windows."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")
     return os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
 
 
 def common_folder(folders):
-    """The deepest folder that all of some folders are in or are, as an absolute Path."""
+    """The deepest folder that holds or equals each of the given folders, as an absolute Path."""
     try:
         return Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))
     except ValueError as error:  # several drives
@@ -109,7 +109,7 @@ def common_folder(folders):
 
 
 def _walk(folder, exclude):
-    """The pictures below a folder, without hidden ones; a warning for a folder that is closed."""
+    """The pictures below a folder, without hidden files; warns of a folder that cannot be read."""
 
     def closed(error):
         print(f"warning: {shown(error.filename)}: left out ({error.strerror})", file=sys.stderr)
@@ -130,9 +130,10 @@ def _walk(folder, exclude):
 def name_files(inputs, output_dir=None, template=None):
     """[(input, output)] of the command's arguments: IN [OUT], or IN... with an output_dir.
 
-    Each is a Path or STDIO. Below output_dir the structure stays, from what the bases of the
-    inputs have in common. There of inputs that would have one output, as p.png and p.webp, all but
-    the first have .jpg behind their whole names. template: of the names of files, see `_by`.
+    Input and output are each a Path or STDIO. output_dir keeps the subfolders of the inputs, from
+    the folder that their bases have in common. Of several inputs that would have the same output
+    there, such as p.png and p.webp, all but the first keep their whole names before .jpg.
+    template: the pattern of the outputs' names, see `_by`.
     """
     if output_dir is not None:
         if STDIO in inputs:
@@ -149,7 +150,10 @@ def name_files(inputs, output_dir=None, template=None):
     if len(inputs) <= 2 and STDIO in inputs:
         path, output = (name if name == STDIO else Path(name) for name in (inputs[0], inputs[-1]))
         if template is not None:
-            raise UserError("--name makes names of names, and the standard input, -, has none")
+            raise UserError(
+                "--name needs the name of an input, and the standard input, -, has no name; "
+                "leave --name out"
+            )
         if output != STDIO:
             _check_name(output)
         return [(path, output)]
@@ -163,7 +167,7 @@ def name_files(inputs, output_dir=None, template=None):
         name = path if len(inputs) == 1 else output / path.name
         return [(path, _by(template or "{stem}.jpg", name))]
     if template is not None:
-        raise UserError(f"--name and the name {shown(output)}: say one of them")
+        raise UserError(f"--name and the output {shown(output)} exclude each other; give only one")
     _check_name(output)
     return [(path, output)]
 
@@ -177,7 +181,8 @@ def _named(below, template):
         same = [file for file in several if outputs[file] == outputs[several[0]]]
         raise UserError(
             f"--name {shown(template)!r}: {shown(outputs[several[0]])} would be the name of "
-            f"{' and '.join(map(shown, (same or several)[:2]))}; {{name}} tells them apart"
+            f"{' and '.join(map(shown, (same or several)[:2]))}; use {{name}}, which keeps the "
+            "suffix"
         )
     firsts = {}
     for file in sorted(several, key=_rank):
@@ -187,27 +192,31 @@ def _named(below, template):
 
 
 def _rank(path):
-    """Which of several inputs of one stem keeps the name: .jpg, then by the alphabet."""
+    """The sort key of inputs with the same stem: .jpg first, then by the alphabet."""
     return path.suffix.lower() != ".jpg", path.suffix.lower(), str(path)
 
 
 def _folded(path):
-    """For names that some file systems take for the same."""
+    """A path in small letters, since file systems may take names that differ in case as equal."""
     return str(path).casefold()
 
 
 def _by(template, path):
-    """A path with the name of a template, of which {stem} is its own without the suffix, {suffix}
-    that without its dot, and {name} all of it, but for a .jpg at its end."""
+    """A path whose name is made from a template: {stem} stands for the path's name without its
+    suffix, {suffix} for the suffix without its dot, {name} for the name without a .jpg at its end.
+    """
     name = path.stem if path.suffix.lower() == ".jpg" else path.name
     fields = {"name": name, "stem": path.stem, "suffix": path.suffix[1:]}
     unknown = [field for field in re.findall(r"\{(.*?)\}", template) if field not in fields]
     name = Path(re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], ""), template))
     if unknown or "{" in re.sub(r"\{\w+\}", "", template):
-        raise UserError(f"--name {shown(template)!r}: a name has {{stem}}, {{name}} and {{suffix}}")
+        raise UserError(
+            f"--name {shown(template)!r}: only {{stem}}, {{name}} and {{suffix}} can stand in it"
+        )
     if len(name.parts) != 1 or name.suffix.lower() not in JPEG_SUFFIXES:
         raise UserError(
-            f"--name {shown(template)!r} gives {shown(name)}; a name ends in .jpg and has no folder"
+            f"--name {shown(template)!r} gives {shown(name)}; the name must end in .jpg and have "
+            "no folder"
         )
     return path.with_name(name.name)
 
@@ -215,7 +224,8 @@ def _by(template, path):
 def _check_name(output):
     if output.suffix.lower() not in JPEG_SUFFIXES:
         raise UserError(
-            f"{shown(output)}: an output's name ends in .jpg (several inputs need --output_dir DIR)"
+            f"{shown(output)}: the name of an output must end in .jpg (several inputs need "
+            "--output_dir DIR)"
         )
 
 
@@ -228,21 +238,22 @@ def check(path, output, force=False, overwrite_input=False):
     same = is_same(path, output)
     if same and not overwrite_input:
         raise UserError(
-            f"{shown(path)}: the output would replace it; name another, or say --overwrite_input"
+            f"{shown(path)}: the output would replace this input; name another output, or add "
+            "--overwrite_input"
         )
     if os.path.exists(output) and not (same or force):
         raise UserError(f"{shown(output)}: exists already; --force overwrites it")
 
 
 def is_pipe(path):
-    """Whether a path is one, which can be read once."""
+    """Whether a path is a pipe, whose bytes can be read only once."""
     return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
 def read_pipe(path):
-    """The bytes of a pipe, a shell's <(...) or /dev/stdin say; None for another file.
+    """The bytes of a pipe, for example a shell's <(...) or /dev/stdin; None for any other file.
 
-    A pipe that nobody writes into is not waited for, and is empty.
+    A pipe that no process writes into gives no bytes, and no waiting.
     """
     if not is_pipe(path):
         return None
@@ -252,7 +263,7 @@ def read_pipe(path):
 
 
 def is_same(path, output):
-    """Whether an output that is there is its own input."""
+    """Whether an output exists and is its own input."""
     if STDIO in (path, output):
         return False
     return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)

@@ -1,4 +1,4 @@
-"""Standard streams that are closed or cannot be written: no work is lost by it."""
+"""Standard streams that are closed or cannot be written: the work goes on without them."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import sys
 
 
 class Stream:
-    """A stream of text whose first error is kept for the end, and what comes after it dropped."""
+    """A text stream that keeps its first error for the end, and drops all text after it."""
 
     def __init__(self, stream):
         self._stream, self.error = stream, None
@@ -25,22 +25,22 @@ class Stream:
         if self.error is None:
             try:
                 call(*arguments)
-            except BrokenPipeError:  # nobody reads any more
+            except BrokenPipeError:  # the reader has gone away
                 raise
             except OSError as error:
                 self.error = error
 
     def drop(self):
-        """Lets nothing be written at the end of the process either."""
+        """Discards text that Python still holds when the process ends."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 @contextlib.contextmanager
 def guarded():
-    """Standard output and error as Streams within the context; gives that of the output.
+    """Makes Streams of standard output and error within the context; gives that of the output.
 
-    Of those that are closed, the input is empty, the output cannot be written, and what goes to
-    the error is lost.
+    A closed standard input is empty, a closed output cannot be written, and text for a closed
+    error stream is lost.
     """
     flags = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
     for name, flag in flags.items():

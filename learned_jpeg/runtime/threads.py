@@ -1,8 +1,8 @@
-"""One picture's work by several threads: parts of it, each done by whichever is free.
+"""The work on one picture in several threads: each part is done by the next free thread.
 
-The parts follow from the picture alone, not from the number of threads, and neither do the
-results. A thread that works on a picture says so by `at_work`; only cores that are left over then
-help it, so that as many pictures at a time as there are cores have one each.
+Parts and results depend on the picture alone, not on the number of threads. A thread that works on
+a picture says so by `at_work`. Only cores without a picture of their own help it: with as many
+pictures at a time as cores, each picture has one core.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections import deque
 
 from learned_jpeg.runtime import machine
 
-# Blocks of a part: their coefficients stay near a core.
+# The number of blocks in a part: their coefficients fit into a core's cache.
 PART = 4096
 
 _most = None  # threads of this process, None for as many as it has cores
@@ -26,19 +26,22 @@ def _forked():
 
 
 if hasattr(os, "register_at_fork"):  # not on every system
-    os.register_at_fork(after_in_child=_forked)  # other threads do not come along
+    os.register_at_fork(after_in_child=_forked)  # a fork copies only the thread that calls it
 
 
 def limit(number):
-    """Lets the pictures of this process have so many threads in all; for the rest of it."""
+    """Limits the threads of all pictures of this process together, until the process ends."""
     global _most
     _most = number
 
 
 @contextlib.contextmanager
 def at_work(most=None):
-    """A context in which this thread works on a picture, which may have `most` threads, None for
-    what the process may. Within another one it changes nothing."""
+    """A context in which this thread works on a picture. A context within another one changes
+    nothing.
+
+    most: the most threads that the picture may have; None for the limit of the process.
+    """
     if getattr(_own, "most", 0):
         yield
         return
@@ -58,7 +61,7 @@ def _count(number):
 
 
 def _helpers(wanted):
-    """As many more threads as wanted, or as are left over, which now are counted."""
+    """The number of helping threads, at most `wanted` and the free cores; counts them as busy."""
     global _busy
     with _lock:
         number = max(0, min(wanted, _own.most - _busy))
@@ -67,9 +70,9 @@ def _helpers(wanted):
 
 
 def share(calls):
-    """The results of functions without arguments, in their order, by as many threads as may be.
+    """The results of functions without arguments, in their order, worked out by several threads.
 
-    What a function raises is raised here, and what had not begun by then is left out.
+    An error of a function is raised here, and functions that have not begun by then are not called.
     """
     results, errors, waiting = [None] * len(calls), [], deque(enumerate(calls))
 
@@ -88,7 +91,7 @@ def share(calls):
     def help(most):
         _own.most = most
         try:
-            while work_on_one() and _busy <= most:  # else a picture came that has no core
+            while work_on_one() and _busy <= most:  # else a new picture needs this core
                 pass
         finally:
             _count(-1)
@@ -99,7 +102,7 @@ def share(calls):
             helpers.append(threading.Thread(target=help, args=[_own.most], daemon=True))
             try:
                 helpers[-1].start()
-            except RuntimeError:  # a process that ends has no more threads
+            except RuntimeError:  # a process that is about to end starts no threads
                 helpers.pop()
                 _count(-1)
         while work_on_one():
@@ -112,6 +115,6 @@ def share(calls):
 
 
 def parts(rows, columns=1):
-    """Slices of so many rows of as many blocks."""
+    """Slices of the rows of a grid [rows, columns] of blocks, each of about PART blocks."""
     step = max(1, PART // columns)
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]

@@ -1,1 +1,1 @@
-"""Trainings: crops, Keras's step, evolution, saving."""
+"""Training: crops, Keras's step, evolution, saving."""

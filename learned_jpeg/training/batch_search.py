@@ -14,15 +14,15 @@ from learned_jpeg.search.quantizer import Trellis, analyse
 
 import numpy as np
 
-DEARER = 0.25  # how much dearer and cheaper, in doublings, the bits of the two other searches are
-# Where between two ends the gradients have the mean of all between them: Gauss's two points.
+DEARER = 0.25  # doublings of the bit price up and down, in the two searches of a gradient
+# The mean of a gradient between two ends is its mean at these points: Gauss's two point rule.
 GAUSS = DEARER / 3**0.5
 
 
 class BatchSearch:
     """Searches batches of pictures, uint8 [B, H, W, 3], at any step, by any learned parameters.
 
-    base: the Tune that parameters change, see `learned_tune`; sampling: of the files.
+    base: the Tune that the parameters change, see `learned_tune`; sampling: of the files.
     """
 
     def __init__(self, base, sampling):
@@ -34,7 +34,8 @@ class BatchSearch:
         return Trellis(tune, exact), file_qtables(exact)
 
     def features(self, pixels, parameters, step):
-        """What `lambda_map`'s network sees: float32 [B, rows, columns, features], of chroma."""
+        """The features of `lambda_map`'s network: float32 [B, rows, columns, features], twice, of
+        luma and of chroma."""
         _, qtables = self._made(parameters, step)
 
         def one(image):
@@ -43,12 +44,13 @@ class BatchSearch:
         return _for_all(one, pixels)
 
     def levels(self, pixels, parameters, step, luma, chroma, gradients):
-        """What is found with lambda maps luma [B, rows, columns] and chroma, as a tuple of float32.
+        """The search with lambda maps luma [B, rows, columns] and chroma: a tuple of float32.
 
-        The tables [1, 8, 8, 2], the bits [B], the levels of luma and of chroma. With gradients,
-        bits and levels are the means of two searches, with all bits dearer and cheaper, and their
-        gradients follow: how levels and the bits of blocks change with the maps, each of luma
-        and chroma. Between the two a quadratic error is as steep as the line through both.
+        The tuple has the tables [1, 8, 8, 2], the bits [B], and the levels of luma and of chroma.
+        With gradients, bits and levels are the means of two searches, with a higher and a lower bit
+        price, and four derivatives follow: of the levels and of the blocks' bits by the maps, each
+        of luma and chroma. The mean slope of a quadratic error between two points is the slope of
+        the line through both.
         """
         search, qtables = self._made(parameters, step)
 
@@ -86,13 +88,13 @@ class BatchSearch:
 
 
 def _for_all(function, *batch):
-    """What a function gives of each image, stacked."""
+    """The results of a function for all images, stacked."""
     return tuple(map(np.stack, zip(*_pool().map(function, *batch), strict=True)))
 
 
 @functools.cache
 def _pool():
-    """As many threads as `machine.limit` lets TensorFlow have."""
+    """A pool with the number of threads that `machine.limit` allows TensorFlow."""
     return ThreadPoolExecutor(int(os.environ.get("TF_NUM_INTRAOP_THREADS") or machine.cores()))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 tf = lazy_import("tensorflow")
 
-# The images whose crops are mixed, and the most crops taken from one while it is decoded.
+# The images whose crops are mixed, and the most crops of an image while it is decoded.
 MIXED_IMAGES = 32
 MAX_CROPS_PER_IMAGE = 64
 
@@ -23,9 +23,9 @@ def _reduced(side, downscale):
 
 
 def read(path, downscale=1.0):
-    """An image as uint8 [height, width, 3], each side over `downscale`.
+    """An image as uint8 [height, width, 3], each side divided by `downscale`.
 
-    A reduced photograph shows less of what a JPEG file left in it, and more detail a pixel.
+    A reduced photograph shows fewer artifacts of its JPEG file, and more detail in a pixel.
     Raises UserError, naming the file.
     """
     pixels = reading.read(path)
@@ -38,8 +38,8 @@ def read(path, downscale=1.0):
 def find_images(patterns, smallest, option, downscale=1.0):
     """The readable images of globs, folders or lists, sorted, and the median of their pixels.
 
-    Those that are no image or have, over `downscale`, a side below `smallest` pixels are left
-    out with a warning. Raises UserError, naming the option, if none is left.
+    Files that are no image, or whose sides divided by `downscale` are below `smallest` pixels, are
+    left out with a warning. Raises UserError, naming the option, if no file is left.
     """
     paths = reading.find(patterns, option)
 
@@ -62,8 +62,8 @@ def find_images(patterns, smallest, option, downscale=1.0):
     if not good:
         raise UserError(
             f"{option}: none of the {len(paths)} files is an image of at least "
-            f"{smallest}x{smallest} pixels (see the warnings above; a smaller --patchsize helps "
-            "with small images)"
+            f"{smallest}x{smallest} pixels (see the warnings above; for small images lower "
+            "--patchsize)"
         )
     return good, int(np.median([pixels for pixels, _ in checked if pixels]))
 
@@ -79,18 +79,18 @@ def random_crop(image, size, generator):
 
 
 class CropSource:
-    """An endless, shuffled stream of crops in which every place can be sought.
+    """An endless, shuffled stream of crops, which can start at any position.
 
-    Each epoch goes through the images in another order; each decoded image gives several
-    crops. The crops of `mixed_images` images in succession form a block, shuffled as a whole,
-    so that a batch holds many images while each is decoded once per visit. Everything random
-    follows from the seed and the place in the stream: a resumed training goes on exactly.
+    Each epoch goes through the images in another order, and each decoded image gives several
+    crops. The crops of `mixed_images` successive images form a block, which is shuffled as a whole:
+    a batch holds many images, and each image is decoded once in an epoch. All random numbers follow
+    from the seed and the position in the stream, so that a resumed training goes on exactly.
     """
 
     def __init__(self, paths, pixels, patchsize, seed, downscale=1.0):
         self.paths, self.patchsize, self.seed = paths, patchsize, seed
         self.downscale = downscale
-        # About as many crops as cover the image once, so that decoding is never the bottleneck.
+        # About as many crops as cover the image once, so that decoding does not limit the speed.
         self.crops_per_image = int(np.clip(pixels // patchsize**2, 8, MAX_CROPS_PER_IMAGE))
         self.mixed_images = min(MIXED_IMAGES, len(paths))
         self.bad, self.seen, self.failure = set(), set(), None
@@ -106,24 +106,24 @@ class CropSource:
                 image = read(path, self.downscale)
                 if min(image.shape[:2]) < size:
                     raise UserError(f"{shown(path)}: smaller than --patchsize {size}")
-                if path not in self.seen:  # once, too
+                if path not in self.seen:  # warned of once, not in every epoch
                     self.seen.add(path)
                     if damage := reading.damage(path):
                         warn(damage)
             except UserError as error:
-                if path not in self.bad:  # said once, not in every epoch
+                if path not in self.bad:
                     self.bad.add(path)
                     warn(f"{error}; another image takes its place")
                 continue
             generator = np.random.default_rng([self.seed, int(position), 1])
             crops = [random_crop(image, size, generator) for _ in range(self.crops_per_image)]
             return np.stack(crops)
-        # Through tf.data only the message of an error gets, so it waits here as well.
-        self.failure = UserError("--train_glob: not one of the images can be read to its end")
+        # tf.data passes on only the message of an error, so that the error is kept here.
+        self.failure = UserError("--train_glob: none of the images can be read to its end")
         raise self.failure
 
     def dataset(self, threads, first=0):
-        """A tf.data.Dataset of single crops uint8 [size, size, 3] from the `first` one on."""
+        """A tf.data.Dataset of single crops, uint8 [size, size, 3], from crop `first` on."""
         size, block = self.patchsize, self.mixed_images * self.crops_per_image
 
         def shuffled(number, crops):
@@ -144,8 +144,8 @@ class CropSource:
 def validation_batches(paths, patchsize, batchsize, downscale=1.0):
     """The crop at the centre of every image, uint8, in batches like those of the training.
 
-    Images that cannot be read to their end are left out with a warning. Raises UserError if none
-    is left.
+    Images that cannot be read to their end are left out with a warning. Raises UserError if no
+    image is left.
     """
     crops = []
     for path in paths:
@@ -157,5 +157,5 @@ def validation_batches(paths, patchsize, batchsize, downscale=1.0):
         top, left = ((side - patchsize) // 2 for side in image.shape[:2])
         crops.append(image[top : top + patchsize, left : left + patchsize])
     if not crops:
-        raise UserError("--valid_glob: not one of the images can be read to its end")
+        raise UserError("--valid_glob: none of the images can be read to its end")
     return [np.stack(crops[start : start + batchsize]) for start in range(0, len(crops), batchsize)]

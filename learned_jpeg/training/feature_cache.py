@@ -61,12 +61,12 @@ def load(folder, source, features_of, network, count, options):
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise UserError(
             f"--feature_cache {folder} is damaged, or an earlier version's ({error}): remove its "
-            "cache.json, crops.npy and features.npy, and it is made anew"
+            "cache.json, crops.npy and features.npy to make it again"
         ) from error
 
 
 def _made_of(source, network, count, options):
-    """What the content of a cache follows from, images by their own content."""
+    """All that the content of a cache depends on: {name: value}, images by their digests."""
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(sha256, source.paths))
     return {
@@ -82,13 +82,13 @@ def _make(folder, made_of, source, features_of, count, threads):
     for name in _ARRAYS:
         if (folder / f"{name}.npy").exists():
             raise UserError(
-                f"--feature_cache {folder} holds a {name}.npy, but no cache.json that says of "
-                "what: move it away, or choose another folder"
+                f"--feature_cache {folder} holds a {name}.npy, but no cache.json that describes "
+                "it: move it away, or choose another folder"
             )
     remove_parts(folder)
     print(
-        f"{shown(folder)}: {count} crops with their features, computed once; no longer needed when "
-        "the training is done"
+        f"{shown(folder)}: computing {count} crops with their features, once; the folder can be "
+        "deleted after the training"
     )
     features_of = tf.function(features_of)
     batches = source.dataset(threads).batch(_BATCH).prefetch(2)
@@ -97,7 +97,7 @@ def _make(folder, made_of, source, features_of, count, threads):
         tempfile.TemporaryDirectory(".part", PART, folder) as part,
         contextlib.ExitStack() as stack,
     ):
-        # Not through a map of the file, where a full disk ends the process.
+        # Not through a memory map of the file, with which a full disk would end the process.
         files = [stack.enter_context(open(Path(part, f"{name}.npy"), "xb")) for name in _ARRAYS]
         for start, crops in zip(starts, batches, strict=False):
             crops = crops[: count - start]

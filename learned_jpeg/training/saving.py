@@ -1,4 +1,4 @@
-"""Saving a training: whole or not at all, one checkpoint at a time, nobody else's files touched."""
+"""Saves a training: whole or not at all, one checkpoint at a time, without touching other files."""
 
 import contextlib
 import os
@@ -16,47 +16,47 @@ from learned_jpeg.runtime.lazy import lazy_import
 tf = lazy_import("tensorflow")
 
 
-_STRIPPED = "-weights"  # how the name of a checkpoint without its optimizer ends
+_STRIPPED = "-weights"  # the end of the name of a checkpoint without its optimizer
 _OWN = re.compile(rf"(learned_jpeg-\d+(?:{_STRIPPED})?)\.(?:index|data-\d{{5}}-of-\d{{5}})")
 
 
 def find(folder):
-    """The config of the training in a folder; None where none has begun.
+    """The config of the training in a folder; None where no training has begun.
 
-    Raises UserError where it is broken, and where there is a checkpoint without any.
+    Raises UserError for a broken config, and for a checkpoint without a config.
     """
     folder = Path(folder)
     if (folder / "config.json").exists():
         return checkpoints.read_config(folder)
     if (folder / "checkpoint").exists() or (folder.is_dir() and _own(folder)):
         raise UserError(
-            f"{folder} holds a checkpoint, but no config.json that says of what; put that back, "
+            f"{folder} holds a checkpoint, but no config.json that describes it; put that back, "
             "or choose another --checkpoint_dir"
         )
     return None
 
 
 def _own(folder):
-    """{file: the name of its checkpoint}, for those with a name that this program alone gives."""
+    """{file: the name of its checkpoint}, for files with a name that only this program gives."""
     matches = ((file, _OWN.fullmatch(file.name)) for file in folder.iterdir() if file.is_file())
     return {file: match[1] for file, match in matches if match}
 
 
 def remove_parts(folder):
-    """Removes what a kill left half written; in a folder that is this process's alone."""
+    """Removes half written files of a process that was killed. The folder must be locked."""
     for part in folder.glob(f"{PART}*.part"):
         shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def _save(checkpoint, path):
-    """Writes a checkpoint of that name, which the note then names, and removes those before it."""
+    """Writes a checkpoint and TensorFlow's note of the newest, and removes earlier checkpoints."""
     folder, before = path.parent, None
     with contextlib.suppress(UserError):
         before = checkpoints.newest(folder)
     with tempfile.TemporaryDirectory(".part", PART, folder) as part:
         checkpoint.write(os.path.join(part, path.name))
         for file in checkpoints.files_of(Path(part) / path.name):
-            with open(file, "rb+") as written:  # on the disk before the last one goes
+            with open(file, "rb+") as written:  # on the disk before the last checkpoint is removed
                 os.fsync(written.fileno())
             os.replace(file, folder / file.name)
     checkpoints.write_note(path)
@@ -68,15 +68,15 @@ def _save(checkpoint, path):
 
 
 def is_stripped(path):
-    """Whether a checkpoint of that name holds the weights alone."""
+    """Whether a checkpoint of this name holds the weights alone."""
     return path.name.endswith(_STRIPPED) or path.name.startswith("weights-")
 
 
 class Saver:
     """Keeps the newest checkpoint of a training, model and optimizer, in its folder.
 
-    The folder is this process's alone (`locks.alone`). Every worker has to save, as TensorFlow
-    asks for, but only the chief does so into the folder.
+    The folder must be locked (`locks.alone`). TensorFlow needs every worker to save, but only the
+    chief saves into the folder.
     """
 
     def __init__(self, folder, config, pipeline, optimizer, chief):
@@ -85,7 +85,7 @@ class Saver:
         self.parts = {"model": checkpoints.model_of(pipeline), "optimizer": optimizer}
 
     def restore(self):
-        """Goes on from the folder's checkpoint, if there is one. Raises UserError."""
+        """Restores the folder's checkpoint, if there is one. Raises UserError."""
         if self.chief:
             remove_parts(self.folder)
         if not self.config["step"] and not (self.folder / "checkpoint").exists():
@@ -93,7 +93,7 @@ class Saver:
             whole = [path for path in whole if checkpoints.is_whole(path)]
             if not whole:
                 return
-            # Killed between the first checkpoint and its note.
+            # The process was killed between its first checkpoint and the note.
             checkpoints.write_note(max(whole, key=lambda path: int(path.name.split("-")[1])))
         path = self.folder / portable.WEIGHTS
         try:
@@ -105,8 +105,8 @@ class Saver:
         except UserError as error:
             raise UserError(f"{error}; or move {self.folder} away to start again") from error
         raise UserError(
-            f"{path} holds the weights of a finished training alone, which cannot go on; "
-            f"start another from them with --init_checkpoint {self.folder}"
+            f"{path} holds only the weights of a finished training, which cannot go on; start a "
+            f"new training from them with --init_checkpoint {self.folder}"
         )
 
     def save(self, step):
@@ -123,10 +123,10 @@ class Saver:
 
 
 def strip(folder):
-    """Leaves of a finished training's checkpoint the weights alone, a third of its size.
+    """Removes all but the weights from a finished training's checkpoint, a third of its size.
 
-    The model compresses and starts others (--init_checkpoint) as before; its training cannot go
-    on. Raises UserError where there is no trained model.
+    The model still compresses and starts other trainings (--init_checkpoint); its own training
+    cannot go on. Raises UserError where there is no trained model.
     """
     with locks.alone(folder, "strip another"):
         step, pipeline = checkpoints.read_config(folder)["step"], checkpoints.restore(folder)

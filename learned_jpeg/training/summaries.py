@@ -9,11 +9,11 @@ from learned_jpeg.models import encoding
 import numpy as np
 import tensorflow as tf
 
-SUMMARY_STEPS = 100  # from one line of scalars to the next
-VALIDATION_STEPS = 200  # from one validation to the next
-PICTURE_STEPS = 1000  # from one set of pictures to the next
+SUMMARY_STEPS = 100  # between two sets of scalars
+VALIDATION_STEPS = 200  # between two validations
+PICTURE_STEPS = 1000  # between two sets of pictures
 
-PROBES = 4  # the crops whose files and pictures are shown
+PROBES = 4  # the number of crops whose files and pictures are shown
 
 _CODING = encoding.Coding(huffman="standard")
 
@@ -21,13 +21,13 @@ _CODING = encoding.Coding(huffman="standard")
 class Summaries(tf.keras.callbacks.Callback):
     """Scalars, validation, the true bpp and PSNR of real files, pictures, the tables.
 
-    The files are those of the same few training crops throughout, at the default rate setting, so
-    that the curves compare. The validation is at the default and at both ends of the rate settings;
-    the latter have the value in their names.
+    The files are always those of the same few training crops, at the default rate setting, so that
+    steps can be compared. The validation uses the default and both ends of the rate settings; the
+    names of the latter contain the value.
 
     folder: of the summaries; pipeline: the model's; probes: uint8 [n, size, size, 3]; valid: a
-    list of such batches; last_step: has summaries whatever its number; chief: whether this
-    process writes (what reads a distributed variable has to happen on every worker).
+    list of such batches; last_step: a step that always has summaries; chief: whether this process
+    writes (every worker must read the distributed variables).
     """
 
     def __init__(self, folder, pipeline, probes, valid, last_step, chief):
@@ -38,13 +38,13 @@ class Summaries(tf.keras.callbacks.Callback):
         self.last_step = last_step
         rate_setting = pipeline.rate_setting
         self.default = rate_setting and rate_setting.default
-        self.dials = {"": self.default}
+        self.validated = {"": self.default}  # {prefix of the name: value of the rate setting}
         if rate_setting:
             ends = {rate_setting.values[0], rate_setting.values[-1]} - {rate_setting.default}
-            self.dials |= {f"{rate_setting.name}_{value:g}/": value for value in sorted(ends)}
-            # As tensors, with which a graph is for all of them.
-            self.dials = {
-                name: tf.constant(value, tf.float32) for name, value in self.dials.items()
+            self.validated |= {f"{rate_setting.name}_{value:g}/": value for value in sorted(ends)}
+            # As tensors, so that a single graph serves all values.
+            self.validated = {
+                name: tf.constant(value, tf.float32) for name, value in self.validated.items()
             }
 
         @tf.function
@@ -90,12 +90,12 @@ class Summaries(tf.keras.callbacks.Callback):
             table = tf.image.resize(table[..., None] / 255.0, [128, 128], method="nearest")
             _images(f"qtables/{name}", table)
         for name, blocks in zip(names, coded.edit.attention or (), strict=False):
-            # Each block's 8x8 factors where the block is in the image.
+            # The 8x8 factors of each block, at the block's place in the image.
             flat = tf.reshape(blocks, [*blocks.shape[:-2], BLOCK * BLOCK])
             _images(f"attention/{name}", tf.nn.depth_to_space(flat, BLOCK))
 
     def _validate(self):
-        for prefix, rate_setting in self.dials.items() if self.valid else ():
+        for prefix, rate_setting in self.validated.items() if self.valid else ():
             terms = [
                 {
                     name: value * len(batch)

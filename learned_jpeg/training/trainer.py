@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-ESTIMATE_SECONDS = 10.0  # of steps before it is said how long all of them take
+ESTIMATE_SECONDS = 10.0  # of steps before the time of the whole training is estimated
 
 
 class Trainer(tf.keras.Model):
@@ -21,13 +21,13 @@ class Trainer(tf.keras.Model):
     def __init__(self, pipeline):
         super().__init__()
         self.pipeline = pipeline
-        # Keras finds the weights of what is its own.
+        # Keras finds the weights of its own attributes.
         for name, part in pipeline.parts().items():
             setattr(self, name, part)
         means = [tf.keras.metrics.Mean(name=name) for name in pipeline.loss_names]
-        # Behind a closure Keras does not find them: no running mean among the weights.
+        # Keras finds no metrics behind a closure, so that running means are not among the weights.
         self._get_metrics = lambda: means
-        # A metric's result is the mean over all replicas already; Keras would add them up.
+        # A metric's result is the mean over all replicas already; Keras would add the results up.
         self.distribute_reduction_method = "first"
 
     @property
@@ -40,7 +40,7 @@ class Trainer(tf.keras.Model):
         return int(self.optimizer.iterations.numpy())
 
     def train_step(self, data):
-        """data: {"images": uint8 [B, H, W, 3], "features": cached ones or none}."""
+        """data: {"images": uint8 [B, H, W, 3], "features": cached features, optional}."""
         self.pipeline.step = lambda: self.optimizer.iterations
         images = tf.cast(data["images"], tf.float32) / 255.0
         features = tf.cast(data["features"], tf.float32) if "features" in data else None
@@ -56,9 +56,10 @@ class Trainer(tf.keras.Model):
 
 
 class Settled(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that falls to a hundredth of what it would be in the last steps.
+    """A learning rate that falls to a hundredth of its schedule's in the last steps.
 
-    rate: a schedule; last_step: where it ends; part: of the steps in which it falls.
+    rate: the schedule; last_step: the end of the training; part: the part of all steps in which
+    the rate falls.
     """
 
     def __init__(self, rate, last_step, part):
@@ -79,8 +80,8 @@ class Settled(tf.keras.optimizers.schedules.LearningRateSchedule):
 class _Progress(tf.keras.callbacks.Callback):
     """The progress bar: steps of the whole training, and the means since the last summary.
 
-    After some seconds of steps, the first of which builds the graph, a line says how long it
-    will take.
+    After ESTIMATE_SECONDS of steps, without the first, which builds the graph, a line says how
+    long the training will take.
     """
 
     def __init__(self, folder, step, last_step):
@@ -121,7 +122,7 @@ class _StopRequest(tf.keras.callbacks.Callback):
         self.model.stop_training |= self.received is not None
 
     def end(self):
-        """Sets the handlers back that there were before."""
+        """Restores the earlier signal handlers."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
@@ -167,19 +168,19 @@ class Checkpoints(tf.keras.callbacks.Callback):
 def fit(model, dataset, folder, last_step, callbacks, chief):
     """Trains to the last step, or until a signal; returns the exit status.
 
-    dataset: of what `Trainer.train_step` takes, from the model's step on; folder: its name in
-    what is said; chief: whether this process says it.
+    dataset: the batches for `Trainer.train_step`, from the model's step on; folder: its name in
+    messages; chief: whether this process shows the progress.
     """
     stop, step = _StopRequest(), model.step
     if step:
-        print(f"{folder}: goes on at step {step}")
+        print(f"{folder}: the training goes on at step {step}")
     progress = [_Progress(folder, step, last_step)] if chief else []
     callbacks = [_FiniteLoss(), stop, *callbacks, *progress]
     try:
         model.fit(dataset, steps_per_epoch=last_step - step, verbose=0, callbacks=callbacks)
     finally:
         stop.end()
-        for one in progress:  # before a line about what ended it
+        for one in progress:  # before the line of an error
             one.bar.close()
     if stop.received is None:
         print(f"{folder}: trained to step {model.step}")

@@ -1,4 +1,4 @@
-"""The command `train`: options that fit together, a folder of its own, resuming."""
+"""The command `train`: checks the options, locks the folder, and resumes a training."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.runtime.paths import shown
 from learned_jpeg.training import crops, feature_cache, saving
 
-# What a user may get wrong is said before TensorFlow is there.
+# Mistakes of the user are reported before TensorFlow is imported, which takes seconds.
 distortions = lazy_import("learned_jpeg.metrics.distortions")
 summaries = lazy_import("learned_jpeg.training.summaries")
 trainer = lazy_import("learned_jpeg.training.trainer")
@@ -30,14 +30,14 @@ _NOT_OF_A_RUN = ("command", "checkpoint_dir", "jobs", "json", "published")
 
 
 def _check(architecture, args):
-    """Raises UserError for options that are good each and cannot work together."""
+    """Raises UserError for options that cannot be used together."""
     options = vars(args)
     architecture.check_options(args)
     for name, metric in (("lpips_weight", lpips_tf2), ("ms_ssim_weight", distortions)):
         if options.get(name) and args.patchsize < metric.MIN_SIZE:
             raise UserError(
                 f"--{name} needs --patchsize {metric.MIN_SIZE} or more, not {args.patchsize}: the "
-                "metric sees no smaller images"
+                "metric does not exist for smaller images"
             )
     if options.get("feature_cache"):
         if args.patchsize % BLOCK:
@@ -70,7 +70,7 @@ def _strategy(batchsize):
 
 
 def _config(folder, architecture, options):
-    """The config of a training, new or going on with the folder's. Raises UserError."""
+    """The config of a new training, or of the folder's, which goes on. Raises UserError."""
     versions = {"python": sys.version.split()[0]}
     for name in ("tensorflow", "tensorflow-compression", "numpy", "pillow"):
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -92,8 +92,8 @@ def _config(folder, architecture, options):
     for name, old, new in differences:
         if old != new:
             raise UserError(
-                f"{folder} holds a training with {name} {old}, not {new}: give that, or "
-                "another --checkpoint_dir"
+                f"{folder} holds a training with {name} {old}, not {new}: give the same value, "
+                "or another --checkpoint_dir"
             )
     return {**config, "step": found["step"]}
 
@@ -107,7 +107,8 @@ def _init(pipeline, folder):
         checkpoints.load_weights(pipeline, folder)
     except UserError as error:
         raise UserError(
-            f"--init_checkpoint needs one of {pipeline.architecture}, of the same options: {error}"
+            f"--init_checkpoint needs a model of {pipeline.architecture} with the same options: "
+            f"{error}"
         ) from error
 
 
@@ -176,8 +177,7 @@ def train(architecture, args):
     architecture: a class derived from JPEGPipeline; args: the options of
     `arg_parser.add_train_options` and of the architecture's `add_options`.
 
-    Raises UserError for a mistake of the user's; what can be known before the training starts is
-    said before anything is written.
+    Raises UserError for a mistake of the user's, if possible before any file is written.
     """
     machine.limit(args.jobs)
     if not args.json:
@@ -218,7 +218,7 @@ def _run(architecture, args):
         if hint is None and not isinstance(error, OSError):
             raise
         hint = hint or "cannot be used"
-        # Without the names of TensorFlow's nodes around it.
+        # Without the names of TensorFlow's nodes around the message.
         message = re.sub(r"\{\{.*?\}\} | \[Op:.*\]$", "", message.splitlines()[0])
         raise UserError(f"{folder}: {hint} ({message})") from error
 
@@ -259,8 +259,8 @@ def _train(architecture, args, options, folder, source, step):
 
 
 _HINTS = {
-    "No space left": "the disk is full; make room and start the same command again",
-    "Disk quota": "the disk is full; make room and start the same command again",
+    "No space left": "the disk is full; free some space and start the same command again",
+    "Disk quota": "the disk is full; free some space and start the same command again",
     "Permission denied": "cannot be written; choose another --checkpoint_dir",
     "Read-only file system": "cannot be written; choose another --checkpoint_dir",
     "Not a directory": "is not a folder; choose another --checkpoint_dir",

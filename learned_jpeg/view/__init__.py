@@ -1,1 +1,1 @@
-"""The page on this machine: pictures and what becomes of them, compared by eye."""
+"""The page of `view`, on this machine: pictures beside their JPEG files, to compare by eye."""

@@ -1,9 +1,9 @@
-"""What can be chosen on the page, and the command line that a choice stands for.
+"""The choices of the page, and the command line that each choice stands for.
 
 A choice is {"model", "dial", "sampling", "tune", "refine", "target"}: the name of a model, a value
-of its rate setting, what `compress` takes for the options of these names, [kind, value] of a
-target; what is missing or None is left to the model. It becomes the arguments of `compress`, and
-these are read as `compress` reads them: what the page shows is the file of the command that it
+of its rate setting, the values of the options of `compress` with these names, and [kind, value] of
+a target. The model decides about a value that is missing or None. A choice becomes arguments of
+`compress`, which are read as `compress` reads them: the page shows the file of the command that it
 shows.
 """
 
@@ -22,7 +22,7 @@ from learned_jpeg.runtime import packages
 from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.search.tuning import TUNES
 
-# Those that need no TensorFlow, whose import takes longer than all else.
+# The metrics without TensorFlow, whose import would take longer than all else.
 METRICS = tuple(metric for metric in SHOWN if metric.name != "lpips")
 
 _TARGETS = {"bpp": "bits per pixel", "size": "bytes"}
@@ -32,19 +32,19 @@ _TARGETS |= {metric.name: metric.label for metric in SHOWN if metric.name in KIN
 class Choices:
     """The choices of a command.
 
-    architecture: its class; program: how its `compress` is called; parse: function (arguments of
-    `compress`) -> its options, raises UserError; named: models that were named, the first of
-    which the page begins with.
+    architecture: the command's class; program: the command line of its `compress`; parse: function
+    (arguments of `compress`) -> options, raises UserError; named: the models of --model; the page
+    begins with the first.
     """
 
     def __init__(self, architecture, program, parse, named=()):
         self._architecture, self._program, self._parse = architecture, program, parse
         self.models = self._find(named)
         if not self.models:
-            raise UserError("there is no model yet: train one, and name its folder with --model")
+            raise UserError("there is no model yet: train a model, and give its folder by --model")
 
     def _find(self, named):
-        """{name: (rate_setting, whether it has several rates to search a target among)}."""
+        """{name: (RateSetting or None, whether a target can choose among several lambdas)}."""
         own = self._architecture
         if not own.trained:
             return {own.architecture: (own.rate_setting, False)}
@@ -67,7 +67,7 @@ class Choices:
         return kind == self._architecture.architecture
 
     def offered(self):
-        """What the page asks about, for JSON."""
+        """All that can be chosen, for JSON."""
         rate_setting = self._architecture.rate_setting
         return {
             "models": [
@@ -102,7 +102,7 @@ class Choices:
         """The arguments of `compress` for a choice. Raises UserError for a model not offered."""
         model = choice.get("model")
         if model not in self.models:
-            raise UserError(f"{model!r} is none of the models of this page")
+            raise UserError(f"the model {model!r} is not on this page")
         names = [f"./{one}" if one.startswith(("-", "@")) else one for one in (name, output)]
         words = []
         own = self._architecture
@@ -112,7 +112,7 @@ class Choices:
         if target:
             kind, value = target
             if kind not in KINDS:
-                raise UserError(f"{kind!r} is no target")
+                raise UserError(f"{kind!r} is no kind of target")
             words += [f"--target_{kind}", value]
         elif own.rate_setting and choice.get("dial") is not None:
             words += [f"--{own.rate_setting.name}", choice["dial"]]
@@ -126,7 +126,7 @@ class Choices:
         return f"{self._program} {shlex.join(arguments)}"
 
     def read(self, arguments):
-        """(settings, options) of arguments, as `compress` has them. Raises UserError."""
+        """(Settings, Options) of arguments of `compress`. Raises UserError."""
         args = self._parse(arguments)
         options = compress.make_options(args)
         kind = options.target and options.target.kind
@@ -134,15 +134,15 @@ class Choices:
         rate_setting = getattr(args, "dial", None)
         return [replace(setting, rate_setting=rate_setting) for setting in settings], options
 
-    @functools.lru_cache(maxsize=8)  # noqa: B019, there is one of the class
+    @functools.lru_cache(maxsize=8)  # noqa: B019, the class has a single object
     def _settings(self, model, kind):
-        """Those of a model, which is read once."""
+        """The Settings of a model, which is loaded once."""
         args = Namespace(model=model, dial=None)
         return compress.make_settings(self._architecture, args, kind and f"--target_{kind}")
 
 
 def _word(value):
-    """A word of a command line; whole numbers as such."""
+    """A word of a command line; whole numbers without a decimal point."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value)

@@ -15,7 +15,7 @@ from learned_jpeg.view.server import Server
 def serve(architecture, args, program, parse):
     """Runs the command `view`: serves the page until Ctrl-C.
 
-    args: pictures, model, port, open, max_megapixels; program, parse: as Choices takes them.
+    args: pictures, model, port, open, max_megapixels; program, parse: see Choices.
     """
     machine.limit()
     with reading.limit(args.max_megapixels):
@@ -26,8 +26,8 @@ def serve(architecture, args, program, parse):
         try:
             server = Server(Making(Pictures(dict.fromkeys(found)), choices), args.port)
         except OSError as error:
-            raise UserError(f"--port {args.port}: {error.strerror}; try another") from error
-        print(f"{server.address}\nopens the page in a browser on this machine; Ctrl-C ends it")
+            raise UserError(f"--port {args.port}: {error.strerror}; try another port") from error
+        print(f"{server.address}\nOpen this address in a browser on this machine; Ctrl-C ends it.")
         sys.stdout.flush()
         if args.open:
             webbrowser.open(server.address)

@@ -1,7 +1,7 @@
-"""Files for the page: of a choice, of another encoder at equal bytes, for a curve; their figures.
+"""Makes the files of the page, of a choice, of another encoder or of a curve, and their figures.
 
-Each job is a generator of what the page is told, dicts for JSON: {"doing": a line}, {"file": ...},
-{"figures": {metric: figure or None}}, {"point": [dial, bytes]}.
+Each job is a generator of messages to the page, dicts for JSON: {"doing": a line}, {"file": ...},
+{"figures": {metric: figure or None}}, {"point": [value of the rate setting, bytes]}.
 """
 
 import functools
@@ -25,19 +25,19 @@ from learned_jpeg.view.turns import CancelledError, Turns
 import numpy as np
 from PIL import Image
 
-# Files that are kept for the page to fetch, and what they may take together beside the newest.
+# The most files that are kept for the page to fetch, and the most bytes of all but the newest.
 _FILES, _BYTES = 16, 2**27
 _POINTS = 10  # of a curve
-_SILENCE = 3.0  # seconds after which a job is said to be at it still
+_SILENCE = 3.0  # seconds after which a message says that a job still works
 # A header of JFIF 1.1, ITU-T T.871.
 _JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
-# Of the map: from where the difference is just seen to where it is plain, in Butteraugli's units.
+# The range of the map in Butteraugli's units: a difference that is just visible, and a plain one.
 _JUST, _PLAIN = 1.0, 4.0
 
 
 @dataclass(frozen=True)
 class File:
-    """A JPEG file that was made. picture: the number of its picture; name: to save it by."""
+    """A JPEG file that was made. picture: the number of its picture; name: for saving."""
 
     picture: int
     name: str
@@ -62,10 +62,10 @@ class Files:
             return self._count
 
     def __getitem__(self, number):
-        """The File. Raises UserError where it is gone; one that is used stays longer."""
+        """The File of a number, which now counts as new. Raises UserError where it is gone."""
         with self._lock:
             if number not in self._all:
-                raise UserError("this file is not here any more; choose it again")
+                raise UserError("this file is not kept any more; make the choice again")
             file = self._all[number] = self._all.pop(number)
             return file
 
@@ -78,9 +78,10 @@ class Making:
         self._encoding, self._measuring = Turns(), Turns()
 
     def choice(self, place, number, choice):
-        """Tells of the file of a choice, of the picture of a number, and of its figures.
+        """Makes the file of a choice, of the picture of a number, and measures it.
 
-        place: of the page; its next job cancels this one, which raises CancelledError.
+        place: a place on the page; the next job of the same place cancels this job, which then
+        raises CancelledError.
         """
         job = self._encoding.enter(place)
         picture = self.pictures[number]
@@ -89,7 +90,7 @@ class Making:
         with self._encoding.turn(job):
             start = time.perf_counter()
             opened = self.pictures.open(number)
-            said = _Saying(job, self._encoding)
+            said = _Progress(job, self._encoding)
             settings, options = self.choices.read(arguments)
             options = replace(options, trying=said.trying, refining=lambda name: said.refined)
             report = one_picture.FileReport(picture.name, picture.output)
@@ -112,15 +113,15 @@ class Making:
         yield from self._figures(job, opened, data)
 
     def encoder(self, place, number, name, n_bytes):
-        """Tells of the file of one of ENCODERS that is nearest to a size and not above it."""
+        """Makes the file of an encoder of ENCODERS nearest to a size and not above it."""
         job = self._encoding.enter(place)
         encoder, picture = ENCODERS.get(name), self.pictures[number]
         if encoder is None or encoder.slow or encoder.missing():
-            raise UserError(f"{name!r} is none of the encoders of this page")
+            raise UserError(f"the encoder {name!r} is not on this page")
         coder = EncoderCoder(name, "progressive")
         with self._encoding.turn(job):
             opened = self.pictures.open(number)
-            said = _Saying(job, self._encoding)
+            said = _Progress(job, self._encoding)
 
             @functools.cache
             def encoded(rate_setting):
@@ -153,7 +154,7 @@ class Making:
         yield from self._figures(job, opened, file.data)
 
     def _figures(self, job, opened, data):
-        """Tells each metric as soon as it is known, and that all are."""
+        """Measures each metric of a file, then says that all are done."""
         if opened.measurable:
             yield {"doing": "measuring"}
             measuring = self._measuring.enter(job[0])
@@ -169,11 +170,11 @@ class Making:
         yield {"done": True}
 
     def curve(self, place, number, choice):
-        """Tells the bytes of a choice along its rate setting; goes behind all other jobs."""
+        """Finds the bytes of a choice along its rate setting; all other jobs go first."""
         job = self._encoding.enter(place)
         picture, rate_setting = self.pictures[number], self.choices.offered()["dial"]
         if not rate_setting:
-            raise UserError(f"{choice.get('model')} has one rate, and so no curve")
+            raise UserError(f"{choice.get('model')} has no quality to choose, and so no curve")
         for value in np.linspace(rate_setting[1], rate_setting[2], _POINTS).round().tolist():
             one = {**choice, "dial": value, "target": None}
             arguments = self.choices.arguments(picture.name, picture.output, one)
@@ -186,11 +187,11 @@ class Making:
         yield {"done": True}
 
     def difference(self, number):
-        """Where a file's difference is seen: the bytes of a PNG, upright, transparent where not."""
+        """The map of visible differences of a file: a PNG, upright, transparent where none is."""
         file = self.files[number]
         opened = self.pictures.open(file.picture)
         if not opened.measurable:
-            raise UserError("the map of this picture would take more memory than there is")
+            raise UserError("the map of this picture needs more memory than this machine has")
         with self._measuring.turn(self._measuring.enter(f"difference {threading.get_ident()}")):
             seen = opened.reference().error_map(jpeg_file.decode(file.data))
         if seen is None:
@@ -199,14 +200,14 @@ class Making:
 
 
 def _with(data, items):
-    """Another encoder's file with metadata.Items; jpegli's has no JFIF header before."""
+    """Another encoder's file with metadata.Items, and with a JFIF header, which jpegli omits."""
     if data[2:4] != _JFIF[:2]:
         data = data[:2] + _JFIF + data[2:]
     return metadata.embed(data, items)
 
 
 def _map(seen):
-    """A PNG of [H, W, 1]: from yellow, where it is just seen, to red, where it is plain."""
+    """A PNG of differences [H, W, 1]: from yellow, just visible, to red, plain."""
     level = np.clip((seen[..., 0] - _JUST) / (_PLAIN - _JUST), 0, 1)
     image = Image.fromarray(np.ceil(255 * level).astype(np.uint8), "P")
     ramp = np.arange(256) / 255
@@ -218,8 +219,8 @@ def _map(seen):
     return file.getvalue()
 
 
-class _Saying:
-    """A line on what a job does, told while it works in a thread of its own; ends it when old."""
+class _Progress:
+    """Messages on the progress of a job, in a thread of its own, until it is cancelled."""
 
     def __init__(self, job, turns):
         self._job, self._turns = job, turns
@@ -232,7 +233,7 @@ class _Saying:
             raise CancelledError
 
     def trying(self):
-        """Called before each file that is made."""
+        """Called before each encoding."""
         self._check()
         with self._changed:
             self._tries, self._refined = self._tries + 1, 0.0
@@ -246,9 +247,9 @@ class _Saying:
             self._changed.notify_all()
 
     def during(self, work, what, searches):
-        """Runs a function; yields the lines meanwhile and returns its result, or raises.
+        """Runs a function; yields messages meanwhile, and returns its result or raises its error.
 
-        Where nobody listens any more, it is over when the function is.
+        When the page has gone away, this still waits for the function's end.
         """
         result = []
 

@@ -1,4 +1,4 @@
-"""The pictures of the page: those that were named, and those that were dropped onto it."""
+"""The pictures of the page: named on the command line, or dropped onto the page."""
 
 import io
 import threading
@@ -18,16 +18,15 @@ from PIL import Image
 MOST_BYTES = 2**28  # of a dropped file
 MOST_DROPPED = 64
 _THUMBNAIL = 96  # pixels of its longer side
-# Pixels of decoded pictures that are kept beside the one in use, with what the metrics make of
-# them; and bytes a pixel that a metric takes, where a picture has more: above half of the memory
-# there are no metrics.
+# The most pixels of decoded pictures that are kept beside the one in use, with their References;
+# and the bytes of memory that a metric takes for a pixel: a picture that would need more than half
+# of the memory is not measured.
 _KEPT, _METRICS = 16_000_000, 250
 
 
 @dataclass
 class Picture:
-    """A picture of the page. path: where it lies, of one that was named; data: the file, of one
-    that was dropped."""
+    """A picture of the page. path: of a named picture's file; data: a dropped picture's file."""
 
     number: int
     name: str
@@ -36,7 +35,7 @@ class Picture:
     thumbnail: bytes | None = None
 
     def read(self):
-        """Its Source; errors name the picture and no folder."""
+        """Reads the Source; errors name the picture without its folder."""
         data = self.data
         if data is None:
             try:
@@ -48,7 +47,7 @@ class Picture:
 
     @property
     def output(self):
-        """The name of its JPEG file: beside it, and never its own."""
+        """The name of the JPEG file, which is never the picture's own name."""
         name = Path(self.name).with_suffix(".jpg").name
         if Path(self.name).suffix.lower() not in JPEG_SUFFIXES:
             return name
@@ -57,7 +56,7 @@ class Picture:
 
 @dataclass
 class Opened:
-    """A decoded picture. levels: uint8 [H, W, 3 or 1], as it is shown and measured."""
+    """A decoded picture. levels: the pixels that are shown and measured, uint8 [H, W, 3 or 1]."""
 
     source: reading.Source
     levels: np.ndarray = field(init=False)
@@ -72,12 +71,12 @@ class Opened:
 
     @property
     def pixels(self):
-        """How many there are."""
+        """The number of pixels."""
         return self.levels.shape[0] * self.levels.shape[1]
 
     @property
     def measurable(self):
-        """Whether the memory holds what the metrics take."""
+        """Whether there is memory enough for the metrics."""
         return self.pixels * _METRICS < machine.memory() / 2
 
     def rgb(self):
@@ -85,7 +84,7 @@ class Opened:
         return np.broadcast_to(self.levels, (*self.levels.shape[:2], 3))
 
     def reference(self):
-        """What decoded files are compared with; kept unless the picture is large."""
+        """The Reference that decoded files are compared with; kept unless the picture is large."""
         if self.pixels > _KEPT:
             return measures.Reference(self.rgb())
         with self._lock:
@@ -94,11 +93,11 @@ class Opened:
             return self._reference
 
     def upright(self, samples):
-        """[H, W, C] as a viewer turns the picture."""
+        """Samples [H, W, C], turned upright."""
         return np.ascontiguousarray(decoders.turned(samples, self.orientation))
 
     def image(self):
-        """Pillow's, upright."""
+        """Pillow's image, upright."""
         samples = self.upright(self.levels)
         return Image.fromarray(samples[..., 0] if samples.shape[-1] == 1 else samples)
 
@@ -111,7 +110,7 @@ class Opened:
 
 
 class Pictures:
-    """The pictures by number; decodes one at a time, and keeps what was used last."""
+    """The pictures by number; decodes one at a time, and keeps those that were used last."""
 
     def __init__(self, paths=()):
         self._all, self._opened = {}, {}
@@ -134,22 +133,22 @@ class Pictures:
         """The picture of a number. Raises UserError where it is gone."""
         with self._list:
             if number not in self._all:
-                raise UserError("this picture is not here any more")
+                raise UserError("this picture was removed from the page")
             return self._all[number]
 
     def receive(self, name, n_bytes, read):
         """Adds a dropped picture that can be read. Raises UserError for any other.
 
-        name: of its file, nothing of a folder counts; read: function () -> its bytes.
+        name: of its file, whose folder is left out; read: function () -> its bytes.
         """
         name = shown(name.replace("\\", "/").rpartition("/")[2])[-200:] or "picture"
         if n_bytes > MOST_BYTES:
-            raise UserError(f"{name}: {n_bytes:,} bytes are more than {MOST_BYTES:,}")
+            raise UserError(f"{name}: the file has {n_bytes:,} bytes; at most {MOST_BYTES:,} fit")
         with self._list:
             dropped = [one for one in self._all.values() if one.data is not None]
             held = sum(len(one.data) for one in dropped) + self._arriving
             if len(dropped) >= MOST_DROPPED or held + n_bytes > 2 * MOST_BYTES:
-                raise UserError(f"{name}: there is no room for more pictures; remove some")
+                raise UserError(f"{name}: the page holds too many pictures; remove others first")
             self._arriving += n_bytes
         try:
             data = read()
@@ -190,7 +189,7 @@ class Pictures:
         return opened
 
     def thumbnail(self, number):
-        """A small picture: the bytes of a JPEG file."""
+        """A small version of a picture: the bytes of a JPEG file."""
         picture = self[number]
         if picture.thumbnail is None:
             with self._list:

@@ -1,14 +1,14 @@
-"""The page's server: on this machine alone, and for nobody but whoever was told the address.
+"""The page's server, for this machine alone, and only for a browser with the address's token.
 
-    GET   /TOKEN/                      the page; view.css, view.js, and what else it is made of
-    GET   /TOKEN/state                 what can be chosen, and the pictures
-    GET   /TOKEN/original/NUMBER       a picture without loss; thumbnail/NUMBER a small one
+    GET   /TOKEN/                      the page; NAME.css and NAME.js are its parts
+    GET   /TOKEN/state                 the pictures, and all that can be chosen
+    GET   /TOKEN/original/NUMBER       a picture without loss; thumbnail/NUMBER a small version
     GET   /TOKEN/file/NUMBER           a JPEG file that was made; difference/NUMBER its map
-    POST  /TOKEN/pictures?name=NAME    adds the picture that is the body
-    POST  /TOKEN/remove                {"picture"}: forgets one
-    POST  /TOKEN/choice, encoder, curve   the jobs of `making`, told in a JSON object a line
+    POST  /TOKEN/pictures?name=NAME    adds a picture, the body of the request
+    POST  /TOKEN/remove                {"picture"}: removes a picture
+    POST  /TOKEN/choice, encoder, curve   the jobs of `making`, with a JSON object in each line
 
-Nothing that a request says becomes a path.
+No text of a request becomes a path.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ HOST = "127.0.0.1"
 MOST_JSON = 2**16  # bytes of a request
 _CONNECTIONS = 48  # at a time; a browser has six
 _PATIENCE = 15.0  # seconds without a byte of a request
-_SLOWEST = 100_000  # bytes a second of a picture that arrives, on average
+_SLOWEST = 100_000  # bytes a second, on average, of a picture that is received
 
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _HEADERS = {
-    # The page asks this server alone, and no other page may show it.
+    # The page loads only from this server, and no other page may contain it.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -49,11 +49,11 @@ _HEADERS = {
 
 
 class _RefusedError(Exception):
-    """(status, line): what a request gets that is answered with nothing."""
+    """(status, line): the answer to a request that is refused."""
 
 
 class Server(ThreadingHTTPServer):
-    """The server of one page. making: its Making; port: 0 for any that is free."""
+    """The server of a page. making: its Making; port: 0 for any free port."""
 
     daemon_threads = True
 
@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self):
-        """What a browser opens."""
+        """The address that a browser opens."""
         return f"{self.origin}/{self.token}/"
 
     def process_request(self, request, client_address):
@@ -83,7 +83,7 @@ class Server(ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, request, client_address):
-        # Who goes away in the middle of an answer does nothing wrong.
+        # A browser that goes away in the middle of an answer is no error.
         if not isinstance(sys.exception(), OSError):
             traceback.print_exc()
 
@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json({"error": self._line(error)}, 422)
 
     def _check(self):
-        """Refuses whoever was not told the address, another page and a name that is rebound."""
+        """Refuses requests without the token, of other pages, and by another name of this host."""
         head, token = self.headers, self.path.split("/")[1:2]
         if head.get_all("Host") != [self.server.origin.partition("//")[2]]:
             raise _RefusedError(403, "another host")
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     # Bodies
 
     def _length(self, most):
-        """The length of the body. Refuses one that is not told, and one above the most."""
+        """The length of the body. Refuses a request without a length, or with one above `most`."""
         text = self.headers.get("Content-Length", "")
         if self.headers.get("Transfer-Encoding") or not re.fullmatch(r"\d{1,18}", text):
             raise _RefusedError(411, "the length is missing")
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         return int(text)
 
     def _body(self, length):
-        """The body; refuses one that breaks off or comes too slowly."""
+        """The body; refuses a request that breaks off or comes too slowly."""
         parts, left = [], length
         end = time.monotonic() + _PATIENCE + length / _SLOWEST
         while left:
@@ -245,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json({})
 
     def _tell(self, job, **kinds):
-        """Answers with what a job tells, a line for each, the last one {"done"} or {"error"}."""
+        """Answers with a job's messages, a line each, the last one {"done"} or {"error"}."""
         values = self._json(place=str, **kinds)
         self.send_response(200)
         for name, value in {**_HEADERS, "Content-Type": "application/x-ndjson"}.items():
@@ -264,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(json.dumps(line, allow_nan=False).encode() + b"\n")
 
     def _line(self, error):
-        """What the page says of an error: one line, and no folder of this machine."""
+        """The page's message for an error: one line, without a folder of this machine."""
         known = (UserError, OSError, ValueError, RuntimeError, MemoryError, *tensorflow_errors())
         if not isinstance(error, known):
             traceback.print_exception(error)

@@ -1,4 +1,4 @@
-"""Whose turn it is: one job at a time, and of one place's jobs only the newest."""
+"""The order of jobs: one job works at a time, and of a place's jobs only the newest."""
 
 import contextlib
 import threading
@@ -12,7 +12,7 @@ class CancelledError(Exception):
 
 
 class Turns:
-    """Lets one job work at a time; a job is over as soon as there is a newer one of its place."""
+    """Lets one job work at a time; a newer job of the same place cancels a job."""
 
     def __init__(self):
         self._changed = threading.Condition()
@@ -21,7 +21,7 @@ class Turns:
         self._busy = False
 
     def enter(self, place):
-        """The job of a place, any text, from now on; the one before it is cancelled."""
+        """A new job of a place, any text; the place's earlier job is cancelled."""
         with self._changed:
             self._count += 1
             self._newest.pop(place, None)
@@ -42,9 +42,9 @@ class Turns:
 
     @contextlib.contextmanager
     def turn(self, job, behind=False):
-        """Waits until nobody works, and lets nobody else work within the context.
+        """Waits until no job works, and keeps others waiting within the context.
 
-        behind: whether all others go first. Raises CancelledError where there is a newer job.
+        behind: whether all other jobs go first. Raises CancelledError where there is a newer job.
         """
 
         def ready():

@@ -1,4 +1,4 @@
-"""From a script to its command: what it needs to start, and how it ends."""
+"""From a script to its command: the imports at its start, and its exit status."""
 
 import json
 import os
@@ -21,7 +21,7 @@ import skimage.data
 from PIL import Image
 
 PROJECT = Path(command.__file__).parents[2]
-# What takes from a third of a second to several to import.
+# Packages whose import takes from a third of a second to several seconds.
 HEAVY = ("tensorflow", "keras", "tensorflow_compression", "numba", "matplotlib", "scipy")
 # Runs main() for each of a JSON list of command lines; prints [[status, stderr], ...] and what of
 # HEAVY was imported for all of them.
@@ -170,7 +170,7 @@ def test_what_a_script_does_is_told_with_examples_and_its_exit_statuses(capsys):
         assert all(f"\n  {status} " in text for status in (0, 1, 2, 130, 143))
         examples = text.split("examples:\n")[1].split("\n\n")[0].splitlines()
         for example in examples:  # each is a usage that exists
-            _, script, *arguments = shlex.split(example)
+            _, script, *arguments = shlex.split(example, comments=True)
             assert script == f"{name}.py"
             arguments = arguments[: arguments.index("<")] if "<" in arguments else arguments
             arg_parser.parse(architectures.load(name), "", arguments)

@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def checkpoint(folder, architecture="ljpeg", **options):
-    """What TensorFlow-free reading takes for a checkpoint."""
+    """A checkpoint that can be read without TensorFlow."""
     folder.mkdir(parents=True)
     config = {"architecture": architecture, "options": options, "versions": {}, "step": 1}
     (folder / "config.json").write_text(json.dumps(config))
@@ -68,10 +68,10 @@ def test_a_run_is_a_curve_and_a_lambda_a_point(find, tmp_path):
         == tmp_path / "out/_output_PIL/KODAK/standard/pillow_444/quality_01"
     )
     # A size is searched among its checkpoints, from the coarsest on.
-    (sized,) = run.sized
+    (sized,) = run.at_size
     assert [Path(coder.folder).parent.name for coder in sized.coders] == ["lambda_001", "lambda_01"]
     assert sized.name == "size_of_quality_15"
-    assert encoder.sized[0].rate_setting == 15  # its own file, without a search
+    assert encoder.at_size[0].rate_setting == 15  # its own file, without a search
 
 
 def test_a_model_with_a_dial_is_a_curve_of_its_own(find, tmp_path):
@@ -98,7 +98,7 @@ def test_google_dir_takes_any_model_with_a_dial_and_no_other(find, tmp_path):
         == tmp_path / "out/_output/KODAK/standard/_google_baseline/quality_05"
     )
     assert find.said == []  # it is not evaluated twice, which is no fault
-    with pytest.raises(UserError, match="--google_dir .*ljpeg, a model of one rate"):
+    with pytest.raises(UserError, match="--google_dir .*ljpeg, which has no quality"):
         find(google_dir=str(find.batch / "run" / "lambda_01" / "train"))
     with pytest.raises(UserError, match="--google_dir .*nowhere"):
         find(google_dir=str(tmp_path / "nowhere"))
@@ -213,15 +213,15 @@ def test_qualities_and_rates_are_the_points_that_are_asked_for(find):
     encoder, run = find(qualities=[10, 50], rates=[0.25, 1])
     for curve in (encoder, run):
         assert [point.name for point in curve.points] == ["quality_10", "quality_50"]
-        assert [point.name for point in curve.sized] == ["bpp_0.25", "bpp_1"]
-        assert curve.sized[0].size.bpp == 0.25
+        assert [point.name for point in curve.at_size] == ["bpp_0.25", "bpp_1"]
+        assert curve.at_size[0].size.bpp == 0.25
 
 
 def test_a_curve_without_a_point_is_named_in_a_line(find):
     checkpoint(find.batch / "run" / "train", "google_baseline")
     found = find(qualities=[0.5])
     assert found == []
-    assert "pillow_444 is left out: it has none of --qualities" in find.said
+    assert "pillow_444 is left out: its qualities include none of --qualities" in find.said
 
 
 def test_a_focus_on_what_is_not_there_is_an_error(find):

@@ -19,7 +19,7 @@ WANTED = ["psnr", "psnr_hvs_m"]
 
 @dataclass(frozen=True)
 class Coder:
-    """Pillow, with a fault where it is asked for one."""
+    """Pillow as a coder, with a fault on request."""
 
     fault: str | None = None
     rounds: bool = True
@@ -35,7 +35,7 @@ class Coder:
 
 
 class Pool:
-    """Does in this process what workers do; notes it."""
+    """Does the work of workers in this process, and notes the calls."""
 
     count, threads = 1, 1
 
@@ -204,7 +204,7 @@ def test_a_file_that_is_not_the_measured_one_is_written_again(points, images, ca
     assert pool.measured == []  # it is the same again
     assert point.jpeg(images[0]).read_bytes() == expected
     np.testing.assert_array_equal(figures(found), first)
-    assert "not those that were measured" in capsys.readouterr().err
+    assert "JPEG files changed" in capsys.readouterr().err
 
 
 def test_a_damaged_pickle_is_measured_again_and_a_line_says_why(points, images, capsys):
@@ -263,7 +263,7 @@ def test_a_file_that_is_no_image_is_left_out_with_a_line(points, images, capsys)
     assert "b.png" in capsys.readouterr().err
     for image in images:
         image.path.write_text("")
-    with pytest.raises(UserError, match="not one of the files is an image"):
+    with pytest.raises(UserError, match="none of the files can be read as an image"):
         measure(changed(points, dial="x"), [replace(image, name="new") for image in images[:1]])
 
 

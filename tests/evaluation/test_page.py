@@ -32,7 +32,7 @@ def report(tmp_path, photograph):
         figures = {name: column * 1.001**number for name, column in curve.points[1].figures.items()}
         figures["n_bytes"] = np.array([1000, 1000]) * 1.001**number
         point = Point("sized", figures, tmp_path / curve.label[:3])
-        curve.sized["a size"] = point
+        curve.at_size["a size"] = point
         for image in images:
             point.file(image.name).parent.mkdir(exist_ok=True)
             Image.fromarray(photograph[:160]).save(point.file(image.name), quality=10 + 20 * number)
@@ -92,7 +92,7 @@ def test_pictures_are_the_files_and_the_original_without_loss(report, photograph
     (size,) = pictures[0]["sizes"]
     assert [file["label"] for file in size["files"]] == ["JPEG <&>", "other", "run"]
     data = base64.b64decode(size["files"][2]["src"].partition(",")[2])
-    assert data == report.curves[2].sized["a size"].file("a.png").read_bytes()
+    assert data == report.curves[2].at_size["a size"].file("a.png").read_bytes()
     original = base64.b64decode(pictures[0]["src"].partition(",")[2])
     shown = np.asarray(Image.open(io.BytesIO(original)).convert("RGB"))
     np.testing.assert_array_equal(shown, photograph[:160])

@@ -32,7 +32,7 @@ def made(tmp_path, photograph, monkeypatch):
         point.folder.mkdir()
         for image in images:
             Image.fromarray(photograph[:100, :100]).save(point.file(image.name))
-        curve.sized["a size"] = point
+        curve.at_size["a size"] = point
     made = report.SetReport(
         tmp_path / "out", "set_standard", "set, 2 images", curves, images, [0, 1], METRICS
     )
@@ -80,7 +80,7 @@ def test_from_the_same_figures_nothing_is_made_again(made):
         lambda made: setattr(made, "focus", ("bad",)),
         lambda made: setattr(made, "subject", "another"),
         lambda made: (made.folder / "set_standard_psnr.svg").unlink(),
-        lambda made: made.curves[1].sized["a size"].file("a.png").unlink(),
+        lambda made: made.curves[1].at_size["a size"].file("a.png").unlink(),
     ],
     ids=["a figure", "the focus", "the subject", "a plot", "a file"],
 )
@@ -103,10 +103,10 @@ def test_the_foreground_is_anchor_strongest_encoder_baseline_and_best_run(made):
 
 
 def test_without_the_files_the_sheet_stays_as_it_is(made):
-    made.curves[3].sized["a size"].file("a.png").unlink()
+    made.curves[3].at_size["a size"].file("a.png").unlink()
     lines = made.write()
     assert "set_standard_comparison" not in made.drawn
-    assert any("sheet of crops left as it is: 1 JPEG file of a.png" in line for line in lines)
+    assert any("sheet of crops is left as it is: 1 JPEG file of a.png" in line for line in lines)
     assert "crops" not in (made.folder / "set_standard.md").read_text()
 
 

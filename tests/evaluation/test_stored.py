@@ -140,10 +140,10 @@ def test_what_a_pickle_asks_for_is_named_in_one_line(tmp_path):
 
 
 def test_a_note_that_would_fill_the_memory_is_refused(tmp_path):
-    """LONG_BINPUT of 2^30: pickle would make room for as many notes."""
+    """LONG_BINPUT of 2^30: pickle would allocate a memo of that length."""
     (tmp_path / "x.pickle").write_bytes(b"\x80\x04}r\0\0\0@.")
     start = time.monotonic()
-    with pytest.raises(stored.UnreadableError, match="number 1073741824"):
+    with pytest.raises(stored.UnreadableError, match="memo index of 1073741824"):
         stored.load_plain(tmp_path / "x.pickle")
     assert time.monotonic() - start < 1
 

@@ -86,9 +86,9 @@ def test_each_trained_point_stands_above_the_anchor_at_its_rate():
 
 def test_files_of_one_size_stand_together(curves):
     for curve in curves[::3]:
-        curve.sized["a size"] = curve.points[1]
-        curve.sized["another"] = curve.points[2]
-    header, *rows = tables.sized_table(curves, NAMES)
+        curve.at_size["a size"] = curve.points[1]
+        curve.at_size["another"] = curve.points[2]
+    header, *rows = tables.size_table(curves, NAMES)
     assert [row[:3] for row in rows] == [
         ["a size", "JPEG", "1000"],
         ["a size", "run", "500"],
@@ -99,7 +99,7 @@ def test_files_of_one_size_stand_together(curves):
 
 
 def test_every_image_at_every_point(curves):
-    curves[3].sized["a size"] = curves[3].points[1]
+    curves[3].at_size["a size"] = curves[3].points[1]
     header, *rows = tables.image_table(curves, ["a", "b", "c"], NAMES)
     assert header == ["curve", "point", "image", "width", "height", "bytes", *NAMES]
     assert len(rows) == 17 * 3

@@ -1,4 +1,4 @@
-"""The same command again: what is done already, what is told apart, and runs that were ended."""
+"""The same command again: files that are up to date, changed files, and runs that were ended."""
 
 import fcntl
 import json
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def again(folder, capsys):
-    """(arguments) -> (status, {name: what is said}, total) of a run over the folder."""
+    """(arguments) -> (status, {name: its line of JSON}, total) of a run over the folder."""
 
     def run(*arguments):
         out = folder.parent / "out"
@@ -187,8 +187,8 @@ def test_half_a_line_and_an_entry_without_its_file_do_no_harm(again, folder):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--skip_existing", "--force"], "--skip_existing leaves"),
-        (["--skip_existing", "--overwrite_input"], "--skip_existing leaves"),
+        (["--skip_existing", "--force"], "--skip_existing keeps"),
+        (["--skip_existing", "--overwrite_input"], "--skip_existing keeps"),
         (["-", "--update"], "--update compares files"),
     ],
 )

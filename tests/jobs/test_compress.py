@@ -40,7 +40,7 @@ def written(folder):
 
 
 def said_as_json(text):
-    """([what is said of each file], what of all) of the JSON Lines of a run."""
+    """([the line of each file], the total) of the JSON Lines of a run."""
     *files, last = map(json.loads, text.splitlines())
     return files, last["total"]
 
@@ -79,7 +79,7 @@ def test_two_inputs_of_one_output_do_not_meet(tmp_path, capsys):
     for name in ("p.png", "p.bmp", "p.png.png"):
         picture().save(tmp_path / name)
     assert run(tmp_path, "--output_dir", tmp_path / "out") == 1
-    assert "another input's output" in capsys.readouterr().err
+    assert "another input is written to" in capsys.readouterr().err
     assert written(tmp_path / "out") == ["p.jpg", "p.png.jpg"]
 
 
@@ -100,7 +100,7 @@ def test_a_template_names_the_files(tmp_path, capsys):
     [
         ("{stem}.jpg", "{stem}.jpg': .*p.jpg would be the name of .*p.bmp and .*p.png"),
         ("all.jpg", "would be the name of"),
-        ("{stem}.png", "ends in .jpg"),
+        ("{stem}.png", "must end in .jpg"),
         ("{stem}/x.jpg", "no folder"),
         ("../{stem}.jpg", "no folder"),
         ("{stem.__class__}.jpg", "{stem}, {name} and {suffix}"),
@@ -126,7 +126,7 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path, capsys):
     assert run(tmp_path, tmp_path / "gone.png", "--output_dir", tmp_path / "out") == 1
     said = capsys.readouterr()
     assert "3.png: cannot be read as an image" in said.err
-    assert "phone.heic: HEIC is not read" in said.err
+    assert "phone.heic: HEIC cannot be read" in said.err
     assert "gone.png: no such file" in said.err
     assert "5 of 8 files" in said.out
     assert written(tmp_path / "out") == [f"{i}.jpg" for i in (0, 1, 2, 4, 5)]
@@ -156,7 +156,7 @@ def test_the_json_report_states_what_the_files_are(tmp_path, capsys):
     assert good["bpp"] == pytest.approx(8 * len(data) / (45 * 70))
     shown = np.asarray(Image.open(io.BytesIO(data)))
     assert good["psnr"] == pytest.approx(measures.psnr(np.asarray(picture()), shown))
-    assert (good["error"], good["dial"]) == (None, 30)
+    assert (good["error"], good["quality"], good["dial"]) == (None, 30, 30)
     assert "b.png" in bad["error"]
     assert total["files"] == total["failed"] == 1
 
@@ -174,8 +174,8 @@ def test_quiet_prints_nothing(tmp_path, capfd):
         (["--background", "bleu"], "--background 'bleu'"),
         (["--skip_larger", "--strip"], "--skip_larger"),
         (["--skip_larger", "--srgb"], "--skip_larger"),
-        (["b.png"], "ends in .jpg"),
-        (["b.jpg", "--name", "c.jpg"], "say one of them"),
+        (["b.png"], "must end in .jpg"),
+        (["b.jpg", "--name", "c.jpg"], "give only one"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(options, words, tmp_path):
@@ -232,7 +232,7 @@ def test_a_pipe_that_is_closed_ends_quietly(tmp_path):
 def test_a_pipe_or_a_folder_named_like_an_image_does_not_hang(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe.png")
     assert run(tmp_path / "pipe.png", tmp_path / "out.jpg") == 1
-    assert "pipe.png: it is empty" in capsys.readouterr().err
+    assert "pipe.png: the file is empty" in capsys.readouterr().err
 
 
 # Targets
@@ -394,7 +394,7 @@ def test_what_is_seen_is_reached_without_tensorflow(kind, value, tmp_path):
 def test_a_picture_that_is_too_small_for_its_target_is_named(tmp_path, capsys):
     picture(7, 40).save(tmp_path / "a.png")
     assert run(tmp_path / "a.png", "--target_ssimulacra2", "70") == 1
-    assert "a.png: --target_ssimulacra2 needs 8 pixels a side" in capsys.readouterr().err
+    assert "a.png: --target_ssimulacra2 needs at least 8 pixels a side" in capsys.readouterr().err
     assert written(tmp_path) == ["a.png"]
 
 

@@ -22,7 +22,7 @@ NAME = 'b "<&>.png'
 
 @pytest.fixture
 def written(tmp_path):
-    """The page of a run over three pictures and what is none."""
+    """The page of a run over three pictures and a file that is no picture."""
     (tmp_path / "in").mkdir()
     for name, size in (("a.png", (100, 150)), (NAME, (40, 30)), ("c.jpg", (90, 90))):
         picture(*size).save(tmp_path / "in" / name, quality=95)
@@ -96,7 +96,7 @@ def test_a_page_is_written_again_and_nothing_else(written, tmp_path):
     with pytest.raises(UserError, match="page.html: exists already"):
         run(tmp_path, "--skip_existing")
     assert written.read_text() == "precious"
-    with pytest.raises(UserError, match="ends in .html"):
+    with pytest.raises(UserError, match="must end in .html"):
         run(tmp_path, "--report", "page.jpg")
 
 

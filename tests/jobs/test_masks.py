@@ -1,4 +1,4 @@
-"""Masks of what matters: more of the bits where they are brighter, as many in all."""
+"""Masks of --importance: brighter parts get more of the bits, whose number stays the same."""
 
 import json
 
@@ -111,5 +111,5 @@ def test_what_does_not_fit_is_one_line_and_nothing_is_written(folder, capsys):
     assert not (folder / "out" / "f0").exists() and shown(folder, 1)
     with pytest.raises(UserError, match="gone.png: no such file or folder"):
         run(folder, "--importance", folder / "gone.png")
-    with pytest.raises(UserError, match="say --quantizer trellis"):
+    with pytest.raises(UserError, match="add --quantizer trellis"):
         run(folder, "--importance", folder / "masks", "--quantizer", "round")

@@ -1,4 +1,4 @@
-"""One file in, one file out: what is kept, what is written and what is said."""
+"""One file in, one file out: its bytes, its metadata and its report."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What is said while it runs."""
+"""The output of `compress` while it runs."""
 
 import io
 

@@ -50,7 +50,7 @@ def test_beyond_the_models_the_nearest_is_taken(target, number):
 
 @pytest.mark.parametrize("side", [-1, 1])
 def test_what_comes_in_steps_never_ends_beyond_the_limit(side):
-    """A file has whole bytes and tables whole entries: the nearest may be on the wrong side."""
+    """Bytes and table entries are whole numbers: the nearest file may be on the wrong side."""
 
     def attempt(setting, scale):
         quantity = 10.0 * 2**setting.model.number * scale**-0.6

@@ -106,6 +106,6 @@ def test_one_picture_and_the_standard_input(tmp_path, capsys):
     command = ["compress", str(tmp_path / "a.png"), "--total_size", "3000"]
     assert ljpeg_PIL.main(command) == 0
     assert 0.97 * 3000 <= (tmp_path / "a.jpg").stat().st_size <= 3000
-    with pytest.raises(UserError, match="say --target_size"):
+    with pytest.raises(UserError, match="use --target_size"):
         ljpeg_PIL.main(["compress", "-", "-", "--total_size", "3000"])
     assert np.asarray(Image.open(tmp_path / "a.jpg")).shape == (100, 100, 3)

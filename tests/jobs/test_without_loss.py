@@ -1,4 +1,4 @@
-"""JPEG files as inputs: `--lossless`, and results that are not smaller than what came."""
+"""JPEG files as inputs: `--lossless`, and results that are not smaller than their inputs."""
 
 import io
 import os
@@ -39,7 +39,7 @@ def test_lossless_needs_no_model(tmp_path):
     (tmp_path / "a.jpg").write_bytes(FINE)
     report = compress(tmp_path / "a.jpg", tmp_path / "b.jpg", lossless=True)
     assert report.lossless and report.from_jpeg and not report.kept
-    assert report.psnr is report.dial is report.lmbda is None
+    assert report.psnr is report.quality is report.dial is report.lmbda is None
     assert (report.width, report.height, report.sampling) == (70, 45, "420")
     assert report.bytes_out == os.path.getsize(tmp_path / "b.jpg") < report.bytes_in
 
@@ -55,7 +55,7 @@ def test_in_a_folder_what_is_no_jpeg_is_an_error_and_the_others_are_written(tmp_
     said = capsys.readouterr().err.splitlines()
     lines = sorted(line for line in said if line.startswith(("error", "warning")))
     assert len(lines) == 3
-    assert "cut.jpg: cannot be written without loss" in lines[0]
+    assert "cut.jpg: cannot be rewritten without loss" in lines[0]
     assert "p.png: not a JPEG file" in lines[1]
     assert "open.jpg: damaged: its end marker is missing" in lines[2]
 

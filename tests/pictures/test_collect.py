@@ -1,4 +1,4 @@
-"""What belongs to a picture of each kind is in its JPEG file, or named."""
+"""The metadata of a picture of each kind is in its JPEG file, or named as left out."""
 
 import io
 import struct
@@ -35,7 +35,7 @@ XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def compressed(data, tmp_path, **options):
-    """(Pillow's image of the JPEG file, its bytes, the words said)."""
+    """(Pillow's image of the JPEG file, its bytes, the warnings and notes)."""
     (tmp_path / "a").write_bytes(data)
     source = reading.read_source(tmp_path / "a", **options)
     plain = saved(
@@ -411,7 +411,7 @@ PACKET = (
 
 
 def whole(kind):
-    """A file of a kind with all that it can hold."""
+    """A file of a kind with all metadata that it can hold."""
     image, order = picture(30, 50), ">" if kind.endswith("motorola") else "<"
     structured = structure(MAIN, order, INNER)
     options = {"icc_profile": srgb_profile(), "exif": b"Exif\0\0" + structured}
@@ -477,7 +477,7 @@ def test_tags_of_a_bigtiff_are_read_by_others(tmp_path):
 
 
 def test_metadata_of_a_preview_is_that_of_the_picture_behind_it(tmp_path):
-    """As TIFF/EP has it: the first directory is a thumbnail and has the camera's words."""
+    """As in TIFF/EP: the first directory is a thumbnail, and has the camera's descriptions."""
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
         tags = [(315, "s", 0, NAME.encode(), True), (700, "B", len(PACKET), PACKET, True)]
@@ -587,4 +587,4 @@ def test_an_orientation_that_is_none_is_set_to_1_and_the_rest_stays(tmp_path):
     _, data, said = compressed(jpeg([(0xE1, b"Exif\0\0" + exif)]), tmp_path)
     expected = structure(MAIN | {274: (3, [1])}, "<", INNER)
     assert (0xE1, b"Exif\0\0" + expected) in jpeg_segments(data)
-    assert said == "EXIF orientation 77 is none; set to 1"
+    assert said == "EXIF orientation 77 does not exist; set to 1"

@@ -1,4 +1,4 @@
-"""Profiles and the way to sRGB, against the definitions of the spaces."""
+"""Profiles and the conversion to sRGB, compared with the definitions of the spaces."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What files are made of."""
+"""The parts of JPEG, PNG and TIFF files."""
 
 import io
 import zlib

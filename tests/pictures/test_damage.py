@@ -1,4 +1,4 @@
-"""Files that are read all the same, of which it is said that they are damaged."""
+"""Damaged files that can be read, with a warning of their damage."""
 
 import random
 import shutil
@@ -68,7 +68,7 @@ def test_a_jpeg_with_bytes_too_many_is_damaged(name):
 
 
 def test_a_code_that_is_none_is_damage_wherever_it_stands():
-    """libjpeg-turbo passes over it where much of the file is at hand."""
+    """libjpeg-turbo says nothing of it where much of the file is at hand."""
     data = saved(Image.fromarray(skimage.data.astronaut()), "JPEG", quality=90, optimize=True)
     start = data.index(b"\xff\xc4") + 4  # a table: class and number, counts of 16 lengths
     counts = data[start + 1 : start + 17]
@@ -76,7 +76,7 @@ def test_a_code_that_is_none_is_damage_wherever_it_stands():
     assert longest <= 10  # of the differences of DC: the code of all ones is free
     place = scan(data)
     changed = data[:place] + b"\xff\0" * 2 + data[place:]
-    assert "bad Huffman code" in damage._said_step_by_step(changed)
+    assert "bad Huffman code" in damage._decode_in_steps(changed)
     assert damage.of_file(changed)
 
 
@@ -130,7 +130,7 @@ def test_a_wrong_checksum_of_the_samples_is_damage(tmp_path):
 
 
 def test_what_is_said_of_one_file_is_said_of_no_other(tmp_path):
-    """libvips keeps what it notes, and has one list for all threads."""
+    """libvips keeps its messages in one list for all threads."""
     bad, deep = tmp_path / "bad.jpg", tmp_path / "deep.png"
     data = jpeg()
     bad.write_bytes(data[:-200] + data[-2:])
@@ -149,7 +149,7 @@ def test_what_is_said_of_one_file_is_said_of_no_other(tmp_path):
 
 
 def test_a_picture_of_any_size_is_judged_before_it_is_decoded(tmp_path):
-    """A file that says of itself that it is large, and has no end marker."""
+    """A file whose header gives a large size, and which has no end marker."""
     data = bytearray(made("progressive")[:-2])
     place = data.index(b"\xff\xc2") + 5
     data[place : place + 4] = (60_000).to_bytes(2, "big") * 2
@@ -180,7 +180,7 @@ def stream_without_its_end():
 
 
 def critical_chunk():
-    """A PNG with a chunk that says of itself that pixels depend on it."""
+    """A PNG with an unknown chunk that is marked as critical."""
     return png(np.asarray(picture()), chunk(b"ABCD", b"x"))
 
 

@@ -65,7 +65,7 @@ def of_iso():
 
 
 def fields(data):
-    """{name: value} of what libvips says of a gain map."""
+    """{name: value} of the gain map's fields that libvips finds."""
     image = pyvips.Image.uhdrload_buffer(data)
     return {name: image.get(name) for name in image.get_fields() if name.startswith("gainmap")}
 

@@ -1,4 +1,4 @@
-"""JPEG files written anew without loss: pixels, metadata, and what stands behind the picture."""
+"""JPEG files rewritten without loss: pixels, metadata, and the bytes behind the picture."""
 
 import io
 import shutil
@@ -31,7 +31,7 @@ def of_metadata(data):
 
 
 def shows_the_same(one, other):
-    """By Pillow, and by libjpeg-turbo's own program where it is there."""
+    """Compares by Pillow, and by libjpeg-turbo's own program where it is installed."""
     with Image.open(io.BytesIO(one)) as a, Image.open(io.BytesIO(other)) as b:
         assert a.mode == b.mode
         np.testing.assert_array_equal(a, b)

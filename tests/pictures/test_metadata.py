@@ -1,4 +1,4 @@
-"""What is put into a file is what other readers find there."""
+"""Other readers find the metadata that is put into a file."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Every kind of picture gives the pixels that it shows, or a line that says why not."""
+"""Every kind of picture gives the pixels that it shows, or an error in one line."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def read(data, tmp_path, name="a.png", **options):
 
 
 def levels(source):
-    """Its pixels on the scale of 8 bits."""
+    """The pixels on the scale of 8 bits."""
     return source.pixels / (257 if source.pixels.dtype == np.uint16 else 1)
 
 
@@ -64,7 +64,7 @@ def with_preview():
 STRANGE = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000)))
 BROKEN_CHECKSUM = chunk(b"tEXt", b"a\0b")[:-1] + b"!"
 
-# What each kind shows, exactly, and a word of the warning.
+# The exact pixels of each kind, and a word of its warning.
 EXACT = {
     "rgb.png": (lambda: saved(picture(), "PNG"), RGB, ""),
     "gray.png": (lambda: saved(picture(mode="L"), "PNG"), GRAY, ""),
@@ -379,8 +379,8 @@ def test_ycbcr_is_that_of_its_tags(tags, planes, deep, order, tmp_path):
     [
         (6, 3, {530: (3, [2, 2])}, "YCbCr with fewer samples"),
         (6, 3, {}, "YCbCr with fewer samples"),  # TIFF's default is 2, 2
-        (6, 3, {530: (3, [1, 1]), 529: (5, [0, 1, 0, 1, 0, 1])}, "YCbCr of no colours"),
-        (6, 3, {530: (3, [1, 1]), 532: (5, [0, 1] * 6)}, "YCbCr of no colours"),
+        (6, 3, {530: (3, [1, 1]), 529: (5, [0, 1, 0, 1, 0, 1])}, "YCbCr numbers give no colours"),
+        (6, 3, {530: (3, [1, 1]), 532: (5, [0, 1] * 6)}, "YCbCr numbers give no colours"),
         (5, 4, {332: (3, [2])}, "inks that are not CMYK"),
         (5, 3, {332: (3, [2])}, "inks that are not CMYK"),
         (5, 3, {}, "3 channels"),
@@ -507,10 +507,10 @@ HOSTILE = {
         "PDF|Post",
     ),
     "script.tga": (lambda: b"\xc5\xd0\xd3\xc6" + bytes(30), "PostScript"),
-    "phone.jpg": (lambda: HEIC, "HEIC is not read"),
+    "phone.jpg": (lambda: HEIC, "HEIC cannot be read"),
     "a.jxl": (lambda: b"\xff\x0a" + bytes(50), "JPEG XL"),
     "raw.dng": (raw_of_a_camera, "camera"),
-    "a.cr2": (lambda: tiff(RGB)[:8] + b"CR\2\0" + tiff(RGB)[12:], "CR2 is not read"),
+    "a.cr2": (lambda: tiff(RGB)[:8] + b"CR\2\0" + tiff(RGB)[12:], "CR2 cannot be read"),
     "hdr.tif": (lambda: tiff((GRAY / 100).astype("f4")), "0 to 1"),
     "nan.tif": (lambda: tiff(np.full([9, 9], np.nan, "f4")), "0 to 1"),
     "u32.tif": (lambda: tiff(GRAY.astype("u4")), "16 bits"),
@@ -551,7 +551,7 @@ def test_a_size_that_is_no_number_of_pixels_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: png(RGB[..., :1], color=3), "palette colours without its palette"),
+        (lambda: png(RGB[..., :1], color=3), "its palette is missing"),
         (lambda: raw_tiff(bytes(99), (70, 45), 1)[:8] + bytes(6), "no width and height"),
     ],
 )

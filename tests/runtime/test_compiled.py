@@ -1,4 +1,4 @@
-"""Kernels: compiled once, kept where they may be, and anew where what is kept is broken."""
+"""Kernels: compiled once, kept in a safe folder, and compiled again where a file is broken."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ print(kernel.ratio(6.0, 3), kernel.ratio(1.0, 0.0))
 
 @pytest.fixture
 def run(tmp_path):
-    """Calls a kernel in a process of its own; what it says of compiling."""
+    """Calls a kernel in a process of its own; returns its messages on compiling."""
     (tmp_path / "kernel.py").write_text(
         "from learned_jpeg.runtime.compiled import compiled\n"
         "@compiled('float64(float64, float64)')\n"
@@ -77,5 +77,5 @@ def test_what_is_damaged_is_compiled_anew_and_said_once(run, tmp_path, ending, l
     run(tmp_path / "installed")
     (file,) = tmp_path.glob(f"installed/**/*.{ending}")
     file.write_bytes(file.read_bytes()[:left])
-    assert "damaged, compiling anew" in run(tmp_path / "installed")
+    assert "damaged, compiling again" in run(tmp_path / "installed")
     assert run(tmp_path / "installed") == ""

@@ -1,4 +1,4 @@
-"""The exceptions that are meant for the user."""
+"""The exceptions whose message a user reads."""
 
 from learned_jpeg import api
 from learned_jpeg.runtime.errors import UserError

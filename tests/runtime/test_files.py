@@ -1,4 +1,4 @@
-"""Files are whole or not there at all, whoever else writes them."""
+"""Files are whole or do not exist, even if other processes write them."""
 
 import concurrent.futures
 import errno

@@ -1,4 +1,4 @@
-"""What of the machine a process may use."""
+"""The cores and the memory that a process may use."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a user reads where a package is not there."""
+"""The message where a package is missing."""
 
 import importlib.util
 import re
@@ -18,7 +18,7 @@ PROJECT = Path(packages.__file__).parents[2]
 
 
 def without(package, tmp_path):
-    """A folder for PYTHONPATH that hides a package: importing it fails as where it is not there."""
+    """A folder for PYTHONPATH that hides a package: its import fails as if it were missing."""
     (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError(name={package!r})\n")
     return {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
 

@@ -1,4 +1,4 @@
-"""Which files arguments name, and where their JPEG files go."""
+"""The files that arguments name, and the paths of their JPEG files."""
 
 import os
 from pathlib import Path
@@ -75,8 +75,8 @@ def test_one_input_is_named_like_itself_or_as_told(inputs, pair, tree):
         (["photos"], None, "--output_dir"),
         (["photos/a/*.png"], None, "--output_dir"),
         (["@list.txt"], None, "--output_dir"),
-        (["photos/a/kodim01.png", "photos/b/kodim02.PNG"], None, "ends in .jpg"),
-        (["-", "a.png"], None, "ends in .jpg"),
+        (["photos/a/kodim01.png", "photos/b/kodim02.PNG"], None, "must end in .jpg"),
+        (["-", "a.png"], None, "must end in .jpg"),
         (["a.png", "b.png", "c.png"], None, "--output_dir"),
         (["nothing/*.png"], "out", "matches no file"),
         (["empty"], "out", "no image in this folder"),

@@ -33,7 +33,7 @@ command.run(main)
 
 
 def shell(line, folder):
-    """What bash makes of a line; $C stands for `ljpeg_PIL.py compress`, $S for its script."""
+    """Runs a line in bash; $C stands for `ljpeg_PIL.py compress`, $S for its script."""
     script = shlex.join([sys.executable, str(PROJECT / "ljpeg_PIL.py")])
     line = line.replace("$C", f"{script} compress").replace("$S", script)
     options = {"cwd": folder, "capture_output": True, "text": True, "timeout": 120}
@@ -94,8 +94,8 @@ def test_the_files_of_a_report_that_finds_no_room_are_there(folder):
     [
         ("$C a.png - >&-", "-: cannot be written (Bad file descriptor)"),
         (f"$C a.png - > {FULL}", "-: cannot be written (No space left on device)"),
-        ("$C - b.jpg <&-", "-: it is empty"),
-        ("$C <(true) b.jpg", "/dev/fd/63: it is empty"),
+        ("$C - b.jpg <&-", "-: the file is empty"),
+        ("$C <(true) b.jpg", "/dev/fd/63: the file is empty"),
         (f"$S --help > {FULL}", "standard output: No space left on device"),
     ],
 )

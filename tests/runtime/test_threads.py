@@ -1,4 +1,4 @@
-"""One picture's work by several threads."""
+"""The work on one picture in several threads."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ def as_before(monkeypatch):
 
 
 class Crowd:
-    """Calls that note which threads are in them, and how many at a time at most."""
+    """Calls that note their threads, and the most threads at a time."""
 
     def __init__(self, seconds=0.01):
         self.seconds, self.most, self.seen = seconds, 0, set()

@@ -1,4 +1,4 @@
-"""The data of a training: which images, which crops, in which order."""
+"""The data of a training: its images, its crops, and their order."""
 
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime.errors import UserError
@@ -68,7 +68,7 @@ def test_every_epoch_has_every_image_in_another_order(photos):
     images = [reading.read(path) for path in source.paths]
 
     def number(crop):
-        """Which image a crop is from."""
+        """The number of the image that a crop is from."""
         (found,) = (
             number
             for number, image in enumerate(images)
@@ -133,7 +133,7 @@ def test_the_validation_takes_the_centres(photos, tmp_path, capsys):
 
 
 def test_images_can_be_reduced_first(photos, capsys):
-    """A photograph over 2 has the mean of four pixels, but for what the filter sharpens."""
+    """A photograph reduced by 2 has the means of four pixels, which the filter sharpens."""
     whole, half = (crops.read(photos / "camera.png", downscale) for downscale in (1, 2))
     means = whole.reshape(90, 2, 90, 2, 3).mean((1, 3))
     assert half.shape == means.shape

@@ -58,7 +58,7 @@ def test_an_interrupted_evolution_finds_what_an_unbroken_one_does(tmp_path):
     ],
 )
 def test_scores_are_of_one_evolution_alone(tmp_path, monkeypatch, changes, words):
-    """What was measured of other photographs, say, is no score of these."""
+    """Scores of other photographs, for example, do not count."""
     monkeypatch.setattr(evolution, "Bits", lambda *_: far)
 
     def prepare(seed=3, against=None, photographs=0, start=0.0):

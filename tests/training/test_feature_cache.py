@@ -1,4 +1,4 @@
-"""The fixed crops and their features: made once, told apart by content, never a wrong one."""
+"""The fixed crops and their features: made once, identified by content, never mixed up."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Saving: whole or not at all, one checkpoint at a time, nobody else's files touched."""
+"""Saving: whole or not at all, one checkpoint at a time, without touching other files."""
 
 import errno
 import os
@@ -15,11 +15,11 @@ import tensorflow as tf
 
 
 class Killed(BaseException):
-    """What a signal that cannot be caught comes nearest to."""
+    """Stands for a signal that cannot be caught."""
 
 
 class Model:
-    """What a Saver needs of a pipeline: one variable, here the step that it is saved at."""
+    """A pipeline for a Saver: it has one variable, the step at which it is saved."""
 
     portable = False
 
@@ -40,7 +40,7 @@ def saver(folder):
 
 
 def save(folder, step):
-    """What a training does."""
+    """Saves like a training."""
     made, model = saver(folder)
     made.restore()
     model.step.assign(step)

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a training."""
+"""The summaries of a training that TensorBoard shows."""
 
 import ljpeg
 from jpeg_pipeline import RateSetting

@@ -1,4 +1,4 @@
-"""The step and the loop, with a model that has nothing of JPEG."""
+"""The step and the loop of a training, with a model without JPEG."""
 
 import re
 
@@ -62,7 +62,7 @@ def test_a_dial_drawn_for_each_batch_follows_from_the_step(capsys):
     for rate_setting in drawn:
         level -= 0.05 * 2 * (level - rate_setting)
     np.testing.assert_allclose([whole.pipeline.level, parts.pipeline.level], level, rtol=1e-5)
-    assert "folder: goes on at step 15" in capsys.readouterr().out
+    assert "folder: the training goes on at step 15" in capsys.readouterr().out
 
 
 def test_images_come_between_0_and_1():

@@ -1,4 +1,4 @@
-"""The command `train`: options, resuming, stopping, and what a user may get wrong."""
+"""The command `train`: options, resuming, stopping, and mistakes of users."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def files(folder):
 
 
 def scalars(folder):
-    """{tag: [(step, value)]} of the summaries; None for what is no scalar."""
+    """{tag: [(step, value)]} of the summaries; the value is None where it is no scalar."""
     found = {}
     for file in folder.glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
@@ -48,7 +48,7 @@ def scalars(folder):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A loss whose graph is small, where it is not what the test is about."""
+    """A loss with a small graph, for tests of other things."""
 
     def loss_terms(self, images, **_):
         loss = tf.reduce_mean(images) * tf.reduce_sum(self.scaled_qtables)
@@ -70,7 +70,7 @@ def truncated(path):
     [
         (lambda folder: None, "matches no file"),
         (lambda folder: (folder / "a.png").write_text("x"), "none of the 1 files"),
-        (lambda folder: Image.new("RGB", (8, 8)).save(folder / "a.png"), "smaller --patchsize"),
+        (lambda folder: Image.new("RGB", (8, 8)).save(folder / "a.png"), "lower --patchsize"),
         (lambda folder: truncated(folder / "a.png"), "can be read to its end"),
     ],
 )
@@ -312,7 +312,7 @@ def test_a_full_disk_is_one_line(arguments, quick, run, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(tf.train.Checkpoint, "write", full)
-        with pytest.raises(UserError, match="disk is full; make room"):
+        with pytest.raises(UserError, match="disk is full; free some space"):
             ljpeg.main(arguments(run, "--last_step=4"))
     changed = {name for name, data in files(run).items() if before.get(name) != data}
     assert all(name.startswith(("events", "config.json")) for name in changed)

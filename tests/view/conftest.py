@@ -1,4 +1,4 @@
-"""A server of the page in this process, and what asks it."""
+"""A server of the page in this process, and a client of it."""
 
 import http.client
 import json
@@ -50,13 +50,13 @@ class Asker:
         return json.loads(self.send("POST", f"pictures?name={name}", data)[1])
 
     def tell(self, job, place="place", **body):
-        """The lines that a job tells."""
+        """The messages of a job."""
         status, data = self.send("POST", job, json.dumps({"place": place, **body}))
         assert status == 200, data
         return [json.loads(line) for line in data.splitlines()]
 
     def file(self, number, **choice):
-        """What is told of the file of a choice."""
+        """The message on the file of a choice."""
         choice = {"model": "rdo_visual", **choice}
         lines = self.tell("choice", picture=number, choice=choice)
         (found,) = [line["file"] for line in lines if "file" in line] or [lines[-1]]

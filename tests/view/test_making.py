@@ -73,7 +73,7 @@ def test_a_checkpoint_folder_that_was_named_is_there_and_no_other(serve, folder,
     words = shlex.split(file["command"])[1:]
     assert ljpeg.main(["compress", *words, "--quiet"]) == 0
     assert found.get(f"file/{file['number']}") == (folder / "turned.jpg").read_bytes()
-    assert "none of the models" in found.file(1, model=str(trained.parent))["error"]
+    assert "is not on this page" in found.file(1, model=str(trained.parent))["error"]
 
 
 def test_the_figures_are_those_of_the_metrics(serve, folder):
@@ -125,7 +125,7 @@ def test_another_encoder_is_compared_at_equal_bytes_with_the_same_metadata(serve
     ]
     assert "no file nearer" in far["warnings"][0]
     (refused,) = found.tell("encoder", picture=1, name="guetzli", bytes=1000)
-    assert "none of the encoders" in refused["error"]
+    assert "is not on this page" in refused["error"]
 
 
 def test_an_encoder_without_a_header_gets_one_for_the_metadata(serve, folder, monkeypatch):
@@ -160,13 +160,13 @@ def test_what_a_choice_lacks_is_a_line(serve, folder):
     for choice, words in (
         ({"dial": 101}, "at most 100"),
         ({"target": ["size", -1]}, "--target_size"),
-        ({"target": ["colour", 1]}, "no target"),
-        ({"model": "../secret"}, "none of the models"),
+        ({"target": ["colour", 1]}, "no kind of target"),
+        ({"model": "../secret"}, "is not on this page"),
         ({"sampling": "--force"}, "--sampling"),
         ({"refine": -1}, "--refine"),
     ):
         assert words in found.file(1, **choice)["error"]
-    assert "not here any more" in found.file(9)["error"]
+    assert "removed from the page" in found.file(9)["error"]
 
 
 def test_of_one_place_the_newest_job_alone_goes_on_and_others_wait_for_their_turn():

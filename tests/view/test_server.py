@@ -25,7 +25,7 @@ def refused(found, *request, **options):
 
 
 def raw(found, data, ends=True):
-    """What the server answers to bytes."""
+    """The server's answer to bytes."""
     with socket.create_connection(("127.0.0.1", found.server.server_port), timeout=30) as one:
         one.sendall(data)
         if ends:
@@ -149,10 +149,10 @@ def test_pictures_that_are_broken_or_too_large_are_a_line_and_leave_nothing(serv
         error = found.add(name, data)["error"]
         assert words in error and "\n" not in error and "/" not in error, error
     monkeypatch.setattr(pictures, "MOST_BYTES", len(PNG) - 1)
-    assert "more than" in found.add("a.png", PNG)["error"]
+    assert "at most" in found.add("a.png", PNG)["error"]
     monkeypatch.setattr(pictures, "MOST_BYTES", len(PNG))
     assert [found.add("a.png", PNG).get("name") for _ in range(3)] == ["a.png", "a.png", None]
-    assert "no room" in found.add("a.png", PNG)["error"]
+    assert "too many pictures" in found.add("a.png", PNG)["error"]
     assert len(found.state()["pictures"]) == 2
 
 

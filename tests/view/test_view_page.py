@@ -1,4 +1,4 @@
-"""The page in a browser, by what a person does."""
+"""The page in a browser, with the actions of a user."""
 
 import io
 import shutil
@@ -58,7 +58,7 @@ def open_page(browser, serve):
 
     yield start
     for tab in tabs:
-        # The browser notes each answer that says what is wrong.
+        # The browser reports each answer with an error status.
         assert [words for words in tab.problems if "status of 422" not in words] == []
         assert all(url.startswith((tab.asker.server.address, "data:")) for url in tab.requested)
         tab.context.close()
@@ -93,7 +93,7 @@ def downloaded(tab):
 
 
 def screen(tab):
-    """What is seen of the stage: uint8 [H, W, 3]."""
+    """The visible pixels of the stage: uint8 [H, W, 3]."""
     data = tab.locator("#stage").screenshot()
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
 

@@ -135,7 +135,7 @@ const showMap = async () => {
   complain("map", null);
   if (!on) return;
   const map = `difference/${files.first.number}`;
-  if (await viewer.show("map", map, "where the difference is seen")) return;
+  if (await viewer.show("map", map, "visible differences")) return;
   const answer = await fetch(map);
   if (!answer.ok) complain("map", (await answer.json()).error);
 };
@@ -279,7 +279,7 @@ const add = async (chosen) => {
   for (const file of chosen) {
     say("add", `opening ${file.name}`);
     const answer = file.size > offered.most_bytes
-      ? { error: `${file.name}: ${grouped(file.size)} bytes are more than ${grouped(offered.most_bytes)}` }
+      ? { error: `${file.name}: the file has ${grouped(file.size)} bytes; at most ${grouped(offered.most_bytes)} fit` }
       : await post(`pictures?name=${encodeURIComponent(file.name.slice(-200))}`, file);
     if (answer.error) errors.push(answer.error);
     else pictures.push(added = answer);

@@ -44,7 +44,7 @@ export class Setting {
     const before = by.value;
     const ways = [];
     if (this.equal && this.model.target) ways.push(option("equal", "equal bytes"));
-    ways.push(this.model.dial ? option("dial", this.offered.dial[0]) : option("", "its one rate"));
+    ways.push(this.model.dial ? option("dial", this.offered.dial[0]) : option("", "a single rate"));
     if (this.model.target) {
       ways.push(...this.offered.targets.map(({ kind, label }) => option(kind, `a target: ${label}`)));
     }
