@@ -10,11 +10,15 @@ import numpy as np
 luma_kernels = lazy_import("learned_jpeg.search.luma")
 
 _FREQUENCIES = BLOCK * BLOCK
-# 4:2:0 may cause an error of this part of a file's error; a tune can raise the part up to _MOST.
-_PART, _MOST = 0.55, 0.9
-# A factor on that part: 4:4:4 is dear where much of a file is chroma, so by chroma's share of the
-# coefficients that are not 0.
-_CHEAP, _DEARER = 0.7, 0.75
+# 4:2:0 may cause an error of this part of a photograph's error; a tune can raise the part up to
+# _MOST.
+_PART, _MOST = 0.66, 1.08
+# In a graphic less: people look at its lines. 4:4:4 is dear where much of a file is chroma, so the
+# factor on that part is by chroma's share of the coefficients that are not 0.
+_CHEAP, _DEARER = 0.58, 0.62
+# A graphic is a picture with so large a part of plain blocks, whose samples deviate from their mean
+# by less than _PLAIN, as the sum of the squares.
+_GRAPHIC, _PLAIN = 0.6, 1.0
 # The simple quantizer sets coefficients below this to 0, so that its error is about the search's.
 _DEAD_ZONE = 0.6
 
@@ -38,8 +42,17 @@ def choose(analysis, tune):
     files = _error(analysis, luma, *coded)
     part = min(_PART + tune.fine_chroma_error / reference_step(tables[..., 0]), _MOST)
     nonzero = np.count_nonzero(levels), np.count_nonzero(chroma_levels)
-    part *= _CHEAP + _DEARER * nonzero[1] / max(sum(nonzero), 1)
+    share = nonzero[1] / max(sum(nonzero), 1)
+    graphic = min(_plain_blocks(planes.luma, tables[..., 0]) / _GRAPHIC, 1.0)
+    part *= 1 - graphic * (1 - _CHEAP - _DEARER * share)
     return "444" if halves > part * files else "420"
+
+
+def _plain_blocks(coefficients, table):
+    """The part of blocks, of coefficients over their table [..., 8, 8], that have no AC."""
+    ac = table.copy()
+    ac[0, 0] = 0
+    return np.mean(np.square(coefficients * ac).sum((-2, -1)) < _PLAIN)
 
 
 def _quantized(coefficients):
