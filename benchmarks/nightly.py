@@ -63,9 +63,10 @@ def run(folder, output, option, files=None, with_signal=None, watch=None):
     command = [sys.executable, PROJECT / "ljpeg_rdo.py", "compress", folder, "--output_dir", output]
     command += ["--json", "--quality", "60", *([option] if option else [])]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err)
+        process, start = subprocess.Popen(command, stdout=out, stderr=err), time.monotonic()
         while process.poll() is None:
-            if files is not None and sum(1 for _ in output.rglob("*.jpg")) >= files:
+            begun = time.monotonic() > start + 0.5  # before that Python itself starts
+            if begun and files is not None and sum(1 for _ in output.rglob("*.jpg")) >= files:
                 process.send_signal(with_signal)
                 files = None
             if watch:

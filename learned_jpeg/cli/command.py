@@ -8,7 +8,7 @@ import signal
 import sys
 
 from learned_jpeg.cli import compress_options, options
-from learned_jpeg.runtime import streams
+from learned_jpeg.runtime import packages, streams
 from learned_jpeg.runtime.errors import Stopped, UserError
 from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.runtime.paths import shown
@@ -180,13 +180,11 @@ def _status_of(main):
         status = 2
     except KeyboardInterrupt as stop:
         print("interrupted", file=sys.stderr, flush=True)
-        # A stopped import leaves unfinished objects, whose errors at their end do not matter.
-        sys.unraisablehook = lambda _: None
         status = 130
-        if isinstance(stop, Stopped):
+        if isinstance(stop, Stopped) or packages.is_own_command():
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
-            os._exit(status)  # without waiting for its threads
+            os._exit(status)  # without waiting for its threads, of which one may import TensorFlow
     except BrokenPipeError:
         sys.stdout.drop()
         status = 141

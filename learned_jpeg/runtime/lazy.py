@@ -4,8 +4,10 @@ import contextlib
 import importlib
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 
 from learned_jpeg.runtime import packages
 from learned_jpeg.runtime.errors import UserError
@@ -39,12 +41,31 @@ def _import(name):
     try:
         if name.startswith("tensorflow"):
             importlib.import_module("learned_jpeg.runtime.tensorflow_settings")
-        with _without_notes():
+        with _uninterrupted(), _without_notes():
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if words := packages.missing(error):
             raise UserError(words) from error
         raise
+
+
+@contextlib.contextmanager
+def _uninterrupted():
+    """In the project's own commands Ctrl-C waits for the end of an import: TensorFlow makes another
+    error of it, or leaves halves behind that hang when the process ends."""
+    main = threading.current_thread() is threading.main_thread()
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not (main and default and packages.is_own_command()):
+        yield
+        return
+    pressed = []
+    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -203,18 +203,6 @@ def test_ctrl_c_is_one_line_while_a_script_starts_too(seconds):
     assert process.wait() in (130, -signal.SIGINT)
 
 
-def test_what_ctrl_c_leaves_half_made_says_nothing():
-    code = (
-        "from learned_jpeg.cli import command\n"
-        "class Half:\n"
-        "    def __init__(self):\n        raise KeyboardInterrupt\n"
-        "    def __del__(self):\n        self.expression\n"
-        "command.run(Half)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True)
-    assert (done.returncode, done.stderr) == (130, b"interrupted\n")
-
-
 def test_ctrl_c_counts_where_a_package_makes_another_error_of_it(tmp_path):
     (tmp_path / "numpy.py").write_text(
         "import os, signal\n"

@@ -1,6 +1,7 @@
 """Modules that are imported at their first use."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,23 @@ def test_a_module_is_imported_at_its_first_use_and_not_before(tmp_path, monkeypa
     monkeypatch.setattr(sys.modules["seldom_needed"], "value", 4)
     assert module.value == 4
     monkeypatch.delitem(sys.modules, "seldom_needed")
+
+
+def test_ctrl_c_waits_for_the_end_of_an_import(tmp_path, monkeypatch):
+    """A package that makes another error of it would hide it."""
+    (tmp_path / "never_whole.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    raise ImportError('a broken installation') from None\n"
+        "value = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(lazy.packages, "is_own_command", lambda: True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        _ = lazy_import("never_whole").value
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+    assert sys.modules.pop("never_whole").value == 3
 
 
 def test_a_submodule_comes_by_its_whole_name():
