@@ -48,6 +48,8 @@ def main(argv=None):
     folder = shipped.folders(args.model)[0]
     options, weights = read_config(folder)["options"], portable.read(folder)
     anchor = ENCODERS[args.anchor]
+    if missing := anchor.missing():
+        parser.error(f"--anchor {args.anchor}: {missing}")
 
     def rival(pixels, quality):
         return anchor.encode(pixels, quality, "progressive"), 0.0

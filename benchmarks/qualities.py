@@ -157,7 +157,11 @@ def main():
     args = parser.parse_args()
 
     from learned_jpeg.pictures import reading
+    from learned_jpeg.rivals.encoders import ENCODERS
 
+    for name in ("mozjpeg_420", *args.others):
+        if missing := ENCODERS[name].missing():
+            parser.error(f"{name}: {missing}")
     paths = reading.find(args.images, "images")
     with ProcessPoolExecutor(args.jobs) as pool:
 
@@ -174,4 +178,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    from learned_jpeg.cli import command
+
+    command.run(main)

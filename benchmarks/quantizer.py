@@ -130,6 +130,8 @@ def main():
 
     images = [reading.read(path) for path in reading.find(args.images, "images")[: args.number]]
     anchor = ENCODERS[args.anchor]
+    if missing := anchor.missing():
+        parser.error(f"--anchor {args.anchor}: {missing}")
 
     def rival(pixels, quality):
         return anchor.encode(pixels, quality, "progressive"), 0.0
@@ -158,4 +160,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    from learned_jpeg.cli import command
+
+    command.run(main)

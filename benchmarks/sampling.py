@@ -90,4 +90,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    from learned_jpeg.cli import command
+
+    command.run(main)

@@ -95,8 +95,10 @@ def main():
         command += ["--batch", str(batch), "--patch", str(patch), "--cached", str(int(cached))]
         slow = case.startswith("google_baseline") or (case == "ljpeg_attention" and not cached)
         command += ["--steps", str(args.steps // 4 if slow else args.steps)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        seconds, share, memory = json.loads(output.splitlines()[-1])
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode:  # it has said why
+            sys.exit(done.returncode)
+        seconds, share, memory = json.loads(done.stdout.splitlines()[-1])
         label = f"`{case}`" + (", cached features" if cached else "")
         row = f"{batch} | {patch} | {seconds:.3f} | {share:.1%} | {memory:.2f}"
         print(f"| {label} | {row} |", flush=True)
