@@ -86,5 +86,5 @@ def test_the_file_holds_the_scaled_tables_that_both_chroma_components_share(weig
 
 
 def test_images_without_a_whole_block_of_chroma_are_refused(weights):
-    with pytest.raises(RuntimeError, match="xjpeg_420: images of 16 pixels"):
+    with pytest.raises(RuntimeError, match="xjpeg_420: images need 16 pixels a side"):
         ENCODERS["xjpeg_420"].encode(np.zeros((15, 40, 3), np.uint8), 50, "progressive")
