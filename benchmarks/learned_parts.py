@@ -19,7 +19,7 @@ from learned_jpeg.evaluation.bd_rates import bd_rates  # noqa: E402
 from learned_jpeg.models import encoding, portable, shipped
 from learned_jpeg.models.checkpoints import read_config  # noqa: E402
 from learned_jpeg.pictures import reading
-from learned_jpeg.rivals.encoders import ENCODERS  # noqa: E402
+from learned_jpeg.rivals import encoders  # noqa: E402
 from ljpeg_rdo import LJPEGRDO  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -47,9 +47,7 @@ def main(argv=None):
     images = [reading.read(path) for path in reading.find(args.images, "images")[: args.number]]
     folder = shipped.folders(args.model)[0]
     options, weights = read_config(folder)["options"], portable.read(folder)
-    anchor = ENCODERS[args.anchor]
-    if missing := anchor.missing():
-        parser.error(f"--anchor {args.anchor}: {missing}")
+    anchor = encoders.required(args.anchor)
 
     def rival(pixels, quality):
         return anchor.encode(pixels, quality, "progressive"), 0.0

