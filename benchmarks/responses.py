@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 PROJECT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(PROJECT), str(Path(__file__).parent)]
+sys.path.insert(0, str(PROJECT))
 
 WEIGHTS = {"ssimulacra2": 0.45, "butteraugli": 0.45, "psnr": 0.1}
 QUALITIES = 12, 22, 33, 45, 57, 67, 75, 82, 88, 92
@@ -52,39 +52,28 @@ def moves():
 
 def of_picture(folder, sampling, path, quality):
     """(bits a pixel, float64 [moves, metrics]: log of the bits over the model's as it is)."""
-    from learned_jpeg.jpeg.jpeg_file import decode
     from learned_jpeg.metrics.measures import Reference
     from learned_jpeg.models import encoding, rdo, shipped
     from learned_jpeg.models.encoding import Coding
     from learned_jpeg.pictures import reading
     from learned_jpeg.runtime import threads
-    from learned_jpeg.training.evolution import scan_bits
-
-    from qualities import score
+    from learned_jpeg.training import evolution
 
     threads.limit(1)
     pixels, model = reading.read(path), shipped.load(folder)
-    original, name, step = (
-        Reference(pixels),
-        rdo.PARAMETERS[sampling],
-        model._step(quality, sampling),
-    )
+    original, name = Reference(pixels), rdo.PARAMETERS[sampling]
+    step = model._step(quality, sampling)
 
     def point(change, factor=1.0):
         weights = dict(model.weights) | {name: np.float32(model.weights[name] + change)}
         moved = rdo.RDO(weights, model.tune)
         moved._step = lambda *_: factor * step
         data = encoding.encode(moved, pixels, quality, Coding(sampling=sampling))
-        figures = original.measure(decode(data), WEIGHTS)
-        return np.log(scan_bits(data)), *(score(metric, figures[metric]) for metric in WEIGHTS)
+        return evolution.point(original, data, WEIGHTS)
 
-    bits, *scores = np.transpose([point(0, factor) for factor in AROUND])
-    scores = np.maximum.accumulate(scores, 1)
-    rows = []
-    for change in moves():
-        size, *reached = point(change)
-        rows.append([size - np.interp(x, xs, bits) for x, xs in zip(reached, scores, strict=True)])
-    return np.exp(bits[2]) / pixels[..., 0].size, np.clip(rows, -MOST, MOST)
+    curve = np.array([point(0, factor) for factor in AROUND])
+    rows = np.log(2) * np.array([evolution.more_bits(point(one), curve) for one in moves()])
+    return 2 ** curve[AROUND.index(1.0), 0] / pixels[..., 0].size, np.clip(rows, -MOST, MOST)
 
 
 def means(measured):
@@ -133,6 +122,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
 
+    from learned_jpeg.evaluation.tables import to_markdown
     from learned_jpeg.models import portable, rdo, shipped
     from learned_jpeg.pictures import reading
     from learned_jpeg.runtime.progress import bar
@@ -144,14 +134,10 @@ def main():
         each = pool.map(partial(of_picture, args.model, args.sampling), paths, qualities)
         measured = list(bar(each, total=len(paths), unit="picture"))
     slopes, curvatures = parabolas(means(measured))
-    print(
-        "| | "
-        + " | ".join(f"{m}, range {i + 1}" for m in WEIGHTS for i in range(len(RANGES)))
-        + " |"
-    )
-    print("|---" * (1 + len(WEIGHTS) * len(RANGES)) + "|")
+    rows = [["", *(f"{metric}, range {i + 1}" for metric in WEIGHTS for i in range(len(RANGES)))]]
     for name, slope in zip(names(), slopes, strict=True):
-        print(f"| {name} | " + " | ".join(f"{value:+.2f}" for value in slope.T.ravel()) + " |")
+        rows.append([name, *(f"{value:+.2f}" for value in slope.T.ravel())])
+    print(to_markdown(rows))
     if args.move:
         weights, name = dict(shipped.load(args.model).weights), rdo.PARAMETERS[args.sampling]
         weights[name] = moved(weights[name], slopes, curvatures, args.move)

@@ -1,9 +1,12 @@
 """Makes files of pictures, by hand where no library writes such files."""
 
 import functools
+import importlib.util
 import io
 import struct
 import zlib
+
+from learned_jpeg.runtime.packages import PROJECT
 
 import numpy as np
 import skimage.data
@@ -12,6 +15,15 @@ from PIL import Image, ImageCms
 
 IPTC = b"\x1c\x02x\0\x05hello"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+
+
+def benchmark(name):
+    """The module of a script of benchmarks/, which is no package."""
+    path = PROJECT / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def picture(height=45, width=70, mode="RGB"):

@@ -1,22 +1,14 @@
 """benchmarks/graphics.py: the pictures that are no photographs."""
 
-import importlib.util
-
-from learned_jpeg.runtime.packages import PROJECT
-
 import numpy as np
 import pytest
+from makers import benchmark
 from PIL import Image
 
 
 @pytest.fixture(scope="module")
 def graphics():
-    spec = importlib.util.spec_from_file_location(
-        "graphics", PROJECT / "benchmarks" / "graphics.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("graphics")
 
 
 def test_each_is_the_same_at_each_call(graphics):

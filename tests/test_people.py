@@ -1,6 +1,5 @@
 """benchmarks/people.py: metrics of files that people have judged."""
 
-import importlib.util
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ from learned_jpeg.runtime.packages import PROJECT
 import numpy as np
 import pytest
 import scipy.stats
+from makers import benchmark
 
 PLACE = PROJECT / "benchmarks" / "people.py"
 # Measured before the figures of people.csv were rounded: rank correlation with Elo, rms of a cubic
@@ -26,10 +26,7 @@ PEOPLE = (-12.2, -15.4, -8.7, -1.8)
 
 @pytest.fixture(scope="module")
 def people():
-    spec = importlib.util.spec_from_file_location("people", PLACE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("people")
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,12 @@
 """The benchmark of what each learned parameter does to the bits."""
 
-import sys
-from pathlib import Path
-
 from learned_jpeg.search.learned_tune import PARAMETERS, SPREADS
 
 import numpy as np
 import pytest
-from makers import picture
+from makers import benchmark, picture
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-import responses
+responses = benchmark("responses")
 
 
 def test_the_parameters_move_to_the_minimum_of_a_parabola_or_as_far_as_they_may():

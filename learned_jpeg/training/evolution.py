@@ -80,10 +80,8 @@ class Bits:
     def each(self, parameters):
         """The same of each rate and metric: [rates, metrics]."""
         curves, found = self._curves, np.empty([len(self._pieces), len(self._metrics)])
-        for index, [(bits, *figures)] in self._points(self._encode, parameters):
-            y, *xs = curves[index].T
-            more = [bits - _at(x, value, y) for x, value in zip(xs, figures, strict=True)]
-            found[index] = np.clip(more, -_MOST, _MOST)
+        for index, [made] in self._points(self._encode, parameters):
+            found[index] = np.clip(more_bits(made, curves[index]), -_MOST, _MOST)
         return np.array([part.mean(0) for part in np.array_split(found, _RATES)])
 
     def __call__(self, parameters):
@@ -96,7 +94,7 @@ def _points(encode, crop, step, arguments, names, threads):
     reference = _reference(crop.tobytes(), crop.shape)
     made = encode(crop, step, *arguments)
     return np.array(
-        [_point(reference, data, names) for data in ([made] if isinstance(made, bytes) else made)]
+        [point(reference, data, names) for data in ([made] if isinstance(made, bytes) else made)]
     )
 
 
@@ -106,7 +104,11 @@ def _reference(data, shape):
     return Reference(np.frombuffer(data, np.uint8).reshape(shape))
 
 
-def _point(reference, data, names):
+def point(reference, data, names):
+    """A file as log2 of the bits of its scans, and its figures, which rise with quality: a tuple.
+
+    reference: a Reference of the original; names: of metrics.
+    """
     figures = reference.measure(jpeg_file.decode(data), names)
     if "ms_ssim" in figures:
         figures["ms_ssim"] = ms_ssim_db(figures["ms_ssim"])
@@ -126,6 +128,18 @@ def scan_bits(data):
             end = _DATA.match(data, at).end()
             bits, at = bits + 8 * (end - at), end
     return bits
+
+
+def more_bits(point, curve):
+    """The bits of a file over an anchor's at the figures of the file, as logarithms to 2: a list of
+    one for each metric.
+
+    point: of the file, as `point` gives it; curve: [files, 1 + metrics], those of the anchor's
+    files, from bad to good.
+    """
+    bits, *figures = point
+    y, *xs = np.transpose(curve)
+    return [bits - _at(x, value, y) for x, value in zip(xs, figures, strict=True)]
 
 
 def _at(x, value, y):

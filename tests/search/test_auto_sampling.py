@@ -1,11 +1,9 @@
-import importlib.util
 import io
 
 import learned_jpeg
 from learned_jpeg.jpeg import jpeg_file
 from learned_jpeg.jpeg.sampling import SAMPLINGS, Planes
 from learned_jpeg.metrics import measures
-from learned_jpeg.runtime.packages import PROJECT
 from learned_jpeg.search import auto_sampling
 from learned_jpeg.search.quantizer import Trellis, analyse
 from learned_jpeg.search.tuning import TUNES, tuned_qtables
@@ -13,7 +11,7 @@ from learned_jpeg.search.tuning import TUNES, tuned_qtables
 import numpy as np
 import pytest
 import skimage.data
-from makers import picture
+from makers import benchmark, picture
 from PIL import Image, ImageDraw
 
 
@@ -90,11 +88,7 @@ def test_one_sampling_alone_is_searched(monkeypatch):
 
 
 def graphic(name):
-    path = PROJECT / "benchmarks" / "graphics.py"
-    spec = importlib.util.spec_from_file_location("graphics", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return np.asarray(module.GRAPHICS[name]())
+    return np.asarray(benchmark("graphics").GRAPHICS[name]())
 
 
 @pytest.mark.parametrize(
