@@ -9,7 +9,7 @@ import sys
 
 from learned_jpeg.cli import compress_options, options
 from learned_jpeg.runtime import packages, streams
-from learned_jpeg.runtime.errors import Stopped, UserError
+from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.runtime.lazy import lazy_import
 from learned_jpeg.runtime.paths import shown
 
@@ -178,10 +178,10 @@ def _status_of(main):
     except UserError as error:
         print(f"error: {shown(error)}", file=sys.stderr)
         status = 2
-    except KeyboardInterrupt as stop:
+    except KeyboardInterrupt:
         print("interrupted", file=sys.stderr, flush=True)
         status = 130
-        if isinstance(stop, Stopped) or packages.is_own_command():
+        if packages.is_own_command():
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
             os._exit(status)  # without waiting for its threads, of which one may import TensorFlow

@@ -22,7 +22,7 @@ from learned_jpeg.models import architectures, checkpoints, shipped
 from learned_jpeg.models.encoding import Coding
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths, threads
-from learned_jpeg.runtime.errors import RunError, Stopped, UserError
+from learned_jpeg.runtime.errors import RunError, UserError
 from learned_jpeg.runtime.paths import STDIO, shown
 
 from PIL import ImageColor
@@ -125,12 +125,10 @@ def compress(architecture, args):
         try:
             with contextlib.closing(log.bar):
                 beside(run)
-        except (KeyboardInterrupt, RunError) as stop:
+        except (KeyboardInterrupt, RunError):
             writer.close()
             log.end(stopped=True)
-            if isinstance(stop, RunError):
-                raise
-            raise Stopped from stop
+            raise
         return 0 if log.end() else 1
 
 

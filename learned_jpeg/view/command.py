@@ -5,7 +5,7 @@ import webbrowser
 
 from learned_jpeg.pictures import reading
 from learned_jpeg.runtime import machine, paths
-from learned_jpeg.runtime.errors import Stopped, UserError
+from learned_jpeg.runtime.errors import UserError
 from learned_jpeg.view.choices import Choices
 from learned_jpeg.view.making import Making
 from learned_jpeg.view.pictures import Pictures
@@ -31,7 +31,4 @@ def serve(architecture, args, program, parse):
         sys.stdout.flush()
         if args.open:
             webbrowser.open(server.address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt as stop:
-            raise Stopped from stop
+        server.serve_forever()
